@@ -1,0 +1,1 @@
+//! The workshop: plans, the two training stages, and generation. No SQL, no HTTP.

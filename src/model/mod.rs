@@ -1,0 +1,1 @@
+//! Language models in flat vectors: shapes, forward, backward, per-row gradients. No I/O, no clock.

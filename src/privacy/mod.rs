@@ -1,0 +1,1 @@
+//! Privacy loss: units, accounting, the ledger rules, sampling and noise. No I/O, no clock.

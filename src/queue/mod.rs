@@ -1,0 +1,1 @@
+//! The clerks: leases, workers, and their supervision.

@@ -1,0 +1,1 @@
+//! The archive: PostgreSQL and blobs. SQL is written here and nowhere else.

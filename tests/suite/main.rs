@@ -1,0 +1,15 @@
+//! The test suite: one binary, one PostgreSQL cluster, a fresh database for each test that asks.
+//!
+//! The modules mirror the rooms of `src/`.
+
+mod api;
+mod architecture;
+mod demo;
+mod engine;
+mod model;
+mod privacy;
+mod report;
+mod store;
+mod support;
+mod tabular;
+mod worker;
