@@ -8,7 +8,6 @@
 use super::sparse::SparseMatrix;
 
 /// A fitted model.
-#[derive(Clone, Debug)]
 pub struct Logistic {
     weights: Vec<f64>,
     intercept: f64,
