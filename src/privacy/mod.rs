@@ -1,1 +1,21 @@
-//! Privacy loss: units, accounting, the ledger rules, sampling and noise. No I/O, no clock.
+//! Privacy loss: units, events, accounting, the rules of the ledger, sampling and noise.
+//!
+//! The neighbouring relation everywhere is add/remove one privacy unit (one row). Nothing here
+//! reads a clock or does I/O; randomness is an argument, and only [`NoiseSource::from_os`] asks the
+//! operating system for a key. Privacy loss always rounds up.
+
+mod calibrate;
+mod event;
+mod ledger;
+mod noise;
+mod rdp;
+mod sampling;
+mod units;
+
+pub use calibrate::{epsilon_of, noise_multiplier};
+pub use event::DpEvent;
+pub use ledger::{Account, Amount, Refusal, Shares};
+pub use noise::{NoiseSource, Purpose, add_gaussian};
+pub use rdp::{AccountingError, Release, epsilon as rdp_epsilon};
+pub use sampling::poisson;
+pub use units::{ClippingNorm, Delta, Epsilon, NoiseMultiplier, SamplingRate, UnitError};

@@ -1,1 +1,5 @@
-//! Tests of `privacy`.
+//! Laws and parities of the privacy room.
+
+mod accounting;
+mod ledger;
+mod randomness;
