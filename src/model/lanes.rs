@@ -1,0 +1,102 @@
+//! Sums of row gradients over a batch, in parallel and yet bit for bit the same at any number of
+//! threads: rows are cut into chunks of a fixed size, chunk `c` belongs to lane `c mod LANES`, a
+//! lane adds up its chunks in order, and the lanes are added up in order.
+
+use rayon::prelude::*;
+
+use super::clip::{Clipping, row_factors};
+use super::gpt2::Gpt2;
+use super::gradient::add_weighted;
+use super::norms::squared_norms;
+use super::ops::add_scaled;
+use super::tape::Tape;
+
+/// Partial sums, and so the most threads that a batch keeps busy.
+pub const LANES: usize = 8;
+
+/// Positions a chunk is meant to hold: enough for the matrix products to be worth it, few enough
+/// for the tape to stay in cache.
+const POSITIONS: usize = 1024;
+
+/// Rows of a batch, fetched one at a time.
+#[derive(Clone, Copy)]
+pub struct Batch<'a> {
+    /// The number of rows; may be 0.
+    pub rows: usize,
+    /// Writes the tokens of row `i`, one a position, each inside its position's span.
+    pub fetch: &'a (dyn Fn(usize, &mut [u32]) + Sync),
+}
+
+/// Buffers for passes over batches, allocated once.
+pub struct Lanes {
+    lanes: Vec<Lane>,
+    chunk: usize,
+}
+
+struct Lane {
+    tape: Tape,
+    sum: Vec<f32>,
+}
+
+impl Lanes {
+    /// Buffers for a model.
+    #[must_use]
+    pub fn new(model: &Gpt2) -> Self {
+        let chunk = (POSITIONS / model.config().positions).clamp(1, 64);
+        let lane = || Lane { tape: Tape::new(model.config(), chunk), sum: vec![0.0; model.layout().len()] };
+        Self { lanes: (0..LANES).map(|_| lane()).collect(), chunk }
+    }
+
+    /// Writes `sum over rows of factor * gradient of the row's loss` to `out`, where the factor is
+    /// the clipping's. An empty batch gives zeros.
+    pub fn gradient_sum(
+        &mut self,
+        model: &Gpt2,
+        parameters: &[f32],
+        batch: Batch<'_>,
+        clipping: Clipping,
+        out: &mut [f32],
+    ) {
+        self.each_chunk(model, parameters, batch, |lane, _| {
+            model.backward(parameters, &mut lane.tape);
+            squared_norms(model, &mut lane.tape);
+            row_factors(&mut lane.tape.norms[..lane.tape.rows], clipping);
+            add_weighted(model, &mut lane.tape, &mut lane.sum);
+        });
+        out.fill(0.0);
+        for lane in &self.lanes {
+            add_scaled(out, 1.0, &lane.sum);
+        }
+    }
+
+    /// The loss of every row. On private rows this is private.
+    pub fn losses(&mut self, model: &Gpt2, parameters: &[f32], batch: Batch<'_>) -> Vec<f32> {
+        let losses = std::sync::Mutex::new(vec![0f32; batch.rows]);
+        self.each_chunk(model, parameters, batch, |lane, first| {
+            let rows = lane.tape.rows;
+            if let Ok(mut losses) = losses.lock() {
+                losses[first..first + rows].copy_from_slice(&lane.tape.loss[..rows]);
+            }
+        });
+        losses.into_inner().unwrap_or_default()
+    }
+
+    /// Runs every chunk forward, then hands it on with the index of its first row.
+    fn each_chunk<F>(&mut self, model: &Gpt2, parameters: &[f32], batch: Batch<'_>, work: F)
+    where
+        F: Fn(&mut Lane, usize) + Sync,
+    {
+        let (chunk, t) = (self.chunk, model.config().positions);
+        self.lanes.par_iter_mut().enumerate().for_each(|(which, lane)| {
+            lane.sum.fill(0.0);
+            for first in (which * chunk..batch.rows).step_by(LANES * chunk) {
+                lane.tape.rows = chunk.min(batch.rows - first);
+                for row in 0..lane.tape.rows {
+                    (batch.fetch)(first + row, &mut lane.tape.targets[row * t..(row + 1) * t]);
+                }
+                model.forward(parameters, &mut lane.tape);
+                work(lane, first);
+            }
+        });
+    }
+}
