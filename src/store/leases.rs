@@ -221,3 +221,18 @@ async fn close(
     let held = Amount { epsilon_pico: row.epsilon_pico, delta_atto: row.delta_atto };
     Ok(row.charged_at.is_none().then_some(held))
 }
+
+/// Ends the lease of a worker that is known to be dead, so that its job can be claimed at once.
+///
+/// # Errors
+/// Database faults only.
+pub async fn expire(pool: &PgPool, worker: &str) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update jobs set lease_expires_at = clock_timestamp() - interval '1 ms'
+         where worker = $1 and status = 'running'",
+        worker,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
