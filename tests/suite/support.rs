@@ -2,6 +2,7 @@
 
 mod cluster;
 mod database;
+mod promises;
 
 pub use cluster::scratch;
 pub use database::{TestDatabase, fresh_database};

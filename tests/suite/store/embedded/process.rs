@@ -4,12 +4,12 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use dp2stage::store::embedded::{Cluster, ClusterConfig};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use sqlx::{Connection, PgConnection};
 
@@ -24,13 +24,20 @@ pub fn server_of(data: &Path) -> Pid {
     Pid::from_raw(text.lines().next().and_then(|line| line.parse().ok()).expect("a process id"))
 }
 
-/// Waits until the process is gone.
+/// Waits until the process has ended. A zombie has: its new parent, init, may take its time to reap it.
 pub fn wait_for_end(process: Pid, limit: Duration) {
     let deadline = Instant::now() + limit;
-    while kill(process, None).is_ok() {
-        assert!(Instant::now() < deadline, "process {process} is still there after {limit:?}");
+    while is_running(process) {
+        assert!(Instant::now() < deadline, "process {process} is still running after {limit:?}");
         sleep(Duration::from_millis(20));
     }
+}
+
+fn is_running(process: Pid) -> bool {
+    // "23 (postgres) S 1 …"
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let zombie = stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'));
+    kill(process, None).is_ok() && !zombie
 }
 
 /// Commits `rows` rows into a new table.
@@ -55,6 +62,8 @@ const READY: &str = "service is ready at ";
 pub struct Service {
     pub child: Child,
     pub url: String,
+    // a closed pipe would end the service at its next word
+    _output: BufReader<ChildStdout>,
 }
 
 impl Service {
@@ -68,10 +77,10 @@ impl Service {
             command.uid(uid).gid(gid);
         }
         let mut child = command.spawn().expect("a second process of this binary");
-        let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let mut lines = lines.map_while(Result::ok);
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let mut lines = output.by_ref().lines().map_while(Result::ok);
         let url = lines.find_map(|line| Some(line.split_once(READY)?.1.to_owned()));
-        Self { url: url.expect("the service becomes ready"), child }
+        Self { url: url.expect("the service becomes ready"), child, _output: output }
     }
 }
 
