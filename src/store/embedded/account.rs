@@ -34,10 +34,9 @@ impl Account {
         let known = |user: Option<User>| {
             user.map(|user| Self { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw(), switch: true })
         };
-        if let Some(uid) = owner.filter(|uid| *uid != 0) {
-            if let Some(account) = known(User::from_uid(Uid::from_raw(uid)).ok().flatten()) {
-                return Ok(account);
-            }
+        let of_owner = owner.filter(|uid| *uid != 0).and_then(|uid| User::from_uid(Uid::from_raw(uid)).ok().flatten());
+        if let Some(account) = known(of_owner) {
+            return Ok(account);
         }
         let account = ["postgres", "nobody"]
             .iter()
