@@ -11,7 +11,7 @@ mod budgets;
 mod charges;
 mod checkpoints;
 mod datasets;
-// pub mod embedded;
+pub mod embedded;
 mod error;
 mod jobs;
 mod keys;

@@ -1,1 +1,8 @@
-//! Tests of `support`.
+//! What tests share: a PostgreSQL cluster for the whole run and a fresh database for each test that asks.
+
+mod cluster;
+mod database;
+mod promises;
+
+pub use cluster::scratch;
+pub use database::{TestDatabase, fresh_database};
