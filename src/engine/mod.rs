@@ -1,1 +1,24 @@
 //! The workshop: plans, the two training stages, and generation. No SQL, no HTTP.
+//!
+//! [`Plan::new`] turns public facts into steps and one privacy event. [`run()`] carries the plan
+//! out: stage 1 on pseudo rows (free), stage 2 on private rows (charged block by block through
+//! [`Meter`], with a checkpoint after each through [`Vault`]), and generation (free). Whatever ends
+//! an attempt early comes from the host, as a [`Halt`]; nothing about the private rows can.
+
+mod checkpoint;
+mod defaults;
+mod dp_step;
+mod generate;
+mod optimiser;
+mod plan;
+mod ports;
+mod run;
+mod stage_one;
+mod stage_two;
+
+pub use checkpoint::{BadCheckpoint, Checkpoint};
+pub use dp_step::{Chance, Mechanism, PrivateRows, Work};
+pub use optimiser::{Adam, AdamSettings, Schedule};
+pub use plan::{Facts, Overrides, Plan, PlanError, PrivateStage, PublicStage};
+pub use ports::{FreshKey, Halt, Host, Meter, Progress, Stage, Stop, Streams, Vault, system_key};
+pub use run::{EngineError, Job, Outcome, Seconds, run};

@@ -75,6 +75,13 @@ impl Gpt2 {
         &self.spans
     }
 
+    /// A valid row, for places in a chunk that no row takes: the first token of every span.
+    pub(super) fn first_row(&self, tokens: &mut [u32]) {
+        for (token, span) in tokens.iter_mut().zip(&self.spans) {
+            *token = span.start;
+        }
+    }
+
     /// Rows of the embedding matrix that are the output matrix of position `t`: `s x d`.
     pub(super) fn head(&self, t: usize) -> Range<usize> {
         let d = self.config.width;

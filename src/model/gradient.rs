@@ -29,50 +29,50 @@ pub fn add_weighted(model: &Gpt2, tape: &mut Tape, out: &mut [f32]) {
 /// Scales the output gradients of every row. A row with factor 0 also loses its layer inputs: they
 /// may be infinite, and 0 times infinity is not 0.
 fn scale_rows(model: &Gpt2, tape: &mut Tape) {
-    let factors: Vec<f32> = tape.norms[..tape.rows].iter().map(|&f| f as f32).collect();
+    let factors: Vec<f32> = tape.norms.iter().map(|&f| f as f32).collect();
     if factors.iter().all(|&f| f == 1.0) {
         return;
     }
-    let capacity = tape.capacity;
+    let rows = tape.rows;
     for i in 0..model.config().positions {
         scale(&mut tape.logits[model.logits(i, tape.rows)], tape.rows, &factors);
     }
-    scale(&mut tape.gx, capacity, &factors);
-    scale_norm(&mut tape.ln_f, capacity, &factors);
+    scale(&mut tape.gx, rows, &factors);
+    scale_norm(&mut tape.ln_f, rows, &factors);
     for k in &mut tape.blocks {
-        scale_norm(&mut k.ln_1, capacity, &factors);
-        scale_norm(&mut k.ln_2, capacity, &factors);
+        scale_norm(&mut k.ln_1, rows, &factors);
+        scale_norm(&mut k.ln_2, rows, &factors);
         for gradient in [&mut k.gqkv, &mut k.gproj, &mut k.ghidden, &mut k.gout] {
-            scale(gradient, capacity, &factors);
+            scale(gradient, rows, &factors);
         }
         for input in [&mut k.context, &mut k.active] {
-            clear(input, capacity, &factors);
+            clear(input, rows, &factors);
         }
     }
 }
 
-fn scale_norm(k: &mut NormTape, capacity: usize, factors: &[f32]) {
-    scale(&mut k.gy, capacity, factors);
-    clear(&mut k.unit, capacity, factors);
-    clear(&mut k.y, capacity, factors);
+fn scale_norm(k: &mut NormTape, rows: usize, factors: &[f32]) {
+    scale(&mut k.gy, rows, factors);
+    clear(&mut k.unit, rows, factors);
+    clear(&mut k.y, rows, factors);
 }
 
 /// Multiplies each row's part of a buffer by its factor.
-fn scale(x: &mut [f32], capacity: usize, factors: &[f32]) {
-    clear(x, capacity, factors);
-    let width = x.len() / capacity;
-    vectorised!(for (row, &factor) in x.chunks_exact_mut(width).zip(factors) {
-        for x in row {
+fn scale(x: &mut [f32], rows: usize, factors: &[f32]) {
+    clear(x, rows, factors);
+    let width = x.len() / rows;
+    vectorised!(for (part, &factor) in x.chunks_exact_mut(width).zip(factors) {
+        for x in part {
             *x *= factor;
         }
     });
 }
 
 /// Zeroes the parts of rows with factor 0.
-fn clear(x: &mut [f32], capacity: usize, factors: &[f32]) {
-    let width = x.len() / capacity;
-    for (row, _) in x.chunks_exact_mut(width).zip(factors).filter(|&(_, &factor)| factor == 0.0) {
-        row.fill(0.0);
+fn clear(x: &mut [f32], rows: usize, factors: &[f32]) {
+    let width = x.len() / rows;
+    for (part, _) in x.chunks_exact_mut(width).zip(factors).filter(|&(_, &factor)| factor == 0.0) {
+        part.fill(0.0);
     }
 }
 

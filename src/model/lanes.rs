@@ -1,6 +1,11 @@
 //! Sums of row gradients over a batch, in parallel and yet bit for bit the same at any number of
 //! threads: rows are cut into chunks of a fixed size, chunk `c` belongs to lane `c mod LANES`, a
 //! lane adds up its chunks in order, and the lanes are added up in order.
+//!
+//! A chunk that is not full is filled up with rows that count 0 times. So every product has the same
+//! shape, and what is computed for one row does not depend, not even in its last bit, on how many
+//! other rows there are: the bound on one row's influence would not survive that where weights are
+//! so large that rounding decides.
 
 use rayon::prelude::*;
 
@@ -57,10 +62,11 @@ impl Lanes {
         clipping: Clipping,
         out: &mut [f32],
     ) {
-        self.each_chunk(model, parameters, batch, |lane, _| {
+        self.each_chunk(model, parameters, batch, |lane, _, rows| {
             model.backward(parameters, &mut lane.tape);
             squared_norms(model, &mut lane.tape);
-            row_factors(&mut lane.tape.norms[..lane.tape.rows], clipping);
+            row_factors(&mut lane.tape.norms[..rows], clipping);
+            lane.tape.norms[rows..].fill(0.0);
             add_weighted(model, &mut lane.tape, &mut lane.sum);
         });
         out.fill(0.0);
@@ -72,8 +78,7 @@ impl Lanes {
     /// The loss of every row. On private rows this is private.
     pub fn losses(&mut self, model: &Gpt2, parameters: &[f32], batch: Batch<'_>) -> Vec<f32> {
         let losses = std::sync::Mutex::new(vec![0f32; batch.rows]);
-        self.each_chunk(model, parameters, batch, |lane, first| {
-            let rows = lane.tape.rows;
+        self.each_chunk(model, parameters, batch, |lane, first, rows| {
             if let Ok(mut losses) = losses.lock() {
                 losses[first..first + rows].copy_from_slice(&lane.tape.loss[..rows]);
             }
@@ -81,21 +86,26 @@ impl Lanes {
         losses.into_inner().unwrap_or_default()
     }
 
-    /// Runs every chunk forward, then hands it on with the index of its first row.
+    /// Runs every chunk forward, then hands it on with the index of its first row and the number of
+    /// rows that count.
     fn each_chunk<F>(&mut self, model: &Gpt2, parameters: &[f32], batch: Batch<'_>, work: F)
     where
-        F: Fn(&mut Lane, usize) + Sync,
+        F: Fn(&mut Lane, usize, usize) + Sync,
     {
         let (chunk, t) = (self.chunk, model.config().positions);
         self.lanes.par_iter_mut().enumerate().for_each(|(which, lane)| {
             lane.sum.fill(0.0);
             for first in (which * chunk..batch.rows).step_by(LANES * chunk) {
-                lane.tape.rows = chunk.min(batch.rows - first);
-                for row in 0..lane.tape.rows {
-                    (batch.fetch)(first + row, &mut lane.tape.targets[row * t..(row + 1) * t]);
+                let rows = chunk.min(batch.rows - first);
+                for (row, tokens) in lane.tape.targets.chunks_exact_mut(t).enumerate() {
+                    if row < rows {
+                        (batch.fetch)(first + row, tokens);
+                    } else {
+                        model.first_row(tokens);
+                    }
                 }
                 model.forward(parameters, &mut lane.tape);
-                work(lane, first);
+                work(lane, first, rows);
             }
         });
     }

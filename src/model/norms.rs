@@ -21,7 +21,7 @@ pub fn squared_norms(model: &Gpt2, tape: &mut Tape) {
     let mut norms = std::mem::take(&mut tape.norms);
     let mut scratch = vec![0f32; 4 * d * d];
     let kept = &*tape;
-    for (row, norm) in norms[..kept.rows].iter_mut().enumerate() {
+    for (row, norm) in norms.iter_mut().enumerate() {
         *norm = vectorised!(row_norm(model, kept, row, &mut scratch));
     }
     tape.norms = norms;

@@ -3,11 +3,9 @@
 
 use super::config::Config;
 
-/// Buffers for up to `capacity` rows of `t` positions; `n = rows * t`.
+/// Buffers for `rows` rows of `t` positions; `n = rows * t`.
 pub struct Tape {
-    /// Rows the buffers can hold.
-    pub capacity: usize,
-    /// Rows they hold now.
+    /// Rows of a chunk.
     pub rows: usize,
     /// The tokens read: the opening token, then the row without its last token, `n`.
     pub inputs: Vec<u32>,
@@ -77,10 +75,10 @@ impl NormTape {
 }
 
 impl Tape {
-    /// Buffers for `capacity` rows.
-    pub fn new(config: &Config, capacity: usize) -> Self {
+    /// Buffers for `rows` rows.
+    pub fn new(config: &Config, rows: usize) -> Self {
         let (d, t) = (config.width, config.positions);
-        let n = capacity * t;
+        let n = rows * t;
         let block = || BlockTape {
             ln_1: NormTape::new(n, d),
             qkv: vec![0.0; n * 3 * d],
@@ -95,18 +93,17 @@ impl Tape {
             gout: vec![0.0; n * d],
         };
         Self {
-            capacity,
-            rows: 0,
+            rows,
             inputs: vec![0; n],
             targets: vec![0; n],
             x: vec![0.0; n * d],
             gx: vec![0.0; n * d],
             blocks: (0..config.layers).map(|_| block()).collect(),
             ln_f: NormTape::new(n, d),
-            logits: vec![0.0; capacity * config.vocabulary],
-            loss: vec![0.0; capacity],
+            logits: vec![0.0; rows * config.vocabulary],
+            loss: vec![0.0; rows],
             scratch: vec![0.0; n * 4 * d],
-            norms: vec![0.0; capacity],
+            norms: vec![0.0; rows],
         }
     }
 }

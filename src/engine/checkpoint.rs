@@ -1,0 +1,70 @@
+//! Where a job stands after a block, as bytes: weights, optimiser, and the blocks behind it.
+//!
+//! Never a key, a sampled index or a loss: everything in here is a function of released gradients.
+//! The format is one line of JSON and then single-precision numbers, little-endian.
+
+use serde::{Deserialize, Serialize};
+
+use super::optimiser::Adam;
+
+/// The state of training between two blocks. Before block 0 it is what stage 1 left.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Private blocks that are behind it.
+    pub blocks: u32,
+    /// The weights.
+    pub weights: Vec<f32>,
+    /// Moments and steps of the optimiser of stage 2.
+    pub adam: Adam,
+}
+
+/// Bytes that are not a checkpoint of this model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the checkpoint cannot be read, or belongs to another model")]
+pub struct BadCheckpoint;
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    blocks: u32,
+    steps: u32,
+    parameters: usize,
+}
+
+const FORMAT: u32 = 1;
+
+impl Checkpoint {
+    /// The checkpoint as bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let header =
+            Header { format: FORMAT, blocks: self.blocks, steps: self.adam.steps, parameters: self.weights.len() };
+        let mut bytes = serde_json::json!(header).to_string().into_bytes();
+        bytes.push(b'\n');
+        for part in [&self.weights, &self.adam.first, &self.adam.second] {
+            bytes.extend(part.iter().flat_map(|x| x.to_le_bytes()));
+        }
+        bytes
+    }
+
+    /// Reads what [`Checkpoint::to_bytes`] wrote for a model of `parameters` numbers.
+    ///
+    /// # Errors
+    /// [`BadCheckpoint`] for anything else.
+    pub fn from_bytes(bytes: &[u8], parameters: usize) -> Result<Self, BadCheckpoint> {
+        let end = bytes.iter().position(|&b| b == b'\n').ok_or(BadCheckpoint)?;
+        let header: Header = serde_json::from_slice(&bytes[..end]).map_err(|_| BadCheckpoint)?;
+        let (numbers, rest) = bytes[end + 1..].as_chunks::<4>();
+        if header.format != FORMAT
+            || header.parameters != parameters
+            || numbers.len() != 3 * parameters
+            || !rest.is_empty()
+        {
+            return Err(BadCheckpoint);
+        }
+        let part =
+            |i: usize| numbers[i * parameters..(i + 1) * parameters].iter().map(|&b| f32::from_le_bytes(b)).collect();
+        let adam = Adam { first: part(1), second: part(2), steps: header.steps };
+        Ok(Self { blocks: header.blocks, weights: part(0), adam })
+    }
+}

@@ -1,0 +1,201 @@
+//! A job as steps and events, known before the first one runs: a pure function of public facts.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Config, Initial};
+use crate::privacy::{
+    AccountingError, ClippingNorm, Delta, DpEvent, Epsilon, NoiseMultiplier, SamplingRate, UnitError, noise_multiplier,
+};
+use crate::tabular::{Codec, Schema};
+
+use super::defaults;
+use super::dp_step::Mechanism;
+use super::optimiser::{AdamSettings, Schedule};
+
+/// What a plan is made from. Everything in here is public.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The declared columns.
+    pub schema: &'a Schema,
+    /// The declared number of rows.
+    pub rows_public: u64,
+    /// Epsilon of the job.
+    pub epsilon: Epsilon,
+    /// Delta of the job.
+    pub delta: Delta,
+    /// Synthetic rows to write.
+    pub rows: u64,
+}
+
+/// Choices that a job may make instead of the defaults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Overrides {
+    /// Private steps; rounded up to whole blocks.
+    pub steps: Option<u32>,
+    /// Private rows expected in a step.
+    pub expected_batch: Option<f64>,
+    /// Peak learning rate of stage 2.
+    pub learning_rate: Option<f32>,
+    /// The longest gradient of one row.
+    pub clipping_norm: Option<f64>,
+    /// Blocks that are charged for crashes.
+    pub spare_blocks: Option<u32>,
+}
+
+/// A job: what will run, and what it costs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The declared number of rows, which every private sum is divided by (times q).
+    pub rows_public: u64,
+    /// The model's size.
+    pub model: Config,
+    /// How often the loss counts the target, where the other columns count once.
+    pub target_weight: f32,
+    /// Stage 1.
+    pub public: PublicStage,
+    /// Stage 2.
+    pub private: PrivateStage,
+    /// Synthetic rows to write.
+    pub rows: u64,
+    /// Everything private that may happen, spare blocks included: what is charged.
+    pub event: DpEvent,
+}
+
+/// Stage 1: training on pseudo rows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PublicStage {
+    /// How the first weights are drawn.
+    pub initial: Initial,
+    /// Steps.
+    pub steps: u32,
+    /// Pseudo rows in a step.
+    pub batch: u32,
+    /// Learning rate.
+    pub schedule: Schedule,
+    /// Constants of `AdamW`.
+    pub adam: AdamSettings,
+}
+
+/// Stage 2: training on private rows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PrivateStage {
+    /// Blocks, each charged before it runs.
+    pub blocks: u32,
+    /// Steps of a block.
+    pub block_steps: u32,
+    /// Blocks charged besides, for repeats after crashes.
+    pub spare_blocks: u32,
+    /// q
+    pub rate: SamplingRate,
+    /// sigma
+    pub noise: NoiseMultiplier,
+    /// C
+    pub clipping_norm: ClippingNorm,
+    /// Learning rate.
+    pub schedule: Schedule,
+    /// Constants of Adam.
+    pub adam: AdamSettings,
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// A number is outside its domain.
+    #[error(transparent)]
+    Unit(#[from] UnitError),
+    /// No noise in the domain reaches the wanted epsilon.
+    #[error(transparent)]
+    Accounting(#[from] AccountingError),
+    /// A number of steps or rows makes no sense.
+    #[error("{what} must be {domain}")]
+    Number {
+        /// What.
+        what: &'static str,
+        /// What it must be.
+        domain: &'static str,
+    },
+}
+
+impl PrivateStage {
+    /// Private steps of a run without crashes.
+    #[must_use]
+    pub fn steps(&self) -> u32 {
+        self.blocks * self.block_steps
+    }
+
+    /// Private steps that are charged.
+    #[must_use]
+    pub fn charged_steps(&self) -> u32 {
+        (self.blocks + self.spare_blocks) * self.block_steps
+    }
+}
+
+impl Plan {
+    /// Plans a job.
+    ///
+    /// # Errors
+    /// [`PlanError`] when an override is out of its domain or the noise cannot be calibrated.
+    pub fn new(facts: &Facts<'_>, overrides: &Overrides) -> Result<Self, PlanError> {
+        check(facts, overrides)?;
+        let codec = Codec::new(facts.schema);
+        let private = private_stage(facts, overrides, &codec)?;
+        let step = DpEvent::gaussian(private.noise).poisson_sampled(private.rate);
+        Ok(Self {
+            rows_public: facts.rows_public,
+            model: defaults::model(&codec),
+            target_weight: defaults::target_weight(facts.schema),
+            public: defaults::public_stage(&codec),
+            private,
+            rows: facts.rows,
+            event: step.self_composed(private.charged_steps()),
+        })
+    }
+
+    /// The mechanism of every private step.
+    #[must_use]
+    pub fn mechanism(&self) -> Mechanism {
+        Mechanism {
+            rate: self.private.rate,
+            clipping_norm: self.private.clipping_norm,
+            noise: self.private.noise,
+            rows_public: self.rows_public,
+        }
+    }
+}
+
+fn private_stage(facts: &Facts<'_>, overrides: &Overrides, codec: &Codec) -> Result<PrivateStage, PlanError> {
+    let steps = overrides.steps.unwrap_or_else(|| defaults::steps(facts));
+    let block_steps = steps.div_ceil(defaults::BLOCKS);
+    let blocks = steps.div_ceil(block_steps);
+    let spare_blocks = overrides.spare_blocks.unwrap_or(defaults::SPARE_BLOCKS);
+    let rows = facts.rows_public as f64;
+    let batch = overrides.expected_batch.unwrap_or_else(|| defaults::expected_batch(facts));
+    let rate = SamplingRate::new((batch / rows).min(1.0))?;
+    let charged = (blocks + spare_blocks) * block_steps;
+    Ok(PrivateStage {
+        blocks,
+        block_steps,
+        spare_blocks,
+        rate,
+        noise: noise_multiplier(rate, charged, facts.epsilon, facts.delta)?,
+        clipping_norm: ClippingNorm::new(overrides.clipping_norm.unwrap_or(defaults::CLIPPING_NORM))?,
+        schedule: defaults::private_schedule(overrides.learning_rate, codec),
+        adam: defaults::PRIVATE_ADAM,
+    })
+}
+
+fn check(facts: &Facts<'_>, overrides: &Overrides) -> Result<(), PlanError> {
+    let number = |valid: bool, what, domain| if valid { Ok(()) } else { Err(PlanError::Number { what, domain }) };
+    number(
+        (1..=u64::from(u32::MAX)).contains(&facts.rows_public),
+        "the declared number of rows",
+        "from 1 to 2^32 - 1",
+    )?;
+    number((1..=u64::from(u32::MAX)).contains(&facts.rows), "the number of synthetic rows", "from 1 to 2^32 - 1")?;
+    number(overrides.steps.is_none_or(|n| (1..=100_000).contains(&n)), "steps", "from 1 to 100000")?;
+    number(overrides.spare_blocks.is_none_or(|n| n <= 1000), "spare_blocks", "at most 1000")?;
+    number(overrides.expected_batch.is_none_or(|b| b >= 1.0 && b.is_finite()), "expected_batch", "at least 1")?;
+    number(overrides.learning_rate.is_none_or(|r| r > 0.0 && r <= 1.0), "learning_rate", "above 0 and at most 1")?;
+    Ok(())
+}

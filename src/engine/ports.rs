@@ -1,0 +1,119 @@
+//! What the engine needs from whoever runs it: permission to spend, a place for checkpoints, a way
+//! to be stopped, and randomness. The engine owns these traits; the queue implements them.
+
+use rand_chacha::ChaCha20Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::privacy::{NoiseSource, Purpose};
+
+/// Permission to run private work.
+pub trait Meter {
+    /// Asks for private block `block` (a fixed number of steps) to be charged. It is committed
+    /// before the block's noise key exists. After a crash the same block is asked for again; each
+    /// call uses up one of the plan's `blocks + spare_blocks`. The first call of a job, for block
+    /// 0, is the moment at which the private phase begins.
+    ///
+    /// # Errors
+    /// [`Halt`]; nothing private has been touched for this block then.
+    fn claim_block(&self, block: u32) -> Result<(), Halt>;
+}
+
+/// Where checkpoints are kept, sealed. Only the latest one counts.
+pub trait Vault {
+    /// Replaces the checkpoint.
+    ///
+    /// # Errors
+    /// [`Halt`] when it could not be stored durably.
+    fn save(&self, checkpoint: &[u8]) -> Result<(), Halt>;
+
+    /// The latest checkpoint of this job, if there is one.
+    ///
+    /// # Errors
+    /// [`Halt`] when it could not be read.
+    fn load(&self) -> Result<Option<Vec<u8>>, Halt>;
+}
+
+/// A way to be stopped.
+pub trait Stop {
+    /// Called once a step: reports public progress, asks whether to go on.
+    ///
+    /// # Errors
+    /// [`Halt`] when the work is to end here.
+    fn pulse(&self, progress: Progress) -> Result<(), Halt>;
+}
+
+/// The three ports of one attempt at a job.
+#[derive(Clone, Copy)]
+pub struct Host<'a> {
+    /// Permission to run private work.
+    pub meter: &'a dyn Meter,
+    /// Where checkpoints are kept.
+    pub vault: &'a dyn Vault,
+    /// A way to be stopped.
+    pub stop: &'a dyn Stop,
+}
+
+/// Why an attempt ends before the job does. Says nothing about rows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Halt {
+    /// Somebody cancelled the job.
+    #[error("the job was cancelled")]
+    Cancelled,
+    /// Another worker holds the job now.
+    #[error("the lease was lost")]
+    LeaseLost,
+    /// All blocks that were charged, the spare ones included, are used up.
+    #[error("the reservation is exhausted")]
+    ReservationExhausted,
+    /// The host could not do its part.
+    #[error("the host failed: {0}")]
+    Host(String),
+}
+
+/// How far a job has come: steps, which are public, and never times or losses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The stage it is in.
+    pub stage: Stage,
+    /// Steps of the stage that are behind it.
+    pub step: u32,
+    /// Steps of the stage in all.
+    pub steps: u32,
+}
+
+/// The stages of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Training on pseudo rows.
+    Stage1,
+    /// Training on the private rows.
+    Stage2,
+    /// Writing synthetic rows.
+    Generate,
+    /// Measuring them.
+    Report,
+}
+
+/// Streams of randomness under one key. [`NoiseSource`] is the one that privacy rests on; tests put
+/// a constant in its place.
+pub trait Streams: Sync {
+    /// The stream of a purpose at a step.
+    fn stream(&self, purpose: Purpose, step: u64) -> ChaCha20Rng;
+}
+
+impl Streams for NoiseSource {
+    fn stream(&self, purpose: Purpose, step: u64) -> ChaCha20Rng {
+        NoiseSource::stream(self, purpose, step)
+    }
+}
+
+/// Makes a fresh key; called once for stage 1, once for each private block after it was claimed,
+/// and once for generation, in every attempt.
+pub type FreshKey<'a> = &'a dyn Fn() -> Box<dyn Streams>;
+
+/// Keys from the operating system.
+#[must_use]
+pub fn system_key() -> Box<dyn Streams> {
+    Box::new(NoiseSource::from_os())
+}

@@ -1,0 +1,111 @@
+//! A whole attempt at a job: stage 1, stage 2, generation.
+
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::model::{ConfigError, Gpt2, write_weights};
+use crate::tabular::{Codec, Schema, Table};
+
+use super::checkpoint::{BadCheckpoint, Checkpoint};
+use super::dp_step::PrivateRows;
+use super::generate::generate;
+use super::optimiser::Adam;
+use super::plan::Plan;
+use super::ports::{FreshKey, Halt, Host};
+use super::stage_one::stage_one;
+use super::stage_two::StageTwo;
+
+/// A job to run.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// What was planned and charged.
+    pub plan: &'a Plan,
+    /// The schema it was planned for.
+    pub schema: &'a Schema,
+    /// The private rows, in the schema's codes.
+    pub private: &'a Table,
+}
+
+/// What a job leaves. All of it is released: a function of the charged event.
+pub struct Outcome {
+    /// Synthetic rows.
+    pub synthetic: Table,
+    /// The model's weights, safetensors.
+    pub weights: Vec<u8>,
+    /// The model's `config.json`.
+    pub config: Value,
+    /// How long this attempt took. Times depend on the machine's load and, weakly, on private
+    /// sample sizes: for the custodian.
+    pub seconds: Seconds,
+}
+
+/// Wall-clock seconds of the stages that this attempt ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Seconds {
+    /// Stage 1.
+    pub stage1: f64,
+    /// Stage 2.
+    pub stage2: f64,
+    /// Generation.
+    pub generate: f64,
+}
+
+/// Why an attempt has no outcome. None of these depends on the private rows.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The host ended it.
+    #[error(transparent)]
+    Halt(#[from] Halt),
+    /// The plan was made for another schema.
+    #[error("the plan does not fit the schema: {0}")]
+    Plan(#[from] ConfigError),
+    /// The checkpoint is not this job's.
+    #[error(transparent)]
+    Checkpoint(#[from] BadCheckpoint),
+}
+
+/// Runs a job, from its last checkpoint if there is one.
+///
+/// # Errors
+/// [`EngineError`].
+pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Outcome, EngineError> {
+    let codec = Codec::new(job.schema);
+    let model = model(job.plan, &codec)?;
+    let mut seconds = Seconds::default();
+
+    let begun = Instant::now();
+    let state = match host.vault.load()? {
+        Some(bytes) => Checkpoint::from_bytes(&bytes, model.layout().len())?,
+        None => {
+            let weights = stage_one(&model, &codec, &job.plan.public, fresh_key().as_ref(), host.stop)?;
+            let state = Checkpoint { blocks: 0, adam: Adam::new(weights.len()), weights };
+            host.vault.save(&state.to_bytes())?;
+            state
+        }
+    };
+    seconds.stage1 = begun.elapsed().as_secs_f64();
+
+    let begun = Instant::now();
+    let rows = PrivateRows { table: job.private, codec: &codec };
+    let state = StageTwo { model: &model, plan: job.plan, rows, host: *host, fresh_key }.train(state)?;
+    seconds.stage2 = begun.elapsed().as_secs_f64();
+
+    let begun = Instant::now();
+    let key = fresh_key();
+    let rows = job.plan.rows as usize;
+    let synthetic = generate(&model, &codec, &state.weights, rows, (key.as_ref(), host.stop))?;
+    seconds.generate = begun.elapsed().as_secs_f64();
+
+    let weights = write_weights(model.layout(), &state.weights);
+    Ok(Outcome { synthetic, weights, config: model.config().json(), seconds })
+}
+
+/// The model of a plan over a codec.
+fn model(plan: &Plan, codec: &Codec) -> Result<Gpt2, ConfigError> {
+    let mut loss = vec![1.0; codec.width()];
+    if let Some(target) = loss.last_mut() {
+        *target = plan.target_weight;
+    }
+    Ok(Gpt2::new(plan.model, codec.spans())?.with_loss_weights(&loss))
+}

@@ -1,0 +1,59 @@
+//! Stage 2: DP-Adam on the private rows, in blocks that are charged before they run.
+//!
+//! Everything after [`Mechanism::release`](super::dp_step::Mechanism::release) is post-processing of
+//! released gradients: Adam, and a learning rate that is a function of the step alone.
+
+use crate::model::Gpt2;
+
+use super::checkpoint::Checkpoint;
+use super::dp_step::{Chance, PrivateRows, Work};
+use super::plan::Plan;
+use super::ports::{FreshKey, Halt, Host, Progress, Stage};
+
+/// What stage 2 works with.
+#[derive(Clone, Copy)]
+pub struct StageTwo<'a> {
+    /// The model's shape.
+    pub model: &'a Gpt2,
+    /// What was charged.
+    pub plan: &'a Plan,
+    /// The private rows.
+    pub rows: PrivateRows<'a>,
+    /// Permission to spend, checkpoints, cancellation.
+    pub host: Host<'a>,
+    /// A key for each block.
+    pub fresh_key: FreshKey<'a>,
+}
+
+impl StageTwo<'_> {
+    /// Trains from a checkpoint to the end of the plan and returns the last state.
+    ///
+    /// # Errors
+    /// [`Halt`] when the host says so.
+    pub fn train(&self, mut state: Checkpoint) -> Result<Checkpoint, Halt> {
+        let mut work = Work::new(self.model);
+        while state.blocks < self.plan.private.blocks {
+            self.block(&mut state, &mut work)?;
+            self.host.vault.save(&state.to_bytes())?;
+        }
+        Ok(state)
+    }
+
+    /// One block: claimed, keyed, run.
+    fn block(&self, state: &mut Checkpoint, work: &mut Work<'_>) -> Result<(), Halt> {
+        let private = &self.plan.private;
+        let (mechanism, steps) = (self.plan.mechanism(), private.steps());
+        self.host.meter.claim_block(state.blocks)?;
+        let key = (self.fresh_key)(); // exists only once the claim is committed, and ends with the block
+        let first = state.blocks * private.block_steps;
+        for step in first..first + private.block_steps {
+            self.host.stop.pulse(Progress { stage: Stage::Stage2, step, steps })?;
+            let chance = Chance { streams: key.as_ref(), step: u64::from(step) };
+            mechanism.release(&state.weights, self.rows, chance, work);
+            let rate = private.schedule.at(step, steps);
+            state.adam.step(&private.adam, rate, &work.gradient, &mut state.weights);
+        }
+        state.blocks += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! Tests of `model`: parities with candle's autograd and with one row at a time, then laws.
+
+mod bounded;
+mod oracle;
+mod sampling;
+mod shapes;
+mod sums;
+
+use dp2stage::model::{Batch, Clipping, Config, Gpt2, Lanes};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+
+/// A small model over four columns of 3, 2, 5 and 4 tokens.
+fn small() -> Gpt2 {
+    model(&[3, 2, 5, 4], 8, 2, 2)
+}
+
+/// A model over columns of the given sizes.
+fn model(sizes: &[u32], width: usize, layers: usize, heads: usize) -> Gpt2 {
+    let mut next = 1;
+    let spans: Vec<_> = sizes
+        .iter()
+        .map(|&size| {
+            next += size;
+            next - size..next
+        })
+        .collect();
+    let config = Config { vocabulary: next as usize, positions: sizes.len(), width, layers, heads };
+    Gpt2::new(config, spans).unwrap()
+}
+
+fn rng(seed: u64) -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(seed)
+}
+
+/// Parameters with no zero and no one in them, so that no term of a gradient is hidden.
+fn parameters(model: &Gpt2, seed: u64) -> Vec<f32> {
+    let mut rng = rng(seed);
+    (0..model.layout().len()).map(|_| rng.random_range(-0.8..0.8)).collect()
+}
+
+/// Random valid rows, one after the other.
+fn rows(model: &Gpt2, count: usize, seed: u64) -> Vec<u32> {
+    let mut rng = rng(seed);
+    (0..count).flat_map(|_| model.spans().to_vec()).map(|span| rng.random_range(span)).collect()
+}
+
+fn gradient_sum(model: &Gpt2, p: &[f32], tokens: &[u32], clipping: Clipping) -> Vec<f32> {
+    let t = model.config().positions;
+    let fetch = |i: usize, out: &mut [u32]| out.copy_from_slice(&tokens[i * t..(i + 1) * t]);
+    let mut sum = vec![0f32; p.len()];
+    let batch = Batch { rows: tokens.len() / t, fetch: &fetch };
+    Lanes::new(model).gradient_sum(model, p, batch, clipping, &mut sum);
+    sum
+}
+
+fn losses(model: &Gpt2, p: &[f32], tokens: &[u32]) -> Vec<f32> {
+    let t = model.config().positions;
+    let fetch = |i: usize, out: &mut [u32]| out.copy_from_slice(&tokens[i * t..(i + 1) * t]);
+    Lanes::new(model).losses(model, p, Batch { rows: tokens.len() / t, fetch: &fetch })
+}
+
+fn norm(x: &[f32]) -> f64 {
+    x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()
+}
+
+/// Asserts that every named part of two gradients agrees to `tolerance` of its largest element.
+fn assert_parts_agree(model: &Gpt2, a: &[f32], b: &[f32], tolerance: f32) {
+    for tensor in model.layout().tensors() {
+        let (a, b) = (&a[tensor.range.clone()], &b[tensor.range.clone()]);
+        let size = a.iter().chain(b).fold(1e-6f32, |m, x| m.max(x.abs()));
+        for (x, y) in a.iter().zip(b) {
+            assert!((x - y).abs() <= tolerance * size, "{}: {x} against {y}", tensor.name);
+        }
+    }
+}
