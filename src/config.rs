@@ -166,7 +166,8 @@ impl Config {
         }
         let times = [config.queue.lease_seconds, config.queue.poll_seconds, config.queue.drain_seconds];
         anyhow::ensure!(
-            times.iter().all(|t| (0.1..=86_400.0).contains(t)) && (0.0..=86_400.0).contains(&config.queue.backoff_seconds),
+            times.iter().all(|t| (0.1..=86_400.0).contains(t))
+                && (0.0..=86_400.0).contains(&config.queue.backoff_seconds),
             "queue: seconds are numbers from 0.1 to 86400"
         );
         anyhow::ensure!(config.queue.max_attempts >= 1, "queue.max_attempts is at least 1");

@@ -89,7 +89,8 @@ impl Service {
             "--dev asks for no key, so it serves loopback only; bind to 127.0.0.1, or leave --dev out"
         );
         // The port first: what is taken should fail at once.
-        let listener = TcpListener::bind(config.server.bind).await.with_context(|| format!("{}", config.server.bind))?;
+        let listener =
+            TcpListener::bind(config.server.bind).await.with_context(|| format!("{}", config.server.bind))?;
         let address = listener.local_addr()?;
         let database = Database::open(&config).await?;
         database.migrate().await?;
@@ -133,6 +134,7 @@ fn crew(config: &Config, database: &Database) -> anyhow::Result<Crew> {
     let environment = [
         ("DATABASE_URL", database.url.clone()),
         ("DP2STAGE__WORKERS__THREADS", config.workers.threads.to_string()),
+        ("DP2STAGE__LOG__FILTER", config.log.filter.clone()),
         ("DP2STAGE__QUEUE__LEASE_SECONDS", settings.lease_seconds.to_string()),
         ("DP2STAGE__QUEUE__POLL_SECONDS", settings.poll_seconds.to_string()),
         ("DP2STAGE__QUEUE__MAX_ATTEMPTS", settings.max_attempts.to_string()),

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 
-use super::dataset_view::{DatasetRequest, DatasetView};
+use super::dataset_view::{Access, DatasetRequest, DatasetView, PrivacyUnit};
 use super::extract::{Body, Name, Params};
 use super::page::{Page, PageParams};
 use super::problem::Problem;
@@ -32,6 +32,8 @@ pub(super) async fn create(
 }
 
 fn check(request: &DatasetRequest, declaration: &Declaration) -> Result<NewDataset, Problem> {
+    // The only kinds so far; another one will have to be handled here.
+    let (PrivacyUnit::Row, Access::Private) = (request.privacy_unit, request.access);
     let name = request.name.trim();
     if name.is_empty() || name.chars().count() > 200 || name.contains(['\0', '/']) {
         return Err(Problem::invalid("name", "a name has 1 to 200 characters and no slash"));

@@ -104,9 +104,7 @@ impl JobView {
         let amount = Amount { epsilon_pico: job.epsilon_pico, delta_atto: job.delta_atto };
         let charged = job.charged_at.is_some();
         let held = !charged && !job.status.is_final();
-        let result = |what: &str| {
-            (job.status == JobStatus::Succeeded).then(|| format!("/v1/jobs/{}/{what}", job.id))
-        };
+        let result = |what: &str| (job.status == JobStatus::Succeeded).then(|| format!("/v1/jobs/{}/{what}", job.id));
         Self {
             id: job.id,
             status: job.status,

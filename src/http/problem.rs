@@ -44,7 +44,9 @@ impl Problem {
     #[must_use]
     pub fn of_status(status: StatusCode) -> Self {
         let (code, title, detail) = match status {
-            StatusCode::NOT_FOUND => ("not_found", "Not found", "nothing is here; the routes are listed in /openapi.yaml"),
+            StatusCode::NOT_FOUND => {
+                ("not_found", "Not found", "nothing is here; the routes are listed in /openapi.yaml")
+            }
             StatusCode::METHOD_NOT_ALLOWED => {
                 ("method_not_allowed", "Method not allowed", "this route has other methods; see the Allow header")
             }
@@ -169,9 +171,11 @@ impl From<UploadError> for Problem {
     fn from(error: UploadError) -> Self {
         let (detail, code) = (error.to_string(), error.code());
         match error {
-            UploadError::Csv(csv) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, "The table is not valid", detail)
-                .with("problems", serde_json::to_value(&csv.problems).unwrap_or_default())
-                .with("stopped", csv.stopped),
+            UploadError::Csv(csv) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, "The table is not valid", detail)
+                    .with("problems", serde_json::to_value(&csv.problems).unwrap_or_default())
+                    .with("stopped", csv.stopped)
+            }
             UploadError::Gzip(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, "The compression is not valid", detail)
             }

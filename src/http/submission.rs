@@ -12,7 +12,7 @@ use super::extract::Body;
 use super::job_view::JobView;
 use super::problem::Problem;
 use super::state::App;
-use crate::engine::{Overrides, Plan, PlanRequest, StageOneSource};
+use crate::engine::{Facts, Overrides, Plan};
 use crate::privacy::{Amount, Delta, Epsilon};
 use crate::store::{self, Dataset, Idempotency, NewJob};
 use crate::tabular::Declaration;
@@ -112,7 +112,7 @@ struct Training {
     batch: Option<f64>,
     /// The peak learning rate of stage 2.
     #[serde(skip_serializing_if = "Option::is_none")]
-    learning_rate: Option<f64>,
+    learning_rate: Option<f32>,
     /// The norm to which the gradient of each row is clipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     clipping_norm: Option<f64>,
@@ -165,33 +165,29 @@ async fn prepare(app: &App, request: &JobRequest, dataset: &Dataset) -> Result<N
     }
     let schema = Declaration::from_json(&dataset.schema)?.schema;
     let training = request.training;
-    let wanted = PlanRequest {
-        // What training may expect to see of the declared rows.
-        rows_public: ((dataset.rows_public as f64 * (1.0 - dataset.holdout)).round() as u64).max(1),
-        epsilon,
-        delta,
-        rows,
-        stage_one: match request.method.stage1 {
-            Stage1::Uniform => StageOneSource::Uniform,
-            Stage1::None => StageOneSource::None,
-        },
-        overrides: Overrides {
-            steps: training.steps,
-            batch: training.batch,
-            learning_rate: training.learning_rate,
-            clipping_norm: training.clipping_norm,
-        },
+    let overrides = Overrides {
+        steps: training.steps,
+        expected_batch: training.batch,
+        learning_rate: training.learning_rate,
+        clipping_norm: training.clipping_norm,
+        spare_blocks: None,
     };
+    // What training may expect to see of the declared rows.
+    let rows_public = ((dataset.rows_public as f64 * (1.0 - dataset.holdout)).round() as u64).max(1);
     // Calibration takes a moment of arithmetic.
-    let plan = tokio::task::spawn_blocking(move || Plan::new(&schema, &wanted))
-        .await
-        .map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))??;
+    let planned = tokio::task::spawn_blocking(move || {
+        Plan::new(&Facts { schema: &schema, rows_public, epsilon, delta, rows }, &overrides)
+    });
+    let mut plan = planned.await.map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))??;
+    if let Stage1::None = request.method.stage1 {
+        plan.public.steps = 0;
+    }
     let json = |_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR);
     Ok(NewJob {
         dataset_id: dataset.id,
         population_id: dataset.population_id,
         request: serde_json::to_value(request).map_err(json)?,
-        blocks_allowed: plan.blocks_allowed() as i32,
+        blocks_allowed: plan.private.blocks_charged() as i32,
         plan: serde_json::to_value(&plan).map_err(json)?,
         charge: Amount::charge(epsilon, delta),
     })

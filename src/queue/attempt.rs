@@ -8,8 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::heartbeat;
 use super::tether::Tether;
 use super::worker::Worker;
-use crate::engine::{self, EngineError, Halt, Host, Plan, Progress, Stage, Stop};
-use crate::privacy::NoiseSource;
+use crate::engine::{self, EngineError, Halt, Host, Job, Plan, Progress, Stage, Stop, system_key};
 use crate::report;
 use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, StoreError, Stored};
 use crate::tabular::{Declaration, Rows, RowsWriter, Schema, Table, decode};
@@ -82,7 +81,8 @@ enum Fault {
 fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>, Fault> {
     let Rows { train, held_out } = decode(&blobs.read(&task.rows)?, &task.schema).map_err(|_| Fault::Rows)?;
     let host = Host { meter: tether, vault: tether, stop: tether };
-    let outcome = engine::run(&task.plan, &task.schema, &train, &host, &NoiseSource::from_os)?;
+    let job = Job { plan: &task.plan, schema: &task.schema, private: &train };
+    let outcome = engine::run(&job, &host, &system_key)?;
     let halted = |halt: Halt| Fault::Engine(EngineError::from(halt));
     tether.pulse(Progress { stage: Stage::Report, step: 0, steps: 1 }).map_err(halted)?;
     let report = report::custodian(&task.schema, &train, &held_out, &outcome.synthetic);
@@ -117,10 +117,10 @@ async fn conclude(
     let (pool, lease) = (&worker.pool, tether.lease);
     let done = match outcome {
         Ok(artifacts) => publish(tether, artifacts).await,
-        Err(Fault::Engine(EngineError::Halted(Halt::Cancelled))) => store::finish_cancelled(pool, lease).await,
-        Err(Fault::Engine(EngineError::Halted(Halt::LeaseLost))) => return Err(StoreError::LeaseLost),
-        Err(Fault::Engine(EngineError::Halted(Halt::Draining))) => return store::hand_back(pool, lease, None).await,
-        Err(Fault::Engine(EngineError::Halted(Halt::ReservationExhausted))) => {
+        Err(Fault::Engine(EngineError::Halt(Halt::Cancelled))) => store::finish_cancelled(pool, lease).await,
+        Err(Fault::Engine(EngineError::Halt(Halt::LeaseLost))) => return Err(StoreError::LeaseLost),
+        Err(Fault::Engine(EngineError::Halt(Halt::Draining))) => return store::hand_back(pool, lease, None).await,
+        Err(Fault::Engine(EngineError::Halt(Halt::ReservationExhausted))) => {
             store::fail(pool, lease, "reservation_exhausted").await
         }
         Err(fault) => {
@@ -142,9 +142,8 @@ async fn conclude(
 /// Finishes the job; while the database is away and the lease holds, tries again.
 async fn publish(tether: &Arc<Tether>, artifacts: Vec<Artifact>) -> Result<(), StoreError> {
     let hold = tether.clone();
-    let published = tokio::task::spawn_blocking(move || {
-        hold.persist(|| store::finish(&hold.pool, hold.lease, &artifacts))
-    });
+    let published =
+        tokio::task::spawn_blocking(move || hold.persist(|| store::finish(&hold.pool, hold.lease, &artifacts)));
     match published.await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(Halt::Cancelled)) => store::finish_cancelled(&tether.pool, tether.lease).await,

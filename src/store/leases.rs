@@ -112,7 +112,12 @@ pub async fn renew(pool: &PgPool, lease: Lease, ttl: Duration) -> Result<Pulse, 
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`].
-pub async fn progress(pool: &PgPool, lease: Lease, stage: &str, (step, steps): (i32, i32)) -> Result<Pulse, StoreError> {
+pub async fn progress(
+    pool: &PgPool,
+    lease: Lease,
+    stage: &str,
+    (step, steps): (i32, i32),
+) -> Result<Pulse, StoreError> {
     let cancel_requested = sqlx::query_scalar!(
         "update jobs set stage_started_at = case when stage is distinct from $3 then clock_timestamp()
                                                  else stage_started_at end,

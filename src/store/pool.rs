@@ -11,9 +11,11 @@ use super::error::StoreError;
 /// transactions. Opens no connection yet.
 #[must_use]
 pub fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
-    let options = options
-        .application_name("dp2stage")
-        .options([("statement_timeout", "15s"), ("idle_in_transaction_session_timeout", "5s"), ("lock_timeout", "10s")]);
+    let options = options.application_name("dp2stage").options([
+        ("statement_timeout", "15s"),
+        ("idle_in_transaction_session_timeout", "5s"),
+        ("lock_timeout", "10s"),
+    ]);
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_millis(1500))

@@ -57,10 +57,11 @@ pub async fn submit(pool: &PgPool, new: &NewJob, once: Option<Idempotency<'_>>) 
         return Ok(Submission { job_id, fresh: false });
     }
     account.admit(new.charge).map_err(StoreError::BudgetExhausted)?;
-    let version = sqlx::query_scalar!("select max(version) from dataset_versions where dataset_id = $1", new.dataset_id)
-        .fetch_one(&mut *tx)
-        .await?
-        .ok_or(StoreError::NoRows)?;
+    let version =
+        sqlx::query_scalar!("select max(version) from dataset_versions where dataset_id = $1", new.dataset_id)
+            .fetch_one(&mut *tx)
+            .await?
+            .ok_or(StoreError::NoRows)?;
     let job_id = Uuid::now_v7();
     insert(&mut tx, job_id, version, new).await?;
     post(&mut tx, new.population_id, job_id, new.charge, (Move::Reserve, None)).await?;
@@ -73,9 +74,8 @@ pub async fn submit(pool: &PgPool, new: &NewJob, once: Option<Idempotency<'_>>) 
 
 /// The job of an earlier submission with this key.
 async fn seen(tx: &mut PgConnection, once: Idempotency<'_>) -> Result<Option<Uuid>, StoreError> {
-    let known = sqlx::query!("select body, job_id from idempotency_keys where key = $1", once.key)
-        .fetch_optional(tx)
-        .await?;
+    let known =
+        sqlx::query!("select body, job_id from idempotency_keys where key = $1", once.key).fetch_optional(tx).await?;
     match known {
         Some(known) if known.body != once.body => Err(StoreError::IdempotencyMismatch),
         known => Ok(known.map(|k| k.job_id)),

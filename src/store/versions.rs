@@ -68,12 +68,8 @@ pub async fn latest_version(pool: &PgPool, dataset: Uuid) -> Result<Option<Versi
 /// # Errors
 /// [`StoreError::NotFound`].
 pub async fn version_blob(pool: &PgPool, dataset: Uuid, version: i32) -> Result<String, StoreError> {
-    sqlx::query_scalar!(
-        "select blob from dataset_versions where dataset_id = $1 and version = $2",
-        dataset,
-        version
-    )
-    .fetch_optional(pool)
-    .await?
-    .ok_or(StoreError::NotFound("version of the dataset"))
+    sqlx::query_scalar!("select blob from dataset_versions where dataset_id = $1 and version = $2", dataset, version)
+        .fetch_optional(pool)
+        .await?
+        .ok_or(StoreError::NotFound("version of the dataset"))
 }
