@@ -31,6 +31,7 @@ impl Boosting {
             .set_min_leaf_weight(1.0)
             .set_nbins(256)
             .set_initialize_base_score(true)
+            .set_tiled_histograms(true)
             .set_parallel(true);
         let labels: Vec<f64> = positive.iter().map(|&yes| f64::from(u8::from(yes))).collect();
         let matrix = Matrix::new(features, positive.len(), width);

@@ -22,6 +22,7 @@ pub struct Efficacy {
     pub target: String,
     /// The value that counts as positive; absent when every class is told from the rest in turn.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(nullable = false)]
     pub positive: Option<String>,
     /// Synthetic rows the models were fitted on.
     pub synthetic_rows: usize,

@@ -10,6 +10,7 @@ pub struct Scores {
     pub roc_auc: f64,
     /// F1 of the positive class at probability 1/2; absent when there are more than two classes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(nullable = false)]
     pub f1: Option<f64>,
     /// The mean of the classes' F1.
     pub macro_f1: f64,
@@ -22,8 +23,7 @@ pub struct Scores {
 #[must_use]
 pub fn roc_auc(positive: &[bool], scores: &[f64]) -> Option<f64> {
     let mut order: Vec<(f64, bool)> = scores.iter().copied().zip(positive.iter().copied()).collect();
-    // Adding nought makes -0 and 0 the same number in the total order.
-    order.sort_unstable_by(|a, b| (a.0 + 0.0).total_cmp(&(b.0 + 0.0)));
+    order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     let (mut below, mut doubled_wins, mut hits) = (0u64, 0u128, 0u64);
     for tie in order.chunk_by(|a, b| a.0 == b.0) {
         let yes = tie.iter().filter(|(_, positive)| *positive).count() as u64;

@@ -16,6 +16,7 @@ pub const NOTICE: &str = "Exact figures computed from the private rows, for the 
 /// Who may see a report. A document of another view does not read as this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ReportView)]
 pub enum View {
     /// Those who may see the private table itself.
     Custodian,
@@ -26,7 +27,7 @@ pub enum View {
 pub struct CustodianReport {
     /// Always `custodian`.
     pub view: View,
-    /// [`NOTICE`].
+    /// That these figures are exact and must not be published.
     pub notice: String,
     /// How many rows were compared.
     pub rows: RowCounts,

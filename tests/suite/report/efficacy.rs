@@ -1,6 +1,6 @@
 //! ML efficacy: the cases that have no scores, and those that must have them.
 
-use dp2stage::report::{Efficacy, MAX_FIT_ROWS, Task, efficacy};
+use dp2stage::report::{Efficacy, MAX_FIT_ROWS, MIN_HELD_OUT, Task, efficacy};
 use dp2stage::tabular::{Code, Column, MISSING, Schema, Table};
 
 use super::tables::{categories, filled, hash, integers};
@@ -74,9 +74,21 @@ fn a_synthetic_table_that_lost_a_class_is_scored_as_a_constant() {
 }
 
 #[test]
+fn a_handful_of_rows_can_be_fitted() {
+    let held_out = rows(300, 10_000, 2);
+    for count in 1..6 {
+        let tiny = filled(3, count, |i, j| [7 * i as Code, (i % 4) as Code, (i % 2) as Code][j]);
+        let scores = efficacy(&two_classes(), &tiny, &held_out, &tiny).unwrap();
+        assert_eq!(scores.logistic.synthetic, scores.logistic.real);
+        assert!((0.0..=1.0).contains(&scores.boosting.real.roc_auc));
+    }
+}
+
+#[test]
 fn rows_without_a_target_or_a_feature_are_no_trouble() {
-    let holed =
-        |table: Table| filled(3, table.rows(), |i, j| if hash(i, 70 + j) % 4 == 0 { MISSING } else { table.row(i)[j] });
+    let holed = |table: Table| {
+        filled(3, table.rows(), |i, j| if hash(i, 70 + j).is_multiple_of(4) { MISSING } else { table.row(i)[j] })
+    };
     let (train, held_out, synthetic) =
         (holed(rows(600, 0, 2)), holed(rows(400, 10_000, 2)), holed(rows(500, 20_000, 2)));
     let scores = efficacy(&two_classes(), &train, &held_out, &synthetic).unwrap();
@@ -100,6 +112,8 @@ fn what_cannot_be_scored_is_absent_with_a_reason() {
     let one_class = filled(3, 300, |i, j| [(i % 100) as Code, 0, 1][j]);
     assert!(reason(efficacy(&schema, &table(), &one_class, &table())).contains("Too few held-out"));
     assert!(reason(efficacy(&schema, &table(), &rows(12, 0, 2), &table())).contains("Too few held-out"));
+    let few = filled(3, 300, |i, j| [(i % 100) as Code, 0, Code::from(i < MIN_HELD_OUT - 1)][j]);
+    assert!(reason(efficacy(&schema, &table(), &few, &table())).contains("Too few held-out"));
     let empty = Table::new(3, vec![]);
     assert!(reason(efficacy(&schema, &table(), &empty, &table())).contains("Too few held-out"));
     assert!(reason(efficacy(&schema, &table(), &table(), &empty)).contains("No synthetic row"));
@@ -122,7 +136,7 @@ fn large_tables_are_thinned_evenly() {
     let schema = two_classes();
     let task = Task::of(&schema).unwrap();
     let layout = dp2stage::report::DenseLayout::of(&schema, 2);
-    let table = filled(3, MAX_FIT_ROWS * 2, |i, j| if i % 5 == 0 && j == 2 { MISSING } else { 0 });
+    let table = filled(3, MAX_FIT_ROWS * 2, |i, j| if i.is_multiple_of(5) && j == 2 { MISSING } else { 0 });
     let rows = task.rows(&layout, &table);
     assert_eq!(rows.len(), MAX_FIT_ROWS);
     assert!(rows.windows(2).all(|w| w[0] < w[1] && w[1] - w[0] <= 4));

@@ -67,7 +67,7 @@ proptest! {
 
 #[test]
 fn separable_rows_and_wild_scales_do_not_run_away() {
-    let values = vec![-2.0, -1.0, 1.0, 2.0];
+    let values = [-2.0, -1.0, 1.0, 2.0];
     let yes = [false, false, true, true];
     for scale in [1e-4, 1.0, 1e6] {
         let x = SparseMatrix::new(1, 1, vec![0; 4], values.iter().map(|v| v * scale).collect());
@@ -102,7 +102,7 @@ fn trees_learn_an_exclusive_or_through_missing_and_constant_columns() {
     let schema = Schema::new(columns, Some(5), None).unwrap();
     let table = filled(6, 400, |i, j| {
         let (a, b) = (hash(i, 0) % 2, hash(i, 1) % 2);
-        let noise = if hash(i, 9) % 5 == 0 { MISSING } else { (hash(i, 2) % 1000) as Code };
+        let noise = if hash(i, 9).is_multiple_of(5) { MISSING } else { (hash(i, 2) % 1000) as Code };
         [a as Code, b as Code, noise, 1, MISSING, (a ^ b) as Code][j]
     });
     let rows: Vec<usize> = (0..400).collect();

@@ -101,7 +101,7 @@ fn beside_the_judge(name: &str) {
 fn loosened(train: &Table) -> Table {
     let rows = train.rows();
     tables::filled(train.width(), rows * 4 / 5, |i, j| {
-        let from = if tables::hash(i, j) % 4 == 0 { tables::hash(i, j + 1000) as usize % rows } else { i };
+        let from = if tables::hash(i, j).is_multiple_of(4) { tables::hash(i, j + 1000) as usize % rows } else { i };
         train.row(from)[j]
     })
 }
