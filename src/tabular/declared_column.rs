@@ -162,7 +162,8 @@ fn grid(fields: &Fields<'_>, kind: GridKind, [first, last, step]: [i64; 3], digi
     if last.abs_diff(first) / step.unsigned_abs() >= u64::from(u32::MAX) - 1 {
         return Err(fields.error("more than 4294967294 values: declare a larger step or a narrower range"));
     }
-    let beyond = "min and max must lie within the years 0 to 9999, and numbers within 2^53 steps of their last digit";
+    let beyond =
+        "min, max and step must lie within the years 0 to 9999, numbers within 15 digits: declare another unit";
     Grid::new(kind, first, last, step, digits).ok_or_else(|| fields.error(beyond))
 }
 
@@ -195,6 +196,6 @@ fn write_grid(grid: &Grid, map: &mut Map<String, Value>) {
 /// A number whose shortest text is that of the decimal; whole numbers have no point.
 fn json_number(value: Decimal) -> Value {
     let value = value.shortest();
-    // At most 2^53 units, so the nearest double prints as the decimal it came from.
+    // At most 15 digits, so the nearest double prints as the decimal it came from.
     if value.scale == 0 { json!(value.mantissa) } else { json!(value.mantissa as f64 / 10f64.powi(value.scale as i32)) }
 }

@@ -45,6 +45,9 @@ pub enum GridMiss {
 /// Whole numbers up to this size are exact in a double.
 pub const LARGEST: i64 = 1 << 53;
 
+/// Decimals up to this many units of their last digit (15 digits) survive a double and its text.
+pub const LARGEST_UNITS: i64 = 1_000_000_000_000_000;
+
 /// Most digits after the point.
 pub const MAX_DIGITS: u32 = 12;
 
@@ -52,14 +55,22 @@ impl Grid {
     /// The values from `first` to at most `last` in steps of `step`, all in units of `10^-digits`.
     ///
     /// Returns `None` when the grid is empty, its step is not positive, it would hold `u32::MAX`
-    /// values or more, an end is beyond what a double holds exactly, a time lies outside the years
-    /// 0 to 9999, dates are not whole days, or a kind without fractions has digits.
+    /// values or more, a number does not survive as a double ([`LARGEST`], or [`LARGEST_UNITS`] of
+    /// decimals), a time lies outside the years 0 to 9999, dates are not whole days, or a kind
+    /// without fractions has digits.
     #[must_use]
     pub fn new(kind: GridKind, first: i64, last: i64, step: i64, digits: u32) -> Option<Self> {
-        if step <= 0 || last < first || first < -LARGEST || last > LARGEST || digits > MAX_DIGITS {
+        if step <= 0 || last < first || digits > MAX_DIGITS {
             return None;
         }
-        let allowed = match kind {
+        // Digits that are zero everywhere are dropped, so that equal grids are equal.
+        let idle =
+            (1..=digits).take_while(|&n| [first, last, step].iter().all(|u| u % 10i64.pow(n) == 0)).count() as u32;
+        let [first, last, step] = [first, last, step].map(|units| units / 10i64.pow(idle));
+        let digits = digits - idle;
+        let largest = if digits == 0 { LARGEST } else { LARGEST_UNITS };
+        let within = first >= -largest && last <= largest && step <= largest;
+        let of_kind = match kind {
             GridKind::Decimal => true,
             GridKind::Integer => digits == 0,
             GridKind::Moment => digits == 0 && first >= moment::EARLIEST && last <= moment::LATEST,
@@ -68,7 +79,10 @@ impl Grid {
                 digits == 0 && whole && first >= moment::EARLIEST && last <= moment::LATEST
             }
         };
-        let count = u32::try_from((last - first) / step + 1).ok().filter(|&n| allowed && n < u32::MAX)?;
+        if !within || !of_kind {
+            return None;
+        }
+        let count = u32::try_from((last - first) / step + 1).ok().filter(|&n| n < u32::MAX)?;
         let spare = (1..=digits).take_while(|&n| (first % 10i64.pow(n), step % 10i64.pow(n)) == (0, 0)).count();
         Some(Self { kind, first, last, step, count, digits, shown: digits - spare as u32 })
     }

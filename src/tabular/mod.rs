@@ -26,7 +26,7 @@ pub use column::{Code, Column, Domain, MISSING};
 pub use decimal::Decimal;
 pub use declaration::Declaration;
 pub use export::CsvText;
-pub use grid::{Grid, GridKind, GridMiss, LARGEST, MAX_DIGITS};
+pub use grid::{Grid, GridKind, GridMiss, LARGEST, LARGEST_UNITS, MAX_DIGITS};
 pub use inflate::Inflate;
 pub use limits::UploadLimits;
 pub use moment::seconds;
