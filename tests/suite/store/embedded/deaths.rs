@@ -9,13 +9,13 @@ use nix::unistd::{Pid, User, geteuid};
 use sqlx::postgres::PgPoolOptions;
 use tokio::time::sleep;
 
-use super::process::{Service, config, count_rows, server_of, wait_for_end, write_rows};
+use super::process::{Service, config, count_rows, made_before, server_of, wait_for_end, write_rows};
 use crate::support::scratch;
 
 #[tokio::test]
 async fn a_killed_server_comes_back_under_an_open_pool() {
     let folder = scratch();
-    let cluster = Cluster::start(&config(folder.path())).expect("a cluster");
+    let cluster = Cluster::start(&made_before(folder.path())).expect("a cluster");
     write_rows(&cluster.url(), 100).await;
     let pool = PgPoolOptions::new().max_connections(4).connect_with(cluster.connect_options()).await.expect("a pool");
     for _ in 0..2 {
@@ -42,6 +42,7 @@ async fn a_killed_server_comes_back_under_an_open_pool() {
 #[tokio::test]
 async fn a_killed_service_takes_its_server_along_and_the_next_one_recovers() {
     let folder = scratch();
+    made_before(folder.path());
     let mut service = Service::start(folder.path(), None);
     write_rows(&service.url, 100).await;
     let server = server_of(&folder.path().join("state/data"));
@@ -60,6 +61,7 @@ async fn a_killed_service_takes_its_server_along_and_the_next_one_recovers() {
 #[tokio::test]
 async fn a_killed_service_leaves_no_server_behind() {
     let folder = scratch();
+    made_before(folder.path());
     let mut service = Service::start(folder.path(), None);
     let data = folder.path().join("state/data");
     let server = server_of(&data);
@@ -72,6 +74,7 @@ async fn a_killed_service_leaves_no_server_behind() {
 #[tokio::test]
 async fn server_and_service_killed_together_recover() {
     let folder = scratch();
+    made_before(folder.path());
     let mut service = Service::start(folder.path(), None);
     write_rows(&service.url, 100).await;
     let id = i32::try_from(service.child.id()).expect("a process id");

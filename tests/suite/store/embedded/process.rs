@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Once;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -13,9 +14,21 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use sqlx::{Connection, PgConnection};
 
+use crate::support::folder_of_this_run;
+
 /// A durable cluster in `folder/state`.
 pub fn config(folder: &Path) -> ClusterConfig {
     ClusterConfig::new(folder.join("state"))
+}
+
+/// A durable cluster in `folder/state` that was made and stopped before: a copy, since making one takes seconds.
+pub fn made_before(folder: &Path) -> ClusterConfig {
+    static MADE: Once = Once::new();
+    let original = folder_of_this_run().join("made");
+    MADE.call_once(|| Cluster::start(&config(&original)).expect("a cluster").stop());
+    let copy = Command::new("cp").arg("-a").arg(original.join("state")).arg(folder).status().expect("cp");
+    assert!(copy.success());
+    config(folder)
 }
 
 /// The process that the data folder's pid file names.

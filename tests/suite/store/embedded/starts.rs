@@ -7,7 +7,7 @@ use std::time::Instant;
 use dp2stage::store::embedded::{Cluster, ClusterConfig};
 use sqlx::{Connection, PgConnection};
 
-use super::process::{config, count_rows, write_rows};
+use super::process::{config, count_rows, made_before, write_rows};
 use crate::support::scratch;
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn rows_outlive_a_stop() {
 #[tokio::test]
 async fn the_server_is_durable_private_and_discreet() {
     let folder = scratch();
-    let cluster = Cluster::start(&config(folder.path())).expect("a cluster");
+    let cluster = Cluster::start(&made_before(folder.path())).expect("a cluster");
     let mut connection = PgConnection::connect_with(&cluster.connect_options()).await.expect("a connection");
     for (name, value) in [
         ("fsync", "on"),
