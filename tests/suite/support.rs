@@ -4,5 +4,5 @@ mod cluster;
 mod database;
 mod promises;
 
-pub use cluster::scratch;
+pub use cluster::{folder_of_this_run, scratch};
 pub use database::{TestDatabase, fresh_database};

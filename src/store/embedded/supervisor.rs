@@ -23,6 +23,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A server that ran this long was sound: the next pause is short again.
 const SOUND: Duration = Duration::from_secs(10);
+/// What a refusal that passes by itself waits at most.
+const LONGEST_PASSING_PAUSE: Duration = Duration::from_millis(400);
 /// How long the first start waits for a former server to leave the data folder.
 const LEAVING: Duration = Duration::from_secs(30);
 /// How long the first start may take, recovery included.
@@ -94,7 +96,7 @@ impl Life {
                     }
                     None => {
                         tracing::error!(%error, "PostgreSQL is down; trying again");
-                        self.longer_pause()
+                        self.longer_pause(LONGEST_PAUSE)
                     }
                 },
             };
@@ -133,8 +135,8 @@ impl Life {
     /// The server ended: an error when that was the first start and waiting will not help.
     fn ended(&mut self, postmaster: &Postmaster, status: &str, began: Instant) -> Result<Duration, EmbeddedError> {
         let output = postmaster.words(&self.launch);
-        let passing = PASSING.iter().any(|words| output.contains(words)) && began.elapsed() < LEAVING;
-        if self.announce.is_some() && !passing {
+        let passing = PASSING.iter().any(|words| output.contains(words));
+        if self.announce.is_some() && !(passing && began.elapsed() < LEAVING) {
             let log = self.launch.log.clone();
             return Err(EmbeddedError::Startup { status: status.to_owned(), log, output });
         }
@@ -144,14 +146,13 @@ impl Life {
         if self.announce.is_none() {
             tracing::warn!(%status, "PostgreSQL ended and is started again");
         }
-        Ok(self.longer_pause())
+        Ok(self.longer_pause(if passing { LONGEST_PASSING_PAUSE } else { LONGEST_PAUSE }))
     }
 
-    fn longer_pause(&mut self) -> Duration {
-        let pause = self.pause;
-        // while a former server leaves, short steps find its end soon
-        let longest = if self.announce.is_some() { Duration::from_millis(400) } else { LONGEST_PAUSE };
-        self.pause = (pause * 2).min(longest);
+    /// The next pause, twice the one before and at most `longest`.
+    fn longer_pause(&mut self, longest: Duration) -> Duration {
+        let pause = self.pause.min(longest);
+        self.pause = pause * 2;
         pause
     }
 }

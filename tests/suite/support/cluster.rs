@@ -4,8 +4,9 @@ use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
 
 use dp2stage::store::embedded::{Cluster, ClusterConfig, Durability, Places};
 use tempfile::TempDir;
@@ -16,32 +17,33 @@ pub fn scratch() -> TempDir {
     tempfile::Builder::new().prefix("dp2stage-test-").permissions(passable).tempdir().expect("a temporary folder")
 }
 
-/// A cluster for the life of this process, in a folder that is removed after it.
-pub struct TestCluster {
-    pub cluster: Cluster,
-    // closing it tells the sweeper that this process has ended
-    _sweeper: ChildStdin,
-}
-
-impl TestCluster {
-    /// Starts the cluster. Statics are never dropped, so nothing here relies on that: the server ends with the thread
-    /// that supervises it, and the folder is removed by a sweeper.
-    pub fn start() -> Self {
+/// A folder for the whole run, removed after this process and the server in it have ended.
+///
+/// Statics are never dropped and a test run may be killed, so a shell does it.
+pub fn folder_of_this_run() -> &'static Path {
+    static FOLDER: OnceLock<(PathBuf, ChildStdin)> = OnceLock::new();
+    let make = || {
         let folder = scratch().keep();
         let sweeper = sweep_afterwards(&folder).expect("a shell");
-        let config = ClusterConfig {
-            state_dir: folder.join("state"),
-            places: Places::of_this_machine(None),
-            durability: Durability::TestOnly,
-            max_connections: 100,
-        };
-        let cluster = Cluster::start(&config).unwrap_or_else(|error| panic!("{error}"));
-        Self { cluster, _sweeper: sweeper }
-    }
+        (folder, sweeper)
+    };
+    &FOLDER.get_or_init(make).0
+}
+
+/// Starts the cluster that serves [`fresh_database`](super::fresh_database). It ends with this process, because the
+/// server ends with the thread that supervises it.
+pub fn start_cluster() -> Cluster {
+    let config = ClusterConfig {
+        state_dir: folder_of_this_run().join("state"),
+        places: Places::of_this_machine(None),
+        durability: Durability::TestOnly,
+        max_connections: 100,
+    };
+    Cluster::start(&config).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Starts a shell that waits for the end of this process (its standard input closes), then for the end of the server,
-/// and removes the folder; so that a killed test run leaves nothing behind either.
+/// and removes the folder.
 fn sweep_afterwards(folder: &Path) -> io::Result<ChildStdin> {
     let script = r#"
         read -r _

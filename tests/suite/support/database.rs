@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use dp2stage::store::embedded::Cluster;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::runtime;
 use tokio::sync::OnceCell;
 
-use super::cluster::TestCluster;
+use super::cluster::start_cluster;
 
 /// What every fresh database starts with.
 async fn fill_template(pool: &PgPool) {
@@ -28,7 +29,7 @@ struct Server {
     /// How to reach its maintenance database.
     admin: PgConnectOptions,
     template: String,
-    _cluster: Option<TestCluster>,
+    _cluster: Option<Cluster>,
 }
 
 static SERVER: OnceCell<Server> = OnceCell::const_new();
@@ -62,8 +63,8 @@ async fn start_server() -> Server {
     let (admin, cluster) = match std::env::var("TEST_DATABASE_URL") {
         Ok(url) => (PgConnectOptions::from_str(&url).expect("TEST_DATABASE_URL is a PostgreSQL URL"), None),
         Err(_) => {
-            let started = tokio::task::spawn_blocking(TestCluster::start).await.expect("the test cluster starts");
-            (started.cluster.connect_options(), Some(started))
+            let started = tokio::task::spawn_blocking(start_cluster).await.expect("the test cluster starts");
+            (started.connect_options(), Some(started))
         }
     };
     if cluster.is_none() {

@@ -9,13 +9,14 @@ use nix::unistd::{Pid, User, geteuid};
 use sqlx::postgres::PgPoolOptions;
 use tokio::time::sleep;
 
-use super::process::{Service, config, count_rows, server_of, wait_for_end, write_rows};
+use super::process::{Service, copy_made_before, count_rows, durable, server_of, wait_for_end, write_rows};
 use crate::support::scratch;
 
 #[tokio::test]
 async fn a_killed_server_comes_back_under_an_open_pool() {
     let folder = scratch();
-    let cluster = Cluster::start(&config(folder.path())).expect("a cluster");
+    copy_made_before(folder.path());
+    let cluster = Cluster::start(&durable(folder.path())).expect("a cluster");
     write_rows(&cluster.url(), 100).await;
     let pool = PgPoolOptions::new().max_connections(4).connect_with(cluster.connect_options()).await.expect("a pool");
     for _ in 0..2 {
@@ -42,6 +43,7 @@ async fn a_killed_server_comes_back_under_an_open_pool() {
 #[tokio::test]
 async fn a_killed_service_takes_its_server_along_and_the_next_one_recovers() {
     let folder = scratch();
+    copy_made_before(folder.path());
     let mut service = Service::start(folder.path(), None);
     write_rows(&service.url, 100).await;
     let server = server_of(&folder.path().join("state/data"));
@@ -49,7 +51,7 @@ async fn a_killed_service_takes_its_server_along_and_the_next_one_recovers() {
     service.child.kill().expect("the service is killed");
     service.child.wait().expect("the service is reaped");
     // at once, while the former server may still be shutting down
-    let cluster = Cluster::start(&config(folder.path())).expect("a second service");
+    let cluster = Cluster::start(&durable(folder.path())).expect("a second service");
     eprintln!("new service after kill -9 of the old one: {:?}", killed.elapsed());
     assert_ne!(server_of(cluster.data_dir()), server);
     wait_for_end(server, Duration::from_secs(1));
@@ -60,6 +62,7 @@ async fn a_killed_service_takes_its_server_along_and_the_next_one_recovers() {
 #[tokio::test]
 async fn a_killed_service_leaves_no_server_behind() {
     let folder = scratch();
+    copy_made_before(folder.path());
     let mut service = Service::start(folder.path(), None);
     let data = folder.path().join("state/data");
     let server = server_of(&data);
@@ -72,6 +75,7 @@ async fn a_killed_service_leaves_no_server_behind() {
 #[tokio::test]
 async fn server_and_service_killed_together_recover() {
     let folder = scratch();
+    copy_made_before(folder.path());
     let mut service = Service::start(folder.path(), None);
     write_rows(&service.url, 100).await;
     let id = i32::try_from(service.child.id()).expect("a process id");
@@ -82,7 +86,7 @@ async fn server_and_service_killed_together_recover() {
     service.child.kill().expect("the service is killed");
     let killed = Instant::now();
     service.child.wait().expect("the service is reaped");
-    let cluster = Cluster::start(&config(folder.path())).expect("a second service");
+    let cluster = Cluster::start(&durable(folder.path())).expect("a second service");
     eprintln!("recovery after kill -9 of both: {:?}", killed.elapsed());
     assert_eq!(count_rows(&cluster.url()).await, 100);
     cluster.stop();

@@ -5,17 +5,34 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Once;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use dp2stage::store::embedded::{Cluster, ClusterConfig};
+use dp2stage::store::embedded::{Cluster, ClusterConfig, Durability};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use sqlx::{Connection, PgConnection};
 
-/// A durable cluster in `folder/state`.
-pub fn config(folder: &Path) -> ClusterConfig {
+use crate::support::folder_of_this_run;
+
+/// A cluster in `folder/state` as the product has it.
+pub fn durable(folder: &Path) -> ClusterConfig {
     ClusterConfig::new(folder.join("state"))
+}
+
+/// A cluster in `folder/state` that does not wait for the disk: for tests in which nothing is killed.
+pub fn quick(folder: &Path) -> ClusterConfig {
+    ClusterConfig { durability: Durability::TestOnly, ..durable(folder) }
+}
+
+/// Puts a cluster into `folder/state` that was made and stopped before: a copy, since making one takes seconds.
+pub fn copy_made_before(folder: &Path) {
+    static MADE: Once = Once::new();
+    let original = folder_of_this_run().join("made");
+    MADE.call_once(|| Cluster::start(&quick(&original)).expect("a cluster").stop());
+    let copy = Command::new("cp").arg("-a").arg(original.join("state")).arg(folder).status().expect("cp");
+    assert!(copy.success());
 }
 
 /// The process that the data folder's pid file names.
@@ -88,7 +105,7 @@ impl Service {
 #[test]
 fn act_as_service() {
     let Some(folder) = std::env::var_os(STATE) else { return };
-    let cluster = Cluster::start(&config(Path::new(&folder))).unwrap_or_else(|error| panic!("{error}"));
+    let cluster = Cluster::start(&durable(Path::new(&folder))).unwrap_or_else(|error| panic!("{error}"));
     println!("{READY}{}", cluster.url());
     // until the parent closes the pipe
     std::io::stdin().read_to_end(&mut Vec::new()).expect("standard input");

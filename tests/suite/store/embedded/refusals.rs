@@ -7,7 +7,7 @@ use std::path::Path;
 use dp2stage::store::embedded::{Binaries, Cluster, EmbeddedError, Places};
 use nix::unistd::geteuid;
 
-use super::process::config;
+use super::process::{copy_made_before, quick};
 use crate::support::scratch;
 
 /// Server programs that can do nothing but tell their version.
@@ -59,8 +59,8 @@ fn programs_are_chosen_by_place_and_version() {
 #[test]
 fn data_of_another_version_or_of_no_version_are_left_alone() {
     let folder = scratch();
-    let config = config(folder.path());
-    Cluster::start(&config).expect("a cluster").stop();
+    copy_made_before(folder.path());
+    let config = quick(folder.path());
     let data = folder.path().join("state/data");
     let version = data.join("PG_VERSION");
     fs::write(&version, "12\n").expect("a changed version");
@@ -76,8 +76,8 @@ fn data_of_another_version_or_of_no_version_are_left_alone() {
 #[test]
 fn a_server_that_cannot_start_says_why() {
     let folder = scratch();
-    let config = config(folder.path());
-    Cluster::start(&config).expect("a cluster").stop();
+    copy_made_before(folder.path());
+    let config = quick(folder.path());
     let conf = folder.path().join("state/data/postgresql.conf");
     fs::write(&conf, "no_such_setting = 1\n").expect("a broken configuration");
     let error = Cluster::start(&config).expect_err("a broken configuration");
@@ -92,7 +92,7 @@ fn root_is_told_which_folder_bars_the_server() {
     }
     let folder = scratch();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).expect("a closed folder");
-    let error = Cluster::start(&config(folder.path())).expect_err("a closed folder");
+    let error = Cluster::start(&quick(folder.path())).expect_err("a closed folder");
     let closed = fs::canonicalize(folder.path()).expect("a path");
     assert!(matches!(&error, EmbeddedError::Unreachable { at, .. } if *at == closed), "{error}");
 }

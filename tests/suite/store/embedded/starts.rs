@@ -4,17 +4,17 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
-use dp2stage::store::embedded::{Cluster, ClusterConfig};
+use dp2stage::store::embedded::{Cluster, ClusterConfig, Durability};
 use sqlx::{Connection, PgConnection};
 
-use super::process::{config, count_rows, write_rows};
+use super::process::{copy_made_before, count_rows, durable, quick, write_rows};
 use crate::support::scratch;
 
 #[tokio::test]
 async fn rows_outlive_a_stop() {
     let folder = scratch();
     let began = Instant::now();
-    let cluster = Cluster::start(&config(folder.path())).expect("a cold start");
+    let cluster = Cluster::start(&durable(folder.path())).expect("a cold start");
     eprintln!("cold start: {:?}", began.elapsed());
     write_rows(&cluster.url(), 10).await;
     let data = cluster.data_dir().to_owned();
@@ -23,7 +23,7 @@ async fn rows_outlive_a_stop() {
     eprintln!("stop: {:?}", began.elapsed());
     assert!(!data.join("postmaster.pid").exists(), "the server has ended when `stop` returns");
     let began = Instant::now();
-    let cluster = Cluster::start(&config(folder.path())).expect("a warm start");
+    let cluster = Cluster::start(&durable(folder.path())).expect("a warm start");
     eprintln!("warm start: {:?}", began.elapsed());
     assert_eq!(count_rows(&cluster.url()).await, 10);
 }
@@ -31,7 +31,8 @@ async fn rows_outlive_a_stop() {
 #[tokio::test]
 async fn the_server_is_durable_private_and_discreet() {
     let folder = scratch();
-    let cluster = Cluster::start(&config(folder.path())).expect("a cluster");
+    copy_made_before(folder.path());
+    let cluster = Cluster::start(&durable(folder.path())).expect("a cluster");
     let mut connection = PgConnection::connect_with(&cluster.connect_options()).await.expect("a connection");
     for (name, value) in [
         ("fsync", "on"),
@@ -66,7 +67,7 @@ async fn a_half_made_cluster_is_made_again() {
     let unfinished = folder.path().join("state/data.new");
     fs::create_dir_all(unfinished.join("base")).expect("folders");
     fs::write(unfinished.join("PG_VERSION"), "15\n").expect("a file of a crashed initdb");
-    let cluster = Cluster::start(&config(folder.path())).expect("a cluster");
+    let cluster = Cluster::start(&quick(folder.path())).expect("a cluster");
     write_rows(&cluster.url(), 1).await;
     assert!(!unfinished.exists());
 }
@@ -75,7 +76,7 @@ async fn a_half_made_cluster_is_made_again() {
 async fn a_long_and_odd_path_is_no_obstacle_and_a_second_service_is_refused() {
     let folder = scratch();
     let state_dir = folder.path().join("a folder, with \"quotes\" & 'more'").join("x".repeat(100)).join("state");
-    let config = ClusterConfig::new(state_dir);
+    let config = ClusterConfig { durability: Durability::TestOnly, ..ClusterConfig::new(state_dir) };
     let cluster = Cluster::start(&config).expect("a cluster");
     write_rows(&cluster.url(), 1).await;
     let refusal = Cluster::start(&config).expect_err("the folder is taken").to_string();
