@@ -97,11 +97,10 @@ impl Gpt2 {
     /// From `tape.targets` to `tape.loss` and the gradients of the logits of every row's loss.
     pub(super) fn forward(&self, p: &[f32], tape: &mut Tape) {
         self.embed(p, tape);
-        let n = tape.rows * self.config.positions;
         for (layout, block) in self.layout.blocks.iter().zip(&mut tape.blocks) {
-            self.block_forward(p, layout, block, &mut tape.x[..n * self.config.width], tape.rows);
+            self.block_forward(p, layout, block, &mut tape.x);
         }
-        norm_forward(p, &self.layout.ln_f, &tape.x[..n * self.config.width], &mut tape.ln_f);
+        norm_forward(p, &self.layout.ln_f, &tape.x, &mut tape.ln_f);
         self.head_forward(p, tape);
     }
 
@@ -119,27 +118,28 @@ impl Gpt2 {
     }
 
     /// `x += attention(ln_1(x)); x += mlp(ln_2(x))`
-    fn block_forward(&self, p: &[f32], l: &BlockLayout, k: &mut BlockTape, x: &mut [f32], rows: usize) {
+    fn block_forward(&self, p: &[f32], l: &BlockLayout, k: &mut BlockTape, x: &mut [f32]) {
         let d = self.config.width;
         let n = x.len() / d;
         norm_forward(p, &l.ln_1, x, &mut k.ln_1); // n x d
-        linear_forward(p, &l.c_attn, &k.ln_1.y[..n * d], &mut k.qkv[..n * 3 * d]); // n x 3d
-        self.attend(&k.qkv, &mut k.weights, &mut k.context, rows); // n x d
-        linear_add(p, &l.c_proj, &k.context[..n * d], x); // n x d
+        linear_forward(p, &l.c_attn, &k.ln_1.y, &mut k.qkv); // n x 3d
+        self.attend(&k.qkv, &mut k.weights, &mut k.context); // n x d
+        linear_add(p, &l.c_proj, &k.context, x); // n x d
         norm_forward(p, &l.ln_2, x, &mut k.ln_2); // n x d
-        let hidden = &mut k.hidden[..n * 4 * d];
+        let hidden = &mut k.hidden;
         multiply(
             ViewMut::dense(hidden, n, 4 * d),
             View::dense(&k.ln_2.y, n, d),
             View::dense(&p[l.c_fc.weight.clone()], d, 4 * d),
         );
-        ops::gelu(hidden, &p[l.c_fc.bias.clone()], &mut k.active[..n * 4 * d]); // n x 4d
-        linear_add(p, &l.mlp_proj, &k.active[..n * 4 * d], x); // n x d
+        ops::gelu(hidden, &p[l.c_fc.bias.clone()], &mut k.active); // n x 4d
+        linear_add(p, &l.mlp_proj, &k.active, x); // n x d
     }
 
     /// Causal attention of every row and head: `context = softmax(q k' / sqrt(e)) v`.
-    fn attend(&self, qkv: &[f32], weights: &mut [f32], context: &mut [f32], rows: usize) {
+    fn attend(&self, qkv: &[f32], weights: &mut [f32], context: &mut [f32]) {
         let (d, t, h, e) = (self.config.width, self.config.positions, self.config.heads, self.config.head_width());
+        let rows = context.len() / (t * d);
         let scale = 1.0 / (e as f32).sqrt();
         vectorised!(for b in 0..rows {
             let qkv = &qkv[b * t * 3 * d..(b + 1) * t * 3 * d]; // t x 3d
@@ -187,48 +187,37 @@ impl Gpt2 {
     /// From the gradients of the logits to those of every layer's output, kept on the tape.
     pub(super) fn backward(&self, p: &[f32], tape: &mut Tape) {
         let (d, t, b) = (self.config.width, self.config.positions, tape.rows);
-        let n = b * t;
         for (i, span) in self.spans.iter().enumerate() {
             let g = View::dense(&tape.logits[self.logits(i, b)], b, span.len()); // b x s
             let gy = ViewMut::strided(&mut tape.ln_f.gy[i * d..], b, d, t * d);
             multiply(gy, g, View::dense(&p[self.head(i)], span.len(), d));
         }
-        let gx = &mut tape.gx[..n * d];
+        let gx = &mut tape.gx;
         gx.fill(0.0);
         norm_backward(p, &self.layout.ln_f, &tape.ln_f, gx);
         for (layout, block) in self.layout.blocks.iter().zip(&mut tape.blocks).rev() {
-            self.block_backward(p, layout, block, gx, &mut tape.scratch, b);
+            self.block_backward(p, layout, block, gx, &mut tape.gcontext);
         }
     }
 
     /// `gx` is the gradient of the block's output on entry and of its input on return.
-    fn block_backward(
-        &self,
-        p: &[f32],
-        l: &BlockLayout,
-        k: &mut BlockTape,
-        gx: &mut [f32],
-        scratch: &mut [f32],
-        rows: usize,
-    ) {
-        let d = self.config.width;
-        let n = gx.len() / d;
-        k.gout[..n * d].copy_from_slice(gx);
-        linear_back(p, &l.mlp_proj, gx, &mut k.ghidden[..n * 4 * d]); // n x 4d
-        ops::gelu_back(&k.hidden[..n * 4 * d], &mut k.ghidden[..n * 4 * d]);
-        linear_back(p, &l.c_fc, &k.ghidden[..n * 4 * d], &mut k.ln_2.gy[..n * d]); // n x d
+    fn block_backward(&self, p: &[f32], l: &BlockLayout, k: &mut BlockTape, gx: &mut [f32], gcontext: &mut [f32]) {
+        k.gout.copy_from_slice(gx);
+        linear_back(p, &l.mlp_proj, gx, &mut k.ghidden); // n x 4d
+        ops::gelu_back(&k.hidden, &mut k.ghidden);
+        linear_back(p, &l.c_fc, &k.ghidden, &mut k.ln_2.gy); // n x d
         norm_backward(p, &l.ln_2, &k.ln_2, gx);
-        k.gproj[..n * d].copy_from_slice(gx);
-        let gcontext = &mut scratch[..n * d];
+        k.gproj.copy_from_slice(gx);
         linear_back(p, &l.c_proj, gx, gcontext); // n x d
-        self.attend_back(k, gcontext, rows);
-        linear_back(p, &l.c_attn, &k.gqkv[..n * 3 * d], &mut k.ln_1.gy[..n * d]); // n x d
+        self.attend_back(k, gcontext);
+        linear_back(p, &l.c_attn, &k.gqkv, &mut k.ln_1.gy); // n x d
         norm_backward(p, &l.ln_1, &k.ln_1, gx);
     }
 
     /// Gradients of queries, keys and values from that of the context.
-    fn attend_back(&self, k: &mut BlockTape, gcontext: &[f32], rows: usize) {
+    fn attend_back(&self, k: &mut BlockTape, gcontext: &[f32]) {
         let (d, t, h, e) = (self.config.width, self.config.positions, self.config.heads, self.config.head_width());
+        let rows = gcontext.len() / (t * d);
         let scale = 1.0 / (e as f32).sqrt();
         let mut gweights = vec![0f32; t];
         vectorised!(for b in 0..rows {

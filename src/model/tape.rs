@@ -23,8 +23,8 @@ pub struct Tape {
     pub logits: Vec<f32>,
     /// Loss of each row.
     pub loss: Vec<f32>,
-    /// Scratch, `n x 4d`.
-    pub scratch: Vec<f32>,
+    /// Gradient of a block's context, `n x d`.
+    pub gcontext: Vec<f32>,
     /// Squared gradient norm of each row, then its clipping factor.
     pub norms: Vec<f64>,
 }
@@ -102,7 +102,7 @@ impl Tape {
             ln_f: NormTape::new(n, d),
             logits: vec![0.0; rows * config.vocabulary],
             loss: vec![0.0; rows],
-            scratch: vec![0.0; n * 4 * d],
+            gcontext: vec![0.0; n * d],
             norms: vec![0.0; rows],
         }
     }

@@ -4,6 +4,7 @@
 
 mod api;
 mod architecture;
+mod codec;
 mod demo;
 mod engine;
 mod model;

@@ -1,0 +1,163 @@
+//! Whole attempts against a host in memory: order of events, crashes, validity, learning.
+
+use dp2stage::engine::{EngineError, Halt, Job, Outcome, Overrides, Plan, Stage, run, system_key};
+use dp2stage::model::{Layout, read_weights};
+use dp2stage::tabular::{MISSING, Schema, Table};
+
+use super::{Memory, constant_key, plan, schema, short, table};
+
+fn attempt(plan: &Plan, schema: &Schema, private: &Table, memory: &Memory) -> Result<Outcome, EngineError> {
+    run(&Job { plan, schema, private }, &memory.host(), &constant_key)
+}
+
+fn same(a: &Outcome, b: &Outcome) -> bool {
+    a.weights == b.weights && a.synthetic.iter().flatten().eq(b.synthetic.iter().flatten())
+}
+
+#[test]
+fn every_block_is_claimed_before_and_saved_after_it_runs() {
+    let (schema, private, memory) = (schema(), table(300), Memory::default());
+    let plan = plan(&schema, 300, 20, &short());
+    let outcome = attempt(&plan, &schema, &private, &memory).unwrap();
+    assert_eq!(outcome.synthetic.rows(), 20);
+    let mut expected = vec!["save".to_owned()];
+    for block in 0..plan.private.blocks {
+        expected.extend([format!("claim {block}"), "save".to_owned()]);
+    }
+    assert_eq!(*memory.log.borrow(), expected);
+    let steps: Vec<u32> = memory.seen.borrow().iter().filter(|p| p.stage == Stage::Stage2).map(|p| p.step).collect();
+    assert_eq!(steps, (0..plan.private.steps()).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_key_is_made_only_after_the_claim_and_one_for_each_block() {
+    let (schema, private, memory) = (schema(), table(50), Memory::default());
+    let plan = plan(&schema, 50, 20, &short());
+    let key = || {
+        memory.note("key".into());
+        constant_key()
+    };
+    run(&Job { plan: &plan, schema: &schema, private: &private }, &memory.host(), &key).unwrap();
+    let log = memory.log.borrow();
+    let claims = log.windows(2).filter(|pair| pair[0].starts_with("claim") && pair[1] == "key").count();
+    assert_eq!(claims, plan.private.blocks as usize);
+    assert_eq!(log.iter().filter(|line| *line == "key").count(), claims + 2, "one more for stage 1, one to generate");
+}
+
+#[test]
+fn a_run_with_crashes_ends_where_a_run_without_does() {
+    let (schema, private) = (schema(), table(300));
+    let plan = plan(&schema, 300, 50, &short());
+    let calm = attempt(&plan, &schema, &private, &Memory::default()).unwrap();
+    let memory = Memory::default();
+    let mut crashes = 0;
+    let stormy = loop {
+        memory.pulses.set(Some(7 + crashes));
+        match attempt(&plan, &schema, &private, &memory) {
+            Ok(outcome) => break outcome,
+            Err(EngineError::Halt(Halt::Cancelled)) => crashes += 1,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert!(crashes > 3);
+    assert!(same(&calm, &stormy));
+    let claims = memory.log.borrow().iter().filter(|line| line.starts_with("claim")).count();
+    assert!(claims > plan.private.blocks as usize, "a block that was cut off is claimed again");
+}
+
+#[test]
+fn without_a_claim_there_is_no_outcome() {
+    let (schema, private, memory) = (schema(), table(100), Memory::default());
+    let plan = plan(&schema, 100, 20, &short());
+    memory.claims.set(Some(2));
+    let error = attempt(&plan, &schema, &private, &memory).err().unwrap();
+    assert!(matches!(error, EngineError::Halt(Halt::ReservationExhausted)));
+    assert_eq!(memory.log.borrow().iter().filter(|line| line.starts_with("claim")).count(), 2);
+}
+
+#[test]
+fn nothing_private_is_read_before_the_first_claim() {
+    let (schema, memory, other) = (schema(), Memory::default(), Memory::default());
+    let plan = plan(&schema, 100, 20, &short());
+    for (private, memory) in [(table(100), &memory), (Table::new(3, Vec::new()), &other)] {
+        memory.claims.set(Some(0));
+        assert!(attempt(&plan, &schema, &private, memory).is_err());
+    }
+    assert_eq!(*memory.checkpoint.borrow(), *other.checkpoint.borrow());
+}
+
+#[test]
+fn the_table_does_not_depend_on_the_number_of_threads() {
+    let (schema, private) = (schema(), table(300));
+    let plan = plan(&schema, 300, 5000, &short());
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        // The host is not shared between threads, so it is made where it is used.
+        pool.install(|| attempt(&plan, &schema, &private, &Memory::default())).unwrap()
+    };
+    assert!(same(&with(1), &with(2)));
+}
+
+/// Strange numbers of private rows and strange rows end like any other: no error, valid rows.
+#[test]
+fn every_table_has_an_outcome_of_valid_rows() {
+    let schema = schema();
+    let plan = plan(&schema, 300, 300, &short());
+    let tables = [
+        Table::new(3, Vec::new()),
+        table(1),
+        table(2000),
+        Table::new(3, [1, 2, MISSING].repeat(300)),
+        Table::new(3, [u32::MAX - 1, 7, 99_999].repeat(300)),
+    ];
+    for private in tables {
+        let outcome = attempt(&plan, &schema, &private, &Memory::default()).unwrap();
+        assert_eq!(outcome.synthetic.rows(), 300);
+        for row in outcome.synthetic.iter() {
+            assert!(row[0] < 2 && row[1] < 3 && (row[2] < 1001 || row[2] == MISSING));
+        }
+    }
+}
+
+#[test]
+fn weights_and_config_describe_the_model() {
+    let (schema, private) = (schema(), table(100));
+    let plan = plan(&schema, 100, 5, &short());
+    let outcome = attempt(&plan, &schema, &private, &Memory::default()).unwrap();
+    let p = read_weights(&Layout::new(&plan.model), &outcome.weights).unwrap();
+    assert!(p.iter().all(|x| x.is_finite()));
+    assert_eq!(outcome.config["n_embd"], plan.model.width);
+    assert_eq!(outcome.config["vocab_size"], plan.model.vocabulary);
+}
+
+#[test]
+fn another_jobs_checkpoint_ends_the_attempt() {
+    let (schema, private, memory) = (schema(), table(100), Memory::default());
+    let plan = plan(&schema, 100, 5, &short());
+    *memory.checkpoint.borrow_mut() = Some(b"{}\n".to_vec());
+    assert!(matches!(attempt(&plan, &schema, &private, &memory), Err(EngineError::Checkpoint(_))));
+}
+
+/// With a real key, at a fraction of the default work: columns and their dependence are learnt.
+#[test]
+fn a_private_run_learns_what_hangs_together() {
+    type Fact = fn(&[u32]) -> bool;
+    let facts: [Fact; 5] = [
+        |row| row[0] == 1,
+        |row| row[0] == 1 && row[1] == 1,
+        |row| row[0] == 0 && row[1] == 1,
+        |row| row[2] == MISSING,
+        |row| row[0] == 1 && (490..620).contains(&row[2]),
+    ];
+    let share = |table: &Table, fact: Fact| table.iter().filter(|row| fact(row)).count() as f64 / table.rows() as f64;
+    let (schema, private) = (schema(), table(6000));
+    let fast = Overrides { steps: Some(60), expected_batch: Some(600.0), ..Overrides::default() };
+    let plan = plan(&schema, 6000, 4000, &fast);
+    let job = Job { plan: &plan, schema: &schema, private: &private };
+    let synthetic = run(&job, &Memory::default().host(), &system_key).unwrap().synthetic;
+    for (i, fact) in facts.into_iter().enumerate() {
+        let (real, made) = (share(&private, fact), share(&synthetic, fact));
+        println!("fact {i}: {real:.3} real, {made:.3} synthetic");
+        assert!((real - made).abs() < 0.08, "fact {i}: {real:.3} real, {made:.3} synthetic");
+    }
+}
