@@ -3,6 +3,8 @@
 mod cluster;
 mod database;
 mod promises;
+mod service;
 
 pub use cluster::{folder_of_this_run, scratch};
 pub use database::{TestDatabase, fresh_database};
+pub use service::{Answer, TestApi, clinic};

@@ -15,7 +15,7 @@ use super::cluster::start_cluster;
 
 /// What every fresh database starts with.
 async fn fill_template(pool: &PgPool) {
-    sqlx::query("SELECT 1").execute(pool).await.expect("the template database answers");
+    dp2stage::store::migrate(pool).await.expect("the template is migrated");
 }
 
 /// Names of templates and tests begin with these, so that leftovers on a shared server are recognised.
