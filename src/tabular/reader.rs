@@ -134,7 +134,7 @@ impl TableReader {
     /// were text of the line that is still open.
     fn step(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code])) -> Result<(usize, usize), CsvError> {
         use csv_core::ReadRecordResult as Read;
-        let (result, taken, mut written, ended) =
+        let (result, taken, written, ended) =
             self.csv.read_record(bytes, &mut self.line[self.line_len..], &mut self.ends[self.fields..]);
         self.line_len += written;
         self.fields += ended;
@@ -147,7 +147,7 @@ impl TableReader {
             }
             Read::Record => {
                 self.line_done(sink)?;
-                (self.line_len, self.fields, written) = (0, 0, 0);
+                (self.line_len, self.fields) = (0, 0);
             }
         }
         Ok((taken, written))

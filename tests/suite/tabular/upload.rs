@@ -186,3 +186,15 @@ fn quotes_that_open_late_are_text() {
     let rows = plain(&one_column(&["5\" pipe", "x"], false), "c\n5\" pipe\nx\n").unwrap();
     assert_eq!(rows, [[0], [1]]);
 }
+
+#[test]
+fn one_byte_order_mark_is_dropped_and_a_second_is_text() {
+    let domain = Domain::Categories(vec!["a".into()]);
+    let marked = Column { name: "\u{feff}c".into(), domain, nullable: false };
+    let schema = Schema::new(vec![marked], None, None).unwrap();
+    for piece in [1, 2, 4, 100] {
+        let body = "\u{feff}\u{feff}c\na\n".as_bytes();
+        let (rows, result) = upload(&schema, Packing::Plain, body, piece, UploadLimits::default());
+        assert_eq!((rows, result.unwrap().rows), (vec![vec![0]], 1));
+    }
+}
