@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::json::{object, word};
 use crate::store::{Dataset, Version};
 
 /// What a custodian declares.
@@ -24,16 +25,17 @@ pub(super) struct DatasetRequest {
         "target": "workclass"}))]
     pub schema: Value,
     /// What one unit of privacy is; `{"kind": "row"}` unless given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub privacy_unit: PrivacyUnit,
     /// The privacy that all jobs together may spend.
+    #[serde(deserialize_with = "object")]
     pub budget: Grant,
     /// About how many rows there are: a number that you are willing to publish. It sets sampling
     /// rates and normalisers; it is never counted from the rows.
     #[schema(example = 32000, minimum = 1)]
     pub rows_public: u64,
     /// `private`, the only kind so far.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub access: Access,
     /// The share of rows, each chosen by a coin of its own, that no training sees, so that reports
     /// can test on them; 0 to 0.5, 0.1 unless given. With 0 the report has no efficacy section.
