@@ -49,12 +49,18 @@ fn default_holdout() -> f64 {
 }
 
 /// One unit of privacy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum PrivacyUnit {
     /// A row. Somebody with k rows has less protection: about k times the epsilon, and more.
-    #[default]
-    Row,
+    // With braces: serde lets a variant without them have any members.
+    Row {},
+}
+
+impl Default for PrivacyUnit {
+    fn default() -> Self {
+        Self::Row {}
+    }
 }
 
 /// Who may see the rows.
@@ -115,7 +121,7 @@ impl DatasetView {
             id: dataset.id,
             name: dataset.name,
             schema: dataset.schema,
-            privacy_unit: PrivacyUnit::Row,
+            privacy_unit: PrivacyUnit::Row {},
             rows_public: dataset.rows_public,
             holdout: dataset.holdout,
             access: Access::Private,

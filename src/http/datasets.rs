@@ -33,7 +33,7 @@ pub(super) async fn create(
 
 fn check(request: &DatasetRequest, declaration: &Declaration) -> Result<NewDataset, Problem> {
     // The only kinds so far; another one will have to be handled here.
-    let (PrivacyUnit::Row, Access::Private) = (request.privacy_unit, request.access);
+    let (PrivacyUnit::Row {}, Access::Private) = (request.privacy_unit, request.access);
     let name = request.name.trim();
     // Names stand in paths: a slash or a dot alone would be lost on the way.
     let misfit = |c: char| c == '/' || c.is_control();

@@ -21,6 +21,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         let Json(Object(value)) =
             Json::<Object<T>>::from_request(request, state).await.map_err(|rejection| match rejection {
                 JsonRejection::JsonDataError(e) => Problem::invalid("body", plain_words(&cause(&e))),
+                // Numbers like 1e400 are JSON, but none of ours.
+                JsonRejection::JsonSyntaxError(e) if cause(&e).contains("number out of range") => {
+                    Problem::invalid("body", cause(&e))
+                }
                 JsonRejection::JsonSyntaxError(e) => {
                     Problem::new(StatusCode::BAD_REQUEST, "json_malformed", "The body is not JSON", cause(&e))
                 }

@@ -72,7 +72,7 @@ async fn an_exhausted_budget_is_told_in_figures() {
     // Exactly what is said to fit fits, and then nothing does.
     submit(&api, json!({"dataset": "clinic", "epsilon": figure("largest_next_epsilon")})).await.expect(202);
     let body = problem(
-        &submit(&api, json!({"dataset": "clinic", "epsilon": 0.001, "training": {"steps": 1}})).await,
+        &submit(&api, json!({"dataset": "clinic", "epsilon": 0.1, "training": {"steps": 30}})).await,
         409,
         "budget_exhausted",
     );

@@ -14,11 +14,26 @@ pub async fn connect(api: &TestApi) -> TcpStream {
     TcpStream::connect(api.base.trim_start_matches("http://")).await.expect("a connection")
 }
 
-/// Sends these bytes, then says that there are no more, and reads what comes back.
+/// Sends these bytes and reads what comes back until the server closes.
 pub async fn exchange(api: &TestApi, bytes: &[u8]) -> String {
-    let mut stream = connect(api).await;
-    stream.write_all(bytes).await.expect("sent");
+    answer(send(api, bytes).await).await
+}
+
+/// Sends these bytes, says that there are no more, and reads what comes back.
+pub async fn cut(api: &TestApi, bytes: &[u8]) -> String {
+    let mut stream = send(api, bytes).await;
     let _ = stream.shutdown().await;
+    answer(stream).await
+}
+
+/// A server that has heard enough may close before all is sent.
+async fn send(api: &TestApi, bytes: &[u8]) -> TcpStream {
+    let mut stream = connect(api).await;
+    let _ = stream.write_all(bytes).await;
+    stream
+}
+
+async fn answer(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
     let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
     let _ = read.expect("the server closes");
