@@ -50,6 +50,11 @@ pub(super) fn unset<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D:
     }
 }
 
+/// Keeps members of later versions out of what is stored and shown.
+pub(super) fn unsaid<T>(_: &T) -> bool {
+    true
+}
+
 /// A message of serde without the names of Rust's types, and with a hint where a word of the
 /// documentation may be meant for another version.
 pub(super) fn plain_words(message: &str) -> String {

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::extract::Body;
 use super::job_view::JobView;
-use super::json::{object, unset, word};
+use super::json::{object, unsaid, unset, word};
 use super::problem::Problem;
 use super::state::App;
 use crate::engine::{Facts, Overrides, Plan, PlanError};
@@ -46,20 +46,20 @@ pub(super) struct JobRequest {
     #[serde(default, deserialize_with = "object", skip_serializing_if = "Training::is_default")]
     training: Training,
     /// What the report may release. There is no released view in this version.
-    #[serde(default, deserialize_with = "object", skip_serializing)]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "unsaid")]
     report: ReportRequest,
     /// Null: not in this version.
-    #[serde(default, rename = "seed_rows", deserialize_with = "unset", skip_serializing)]
+    #[serde(default, rename = "seed_rows", deserialize_with = "unset", skip_serializing_if = "unsaid")]
     #[schema(value_type = Option<Object>)]
     _seed_rows: (),
     /// Null: not in this version.
-    #[serde(default, rename = "webhook", deserialize_with = "unset", skip_serializing)]
+    #[serde(default, rename = "webhook", deserialize_with = "unset", skip_serializing_if = "unsaid")]
     #[schema(value_type = Option<Object>)]
     _webhook: (),
 }
 
 /// What the report may release.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 struct ReportRequest {
     /// The epsilon of released figures: 0, none.
