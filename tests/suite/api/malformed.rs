@@ -178,6 +178,31 @@ async fn a_client_that_vanishes_leaves_nothing() {
     }
 }
 
+/// However many clients dawdle, few of their uploads are under way at once, and the rest of the
+/// service does not wait for them.
+#[tokio::test]
+async fn dawdlers_hold_few_places() {
+    let api = declared().await;
+    let start = head("content-length: 1000000") + "age,weight,ward,admitted,seen,outcome\n42,";
+    let mut clients = Vec::new();
+    for _ in 0..40 {
+        let mut stream = connect(&api).await;
+        stream.write_all(start.as_bytes()).await.unwrap();
+        clients.push(stream);
+    }
+    let began = std::time::Instant::now();
+    while super::refusal::files(&api) < 16 {
+        assert!(began.elapsed().as_secs() < 8, "{} are under way", super::refusal::files(&api));
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    api.get("/readyz").await.expect(200);
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert_eq!(super::refusal::files(&api), 16);
+    drop(clients);
+    nothing_stored(&api, "dawdlers").await;
+    put(&api, &[("content-type", "text/csv")], corpus::good(3)).await.expect(201);
+}
+
 /// The refusal of a long upload reaches a client that is still sending.
 #[tokio::test]
 async fn an_early_refusal_is_heard() {
