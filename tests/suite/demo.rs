@@ -142,3 +142,22 @@ fn refusals_say_what_to_do() {
     assert!(refused(&["demo", "/nowhere.csv", "--schema", "/nowhere.json"]).contains("nowhere"));
     assert!(refused(&[]).contains("demo"), "bare help names the first command to try");
 }
+
+/// The README's tour, pasted into a shell.
+#[test]
+fn the_tour_of_the_readme() {
+    let readme = include_str!("../../README.md");
+    let tour = readme.split("<!-- tour").nth(1).unwrap().split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let (state, folder) = (scratch(), scratch());
+    let server = Server::start(state.path(), &[]);
+    let key = server.key.as_deref().unwrap();
+    let rest = tour.split_once("KEY=").unwrap().1.split_once('\n').unwrap().1;
+    let lines = format!("set -e\nBASE={}\nKEY={key}\n{rest}", server.base);
+    let output = Command::new("bash").args(["-c", &lines]).current_dir(folder.path()).output().unwrap();
+    let answers = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{answers}{}", String::from_utf8_lossy(&output.stderr));
+    for word in ["\"rows\":3000", "\"status\":\"succeeded\"", "\"custodian\"", "\"charge\"", "budget_exhausted"] {
+        assert!(answers.contains(word), "{word} is not in {answers}");
+    }
+    assert_eq!(std::fs::read_to_string(folder.path().join("synthetic.csv")).unwrap().lines().count(), 3001);
+}
