@@ -117,7 +117,25 @@ pub enum PlanError {
     },
 }
 
+impl PlanError {
+    /// The member of the request that is at fault, as far as it is one.
+    #[must_use]
+    pub fn at(&self) -> &'static str {
+        match self {
+            Self::Unit(error) => error.unit,
+            Self::Accounting(_) => "epsilon",
+            Self::Number { what, .. } => what,
+        }
+    }
+}
+
 impl PrivateStage {
+    /// Blocks that the charge covers.
+    #[must_use]
+    pub fn blocks_charged(&self) -> u32 {
+        self.blocks + self.spare_blocks
+    }
+
     /// Private steps of a run without crashes.
     #[must_use]
     pub fn steps(&self) -> u32 {
@@ -127,7 +145,7 @@ impl PrivateStage {
     /// Private steps that are charged.
     #[must_use]
     pub fn charged_steps(&self) -> u32 {
-        (self.blocks + self.spare_blocks) * self.block_steps
+        self.blocks_charged() * self.block_steps
     }
 }
 

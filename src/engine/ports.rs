@@ -65,6 +65,9 @@ pub enum Halt {
     /// All blocks that were charged, the spare ones included, are used up.
     #[error("the reservation is exhausted")]
     ReservationExhausted,
+    /// The worker is to stop, and another one will go on.
+    #[error("the worker drains")]
+    Draining,
     /// The host could not do its part.
     #[error("the host failed: {0}")]
     Host(String),
@@ -93,6 +96,19 @@ pub enum Stage {
     Generate,
     /// Measuring them.
     Report,
+}
+
+impl Stage {
+    /// The word for it in the API.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Stage1 => "stage1",
+            Self::Stage2 => "stage2",
+            Self::Generate => "generate",
+            Self::Report => "report",
+        }
+    }
 }
 
 /// Streams of randomness under one key. [`NoiseSource`] is the one that privacy rests on; tests put

@@ -1,1 +1,29 @@
-//! The counter: routes, problems, authentication.
+//! The counter: routes, problems, authentication. What HTTP knows, and nothing else does.
+//!
+//! Every error leaves as `application/problem+json` (RFC 9457): handlers return
+//! [`Problem`], the outermost layer writes it with the id of the request, and dresses whatever the
+//! framework itself refuses in the same form.
+
+mod auth;
+mod budgets;
+mod dataset_view;
+mod datasets;
+mod extract;
+mod health;
+mod job_view;
+mod jobs;
+mod openapi;
+mod page;
+mod problem;
+mod request_id;
+mod results;
+mod router;
+mod rows;
+mod state;
+mod submission;
+
+pub use auth::{IssuedKey, issue};
+pub use openapi::document;
+pub use problem::Problem;
+pub use router::router;
+pub use state::App;

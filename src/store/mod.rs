@@ -1,1 +1,36 @@
-//! The archive: PostgreSQL and blobs. SQL is written here and nowhere else.
+//! The archive: PostgreSQL and blobs. SQL is written here and nowhere else, one table family a file.
+//!
+//! No transaction spans work: each is a handful of statements. Whatever touches a budget first
+//! locks its population's row, so admissions and charges on the same people happen one after the
+//! other.
+
+mod artifacts;
+mod bell;
+mod blobs;
+mod budgets;
+mod charges;
+mod checkpoints;
+mod datasets;
+pub mod embedded;
+mod error;
+mod jobs;
+mod keys;
+mod leases;
+mod pool;
+mod submissions;
+mod versions;
+
+pub use artifacts::{Artifact, ArtifactKind, artifact};
+pub use bell::Bell;
+pub use blobs::{BlobWriter, Blobs, Stored};
+pub use budgets::{Budget, Entry, EntryKind, budget, raise};
+pub use charges::claim_block;
+pub use checkpoints::set_checkpoint;
+pub use datasets::{Dataset, NewDataset, create_dataset, find_dataset, list_datasets};
+pub use error::StoreError;
+pub use jobs::{Job, JobFilter, JobStatus, cancel, find_job, list_jobs, queue_position};
+pub use keys::{NewKey, any_key, insert_key, key_secret};
+pub use leases::{Claimed, Lease, Pulse, claim, expire, fail, finish, finish_cancelled, hand_back, progress, renew};
+pub use pool::{connect, migrate, ping};
+pub use submissions::{Idempotency, NewJob, Submission, submit};
+pub use versions::{Version, add_version, latest_version, version_blob};

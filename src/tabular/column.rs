@@ -54,11 +54,24 @@ impl Column {
     /// `code` must be below the domain's length or [`MISSING`].
     #[must_use]
     pub fn text(&self, code: Code) -> String {
+        let mut text = String::new();
+        self.write(code, &mut text);
+        text
+    }
+
+    /// Appends the text of a cell; as [`Column::text`].
+    pub fn write(&self, code: Code, out: &mut String) {
         match &self.domain {
-            _ if code == MISSING => String::new(),
-            Domain::Categories(names) => names[code as usize].clone(),
-            Domain::Grid(grid) => grid.text(code),
+            _ if code == MISSING => {}
+            Domain::Categories(names) => out.push_str(&names[code as usize]),
+            Domain::Grid(grid) => grid.write(code, out),
         }
+    }
+
+    /// Whether `code` stands for a value of the domain, or for a missing cell that may be missing.
+    #[must_use]
+    pub fn holds(&self, code: Code) -> bool {
+        (code as usize) < self.domain.len() || (code == MISSING && self.nullable)
     }
 
     /// The number behind a cell of a grid column (seconds since 1970 for a datetime); `None` for

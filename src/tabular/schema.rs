@@ -2,12 +2,18 @@
 
 use std::collections::HashSet;
 
-use super::column::{Code, Column};
+use super::column::{Code, Column, Domain, MISSING};
 
 /// Most columns a table may have.
 pub const MAX_COLUMNS: usize = 1024;
 
-/// A checked declaration: at least one column, distinct names, no empty domain.
+/// Longest name of a column, in bytes.
+pub const MAX_NAME: usize = 512;
+
+/// Longest category, in bytes.
+pub const MAX_CATEGORY: usize = 4096;
+
+/// A checked declaration: at least one column, distinct names, no empty domain, distinct categories.
 ///
 /// A schema is public: the custodian states it before any private byte is read.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,27 +45,27 @@ impl Schema {
     /// code of that column's domain.
     ///
     /// # Errors
-    /// [`SchemaError`] when there is no column or too many, a name is empty or repeated, or the
-    /// target does not exist.
+    /// [`SchemaError`] when there is no column or too many; a name or category is empty where it
+    /// may not be, repeated, too long or holds a NUL; or the target or its positive value does not
+    /// exist.
     pub fn new(columns: Vec<Column>, target: Option<usize>, positive: Option<Code>) -> Result<Self, SchemaError> {
         if columns.is_empty() || columns.len() > MAX_COLUMNS {
             return Err(SchemaError::new("columns", format!("declare between 1 and {MAX_COLUMNS} columns")));
         }
         let mut seen = HashSet::new();
         for (i, column) in columns.iter().enumerate() {
-            let at = || format!("columns[{i}] ({})", column.name);
-            if column.name.is_empty() {
-                return Err(SchemaError::new(at(), "a column needs a name"));
-            }
-            if !seen.insert(column.name.as_str()) {
-                return Err(SchemaError::new(at(), "two columns have this name"));
-            }
-            if column.domain.is_empty() {
-                return Err(SchemaError::new(at(), "a column needs at least one value"));
+            let fault =
+                if seen.insert(column.name.as_str()) { fault(column) } else { Some("two columns have this name") };
+            if let Some(reason) = fault {
+                return Err(SchemaError::new(place(i, &column.name), reason));
             }
         }
         if target.is_some_and(|t| t >= columns.len()) {
             return Err(SchemaError::new("target", "no such column"));
+        }
+        let values = target.map_or(0, |t| columns[t].domain.len());
+        if positive.is_some_and(|code| code as usize >= values) {
+            return Err(SchemaError::new("positive", "it must be a value of the target column"));
         }
         Ok(Self { columns, target, positive })
     }
@@ -87,4 +93,43 @@ impl Schema {
     pub fn positive(&self) -> Option<Code> {
         self.positive
     }
+}
+
+/// How an error names column `i`: `columns[3] (age)`.
+pub(super) fn place(i: usize, name: &str) -> String {
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
+    if shown.is_empty() { format!("columns[{i}]") } else { format!("columns[{i}] ({shown})") }
+}
+
+fn fault(column: &Column) -> Option<&'static str> {
+    if column.name.trim().is_empty() {
+        return Some("a column needs a name that is not blank");
+    }
+    if column.name.len() > MAX_NAME {
+        return Some("the name is longer than 512 bytes: shorten it here and in the header of the table");
+    }
+    if column.name.contains('\0') {
+        return Some("the name holds a NUL character: remove it");
+    }
+    match &column.domain {
+        Domain::Categories(names) => category_fault(names, column.nullable),
+        Domain::Grid(_) => None,
+    }
+}
+
+fn category_fault(names: &[String], nullable: bool) -> Option<&'static str> {
+    let mut seen = HashSet::new();
+    if names.is_empty() || names.len() >= MISSING as usize {
+        return Some("categories must list at least one value");
+    }
+    if nullable && names.iter().any(String::is_empty) {
+        return Some("an empty cell would be both missing and the category \"\": drop nullable or that category");
+    }
+    if names.iter().any(|name| name.len() > MAX_CATEGORY) {
+        return Some("a category is longer than 4096 bytes: shorten it here and in the table");
+    }
+    if names.iter().any(|name| name.contains('\0')) {
+        return Some("a category holds a NUL character: remove it");
+    }
+    names.iter().any(|name| !seen.insert(name.as_str())).then_some("a category is listed twice: list each once")
 }

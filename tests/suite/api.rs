@@ -1,1 +1,4 @@
-//! Tests of `api`.
+//! The API over the wire: what is promised in `openapi/openapi.yaml`.
+
+mod contract;
+mod journey;

@@ -1,1 +1,5 @@
-//! Tests of `store`.
+//! The archive on a real PostgreSQL.
+
+mod budgets;
+mod embedded;
+mod leases;

@@ -1,1 +1,113 @@
-//! Tests of `worker`.
+//! Workers as real processes: killed, stopped, cancelled.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::TestApi;
+
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// kill -9 in the private phase: the job is claimed again and finishes; the repeated block has used
+/// up a spare one, and the charge is the same.
+#[tokio::test]
+async fn a_killed_worker_loses_no_job_and_no_charge() {
+    let api = TestApi::open().await;
+    api.clinic(1.0, 2000).await;
+    let request = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 100, "training": {"steps": 600, "batch": 1500}});
+    let job = api.post("/v1/jobs", &request).await.expect(202);
+    let id = job["id"].as_str().unwrap();
+    let allowed =
+        job["plan"]["private"]["blocks"].as_i64().unwrap() + job["plan"]["private"]["spare_blocks"].as_i64().unwrap();
+
+    let victim = api.worker(2.0);
+    // In the middle of a block: some steps of it are done, and its end is far.
+    api.job_until(id, PATIENCE, |j| j["progress"]["stage"] == "stage2" && j["progress"]["step"].as_i64() > Some(30))
+        .await;
+    victim.kill();
+    let before = blocks(&api, id).await;
+    assert!(!before.is_empty(), "the private phase had begun");
+    let charged = api.get(&format!("/v1/jobs/{id}")).await.expect(200);
+    assert_eq!(charged["epsilon"]["charged"], 0.5, "charged before the first noise");
+
+    let _heir = api.worker(2.0);
+    let job = api.job_until(id, PATIENCE, |j| j["finished_at"].is_string()).await;
+    assert_eq!(job["status"], "succeeded", "{job}");
+    assert_eq!(job["attempts"], 2);
+    let after = blocks(&api, id).await;
+    let repeated = after.windows(2).filter(|w| w[0].0 == w[1].0 && w[0].1 < w[1].1).count();
+    assert_eq!(repeated, 1, "the block at work was repeated under a new epoch: {after:?}");
+    assert!(after.len() as i64 <= allowed, "repetitions stay inside the charged spares");
+    let numbers: std::collections::BTreeSet<i32> = after.iter().map(|b| b.0).collect();
+    assert_eq!(numbers.len() as i64, job["plan"]["private"]["blocks"].as_i64().unwrap(), "every block ran");
+    let budget = api.get("/v1/datasets/clinic/budget").await.expect(200);
+    assert_eq!(budget["spent"], 0.5);
+}
+
+/// (block, lease epoch) in the order of claiming.
+async fn blocks(api: &TestApi, id: &str) -> Vec<(i32, i64)> {
+    let id: uuid::Uuid = id.parse().unwrap();
+    sqlx::query_as("select block, lease_epoch from private_blocks where job_id = $1 order by ordinal")
+        .bind(id)
+        .fetch_all(&api.database.pool)
+        .await
+        .unwrap()
+}
+
+/// When crashes have used up the spare blocks, the job fails and says so; nothing is given back.
+#[tokio::test]
+async fn spares_that_are_used_up_end_the_job() {
+    let api = TestApi::open().await;
+    api.clinic(1.0, 200).await;
+    let job = api.post("/v1/jobs", &json!({"dataset": "clinic", "epsilon": 0.5})).await.expect(202);
+    let id: uuid::Uuid = job["id"].as_str().unwrap().parse().unwrap();
+    // As if all blocks had been begun by attempts that died.
+    sqlx::query("update jobs set blocks_claimed = blocks_allowed, charged_at = now() where id = $1")
+        .bind(id)
+        .execute(&api.database.pool)
+        .await
+        .unwrap();
+    let _worker = api.worker(10.0);
+    let job = api.job_until(&id.to_string(), PATIENCE, |j| j["finished_at"].is_string()).await;
+    assert_eq!((&job["status"], &job["error"]), (&json!("failed"), &json!("reservation_exhausted")));
+    assert_eq!(job["epsilon"]["charged"], 0.5);
+}
+
+/// A running job stops soon after it was asked to; what was charged stays charged.
+#[tokio::test]
+async fn a_running_job_can_be_cancelled() {
+    let api = TestApi::open().await;
+    api.clinic(1.0, 2000).await;
+    let request = json!({"dataset": "clinic", "epsilon": 0.5, "training": {"steps": 50_000, "batch": 1500}});
+    let job = api.post("/v1/jobs", &request).await.expect(202);
+    let id = job["id"].as_str().unwrap();
+    let _worker = api.worker(10.0);
+    api.job_until(id, PATIENCE, |j| j["progress"]["stage"] == "stage2").await;
+    api.post(&format!("/v1/jobs/{id}/cancel"), &json!(null)).await.expect(202);
+    let job = api.job_until(id, Duration::from_secs(20), |j| j["finished_at"].is_string()).await;
+    assert_eq!(job["status"], "cancelled");
+    assert_eq!(job["epsilon"]["charged"], 0.5);
+    let again = api.post(&format!("/v1/jobs/{id}/cancel"), &json!(null)).await;
+    assert_eq!(again.expect(202)["status"], "cancelled", "cancelling twice is no error");
+}
+
+/// SIGTERM hands the job back without counting the attempt, and the next worker goes on.
+#[tokio::test]
+async fn a_draining_worker_hands_its_job_back() {
+    let api = TestApi::open().await;
+    api.clinic(1.0, 2000).await;
+    let request = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 100, "training": {"steps": 900, "batch": 1500}});
+    let job = api.post("/v1/jobs", &request).await.expect(202);
+    let id = job["id"].as_str().unwrap();
+    let mut first = api.worker(30.0);
+    api.job_until(id, PATIENCE, |j| j["progress"]["stage"] == "stage2").await;
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(first.0.id() as i32), nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert!(first.0.wait().unwrap().success(), "a drained worker ends well");
+    let job = api.get(&format!("/v1/jobs/{id}")).await.expect(200);
+    assert_eq!((&job["status"], &job["attempts"]), (&json!("queued"), &json!(0)));
+    let _second = api.worker(30.0);
+    let job = api.job_until(id, PATIENCE, |j| j["finished_at"].is_string()).await;
+    assert_eq!((&job["status"], &job["attempts"]), (&json!("succeeded"), &json!(1)));
+    let seen = blocks(&api, id).await;
+    assert_eq!(seen.len() as i64, job["plan"]["private"]["blocks"].as_i64().unwrap(), "no spare was used: {seen:?}");
+}

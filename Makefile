@@ -1,0 +1,44 @@
+# The commands of this repository; `make` alone lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test ci sqlx fmt lint doc clean-state
+
+# cargo may be where rustup put it and nowhere on PATH, and HOME may be unset (cron, some CI)
+HOME ?= $(shell getent passwd "$$(id -u)" | cut -d: -f6)
+export HOME
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+# PostgreSQL's programs are installed when they are missing; PG_BIN_DIR stays empty where the service finds them itself
+WITH_POSTGRES = PG_BIN_DIR="$$(docker/ensure-postgres)" && export PG_BIN_DIR
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+		|| sed -n 's/^\([a-z-]*\):.*## /  make \1  /p' $(MAKEFILE_LIST)
+
+demo: ## build the service and run a whole job with it: upload, training, download, report
+	@if [ -z "$$DATABASE_URL" ]; then $(WITH_POSTGRES); fi && cargo build --release --locked && exec target/release/dp2stage demo
+
+test: ## every test
+	@$(WITH_POSTGRES) && cargo test --locked
+
+ci: ## what continuous integration runs: formatting, clippy, documentation, tests
+	@.ci/run
+
+sqlx: ## rewrite .sqlx after a change of SQL
+	@docker/renew-queries
+
+fmt: ## format the source
+	@cargo fmt
+
+lint: ## formatting and clippy, warnings are errors
+	@cargo fmt --check && cargo clippy --all-targets --locked -- -D warnings
+
+doc: ## the documentation of the source, in target/doc
+	@RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
+
+# The state holds uploaded tables and the ledger of what was spent on them: removing it takes a word.
+STATE ?= $(shell if [ "$$(id -u)" = 0 ]; then echo /var/lib/dp2stage; else echo "$${XDG_STATE_HOME:-$(HOME)/.local/state}/dp2stage"; fi)
+clean-state: ## remove the private database and everything in it (REALLY=yes; STATE=folder)
+	@[ "$(REALLY)" = yes ] || { echo "this removes $(STATE) with all datasets, jobs and budgets: make clean-state REALLY=yes"; exit 1; }
+	@[ ! -e "$(STATE)" ] || [ -e "$(STATE)/lock" ] || { echo "$(STATE) is not a state folder"; exit 1; }
+	@[ ! -e "$(STATE)" ] || flock --nonblock "$(STATE)/lock" rm -rf -- "$(STATE)" || { echo "$(STATE) is in use"; exit 1; }

@@ -1,0 +1,45 @@
+-- Tables that custodians uploaded. Rows themselves lie in blobs, encoded by the declared schema.
+
+create table datasets (
+    id            uuid primary key,
+    name          text not null,
+    population_id uuid not null,
+    schema        jsonb not null,
+    rows_public   bigint not null,
+    holdout       double precision not null,
+    created_at    timestamptz not null default now(),
+    constraint datasets_population_fk foreign key (population_id) references populations (id),
+    constraint datasets_name_unique unique (name),
+    constraint datasets_name_not_empty check (name <> ''),
+    constraint datasets_rows_public_positive check (rows_public > 0),
+    constraint datasets_holdout_is_a_share check (holdout >= 0 and holdout <= 0.5)
+);
+comment on table datasets is 'A declared table: public facts only.';
+comment on column datasets.id is 'UUIDv7.';
+comment on column datasets.name is 'The custodian''s name for it; usable in place of the id.';
+comment on column datasets.population_id is 'Whose budget its jobs spend.';
+comment on column datasets.schema is 'The declared columns in canonical form.';
+comment on column datasets.rows_public is 'About how many rows there are, as declared; the constant in every normaliser and sampling rate.';
+comment on column datasets.holdout is 'The share of uploaded rows, each chosen by an independent coin, that no training sees: reports test on them.';
+comment on column datasets.created_at is 'When it was declared.';
+
+create table dataset_versions (
+    dataset_id uuid not null,
+    version    integer not null,
+    rows       bigint not null,
+    bytes      bigint not null,
+    sha256     text not null,
+    blob       text not null,
+    created_at timestamptz not null default now(),
+    constraint dataset_versions_pk primary key (dataset_id, version),
+    constraint dataset_versions_dataset_fk foreign key (dataset_id) references datasets (id),
+    constraint dataset_versions_counted_from_one check (version >= 1)
+);
+comment on table dataset_versions is 'Each accepted upload of a dataset. A new upload restores no budget.';
+comment on column dataset_versions.dataset_id is 'The dataset.';
+comment on column dataset_versions.version is '1, 2, 3 in the order of upload.';
+comment on column dataset_versions.rows is 'Rows accepted; custodian view.';
+comment on column dataset_versions.bytes is 'Bytes of the body as it was sent; custodian view.';
+comment on column dataset_versions.sha256 is 'SHA-256 of the body as it was sent, in hex; custodian view.';
+comment on column dataset_versions.blob is 'The blob that holds the encoded rows.';
+comment on column dataset_versions.created_at is 'When the upload was complete.';

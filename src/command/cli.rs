@@ -1,0 +1,94 @@
+//! Commands and flags.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use dp2stage::{http, store};
+
+use super::demo::DemoArguments;
+use super::{demo, key, logging, serve, service, work};
+use crate::config::Config;
+
+/// Turns private tables into differentially private synthetic tables with language models.
+///
+/// Try `dp2stage demo` first: a whole job on this machine in a few minutes.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub struct Cli {
+    /// The settings; config.toml in the working directory unless given.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder of everything that is kept.
+    #[arg(long, global = true, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API and run the local workers.
+    Serve {
+        /// Address and port; port 0 takes a free one.
+        #[arg(long, value_name = "ADDRESS")]
+        bind: Option<SocketAddr>,
+        /// Ask for no key. On loopback only.
+        #[arg(long)]
+        dev: bool,
+    },
+    /// Run a worker that joins the installation behind DATABASE_URL and the state folder.
+    Work {
+        /// The name under which its leases are held.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Run a whole job on this machine: upload, training, download, report.
+    Demo(DemoArguments),
+    /// Bring the database up to date, then end.
+    Migrate,
+    /// Keys of the API.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Make an admin key and print it once.
+    Create,
+}
+
+impl Cli {
+    /// Runs the command.
+    pub fn run(self) -> anyhow::Result<()> {
+        if let Command::Openapi = self.command {
+            print!("{}", http::document().to_yaml()?);
+            return Ok(());
+        }
+        let mut config = Config::load(self.config.as_deref())?;
+        if self.state_dir.is_some() {
+            config.server.state_dir = self.state_dir;
+        }
+        logging::start(&config.log, matches!(self.command, Command::Demo(_)))?;
+        let runtime = tokio::runtime::Runtime::new()?;
+        runtime.block_on(async {
+            match self.command {
+                Command::Serve { bind, dev } => {
+                    config.server.bind = bind.unwrap_or(config.server.bind);
+                    serve::run(config, dev).await
+                }
+                Command::Work { name } => work::run(config, name).await,
+                Command::Demo(arguments) => demo::run(config, arguments).await,
+                Command::Migrate => {
+                    let database = service::Database::open(&config).await?;
+                    store::migrate(&database.pool).await?;
+                    database.close().await
+                }
+                Command::Key(KeyCommand::Create) => key::create(config).await,
+                Command::Openapi => Ok(()),
+            }
+        })
+    }
+}

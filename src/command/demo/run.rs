@@ -1,0 +1,140 @@
+//! The course of a demo.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::arguments::{DemoArguments, Example};
+use super::client::Api;
+use super::lines::curl_lines;
+use super::summary;
+use crate::command::serve::stop_signal;
+use crate::command::service::Service;
+use crate::config::Config;
+
+/// How often the job is looked at.
+const LOOK: Duration = Duration::from_millis(400);
+
+/// Runs a whole job on this machine, with a state folder of its own that is removed at the end.
+pub async fn run(mut config: Config, arguments: DemoArguments) -> anyhow::Result<()> {
+    let example = arguments.example()?;
+    std::fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
+    let state = std::env::temp_dir().join(format!("dp2stage-demo-{}", std::process::id()));
+    // The account of the private PostgreSQL must be able to pass through.
+    std::fs::DirBuilder::new().mode(0o711).create(&state)?;
+    config.server.state_dir = Some(state.clone());
+    config.server.bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    config.log.filter = "warn".into();
+
+    println!("starting a private PostgreSQL, the API and a worker ...");
+    let service = Service::start(config, true).await?;
+    let base = format!("http://{}", service.address);
+    let api = Api::new(base.clone())?;
+    let result = tokio::select! {
+        result = job(&api, &arguments, &example) => result,
+        () = stop_signal() => Err(anyhow::anyhow!("interrupted")),
+    };
+    if result.is_ok() {
+        epilogue(&arguments, &example, &base)?;
+        if arguments.keep {
+            println!("\nthe server stays up at {base} until Ctrl-C");
+            stop_signal().await;
+        }
+    }
+    service.stop().await?;
+    std::fs::remove_dir_all(&state)?;
+    result
+}
+
+async fn job(api: &Api, arguments: &DemoArguments, example: &Example) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let name = &example.name;
+    let dataset = api.post("/v1/datasets", &example.dataset(name, arguments.epsilon)).await?;
+    let id = dataset["id"].as_str().context("an id")?;
+    println!(
+        "declared '{name}': {} rows, budget epsilon {}, delta {}",
+        example.rows_public, arguments.epsilon, example.delta
+    );
+    let rows = api.upload(&format!("/v1/datasets/{id}/rows"), example.csv.clone()).await?;
+    println!("uploaded {} rows, {} bytes; all cells fit the declared schema", rows["rows"], rows["bytes"]);
+    let job = api.post("/v1/jobs", &json!({"dataset": id, "epsilon": arguments.epsilon})).await?;
+    let path = format!("/v1/jobs/{}", job["id"].as_str().context("an id")?);
+    let noise = &job["plan"]["private"];
+    println!(
+        "submitted: noise multiplier {}, sampling rate {:.4}, {} private steps",
+        noise["noise"],
+        noise["rate"].as_f64().unwrap_or_default(),
+        noise["blocks"].as_u64().unwrap_or_default() * noise["block_steps"].as_u64().unwrap_or_default(),
+    );
+    watch(api, &path).await?;
+    let synthetic = api.download(&format!("{path}/synthetic")).await?;
+    let report = api.get(&format!("{path}/report")).await?;
+    let budget = api.get(&format!("/v1/datasets/{id}/budget")).await?;
+    save(&arguments.out, "synthetic.csv", &synthetic)?;
+    save(&arguments.out, "report.json", &serde_json::to_vec_pretty(&report)?)?;
+    println!("\n{}\n", summary::table(&report));
+    println!(
+        "  budget: {:.0} % spent, {:.0} % left; {:.1} s in all",
+        100.0 * budget["spent"].as_f64().unwrap_or_default(),
+        100.0 * budget["remaining"].as_f64().unwrap_or_default(),
+        began.elapsed().as_secs_f64()
+    );
+    println!("  the report compares with private rows: it is for you, not for publication");
+    let out = arguments.out.display();
+    println!("\nwrote {out}/synthetic.csv (differentially private) and {out}/report.json");
+    Ok(())
+}
+
+/// Shows a bar until the job is over.
+async fn watch(api: &Api, path: &str) -> anyhow::Result<()> {
+    let style = ProgressStyle::with_template("  {msg:<9} [{bar:40}] {percent:>3} %  {elapsed_precise}")?;
+    let bar = ProgressBar::new(1000).with_style(style.progress_chars("=> "));
+    let mut stage = String::new();
+    loop {
+        let job = api.get(path).await?;
+        let progress = &job["progress"];
+        bar.set_position((1000.0 * progress["fraction"].as_f64().unwrap_or_default()) as u64);
+        let now = progress["stage"].as_str().unwrap_or("queued").to_owned();
+        if now != stage {
+            // A log file gets a line for each stage in place of a bar.
+            if bar.is_hidden() {
+                println!("  {now}");
+            }
+            bar.set_message(now.clone());
+            stage = now;
+        }
+        match job["status"].as_str() {
+            Some("succeeded") => {
+                bar.finish_with_message("succeeded");
+                return Ok(());
+            }
+            Some("failed" | "cancelled") => bail!("the job ended: {}", job["error"]),
+            _ => tokio::time::sleep(LOOK).await,
+        }
+    }
+}
+
+fn save(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+    let path = folder.join(name);
+    std::fs::write(&path, bytes).with_context(|| path.display().to_string())
+}
+
+/// Writes the files of the curl lines, and says the lines.
+fn epilogue(arguments: &DemoArguments, example: &Example, base: &str) -> anyhow::Result<()> {
+    // A name of its own, so that the lines work again and again on an installation that stays.
+    let name = format!("{}-{}", example.name, std::process::id());
+    let pretty = |value: &Value| serde_json::to_vec_pretty(value);
+    save(&arguments.out, "table.csv", &example.csv)?;
+    save(&arguments.out, "dataset.json", &pretty(&example.dataset(&name, arguments.epsilon))?)?;
+    save(&arguments.out, "job.json", &pretty(&json!({"dataset": name, "epsilon": arguments.epsilon}))?)?;
+    let (server, base) =
+        if arguments.keep { ("", base) } else { (" against `dp2stage serve --dev`", "http://127.0.0.1:8080") };
+    println!("\nthe same with curl{server}:\n");
+    println!("{}", curl_lines(base, &arguments.out.display().to_string(), &name));
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! The command line.
+
+mod cli;
+mod demo;
+mod key;
+mod logging;
+mod serve;
+mod service;
+mod work;
+
+pub use cli::Cli;

@@ -1,0 +1,151 @@
+//! The running service: database, API and local workers, started and stopped in order.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use dp2stage::http::{self, App};
+use dp2stage::queue::{Crew, supervise};
+use dp2stage::store::embedded::{Cluster, ClusterConfig, Places};
+use dp2stage::store::{self, Bell, Blobs, StoreError};
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+
+/// Requests under way may take this long to end.
+const GRACE: Duration = Duration::from_secs(10);
+/// A database that was named is waited for this long at the start.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The database: the one that was named, or a private cluster.
+pub struct Database {
+    /// Connections.
+    pub pool: PgPool,
+    /// For other processes.
+    pub url: String,
+    cluster: Option<Cluster>,
+}
+
+impl Database {
+    /// Opens it; starts the private cluster when no other was named.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        if let Some(url) = &config.database.url {
+            let pool = store::connect(url.parse().context("DATABASE_URL")?, config.database.connections);
+            return Ok(Self { pool, url: url.clone(), cluster: None });
+        }
+        let settings = ClusterConfig {
+            places: Places::of_this_machine(config.database.bin_dir.as_deref()),
+            ..ClusterConfig::new(config.state_dir()?)
+        };
+        tracing::warn!(folder = %settings.state_dir.display(), "a private PostgreSQL serves this machine alone");
+        let cluster = tokio::task::spawn_blocking(move || Cluster::start(&settings)).await??;
+        let pool = store::connect(cluster.connect_options(), config.database.connections);
+        Ok(Self { pool, url: cluster.url(), cluster: Some(cluster) })
+    }
+
+    /// Closes connections and stops a private cluster.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.pool.close().await;
+        if let Some(cluster) = self.cluster {
+            tokio::task::spawn_blocking(move || cluster.stop()).await?;
+        }
+        Ok(())
+    }
+
+    async fn migrate(&self) -> anyhow::Result<()> {
+        let started = tokio::time::Instant::now();
+        loop {
+            match store::ping(&self.pool).await {
+                Err(StoreError::Unavailable(_)) if started.elapsed() < PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                answer => break answer.context("the database does not answer")?,
+            }
+        }
+        Ok(store::migrate(&self.pool).await?)
+    }
+}
+
+/// A service that answers requests.
+pub struct Service {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The key that was made because there was none.
+    pub first_key: Option<String>,
+    database: Database,
+    stopping: CancellationToken,
+    api: JoinHandle<std::io::Result<()>>,
+    crew: JoinHandle<()>,
+}
+
+impl Service {
+    /// Starts everything; `open` asks for no keys and is refused beyond loopback.
+    pub async fn start(config: Config, open: bool) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            !open || config.server.bind.ip().is_loopback(),
+            "--dev asks for no key, so it serves loopback only; bind to 127.0.0.1, or leave --dev out"
+        );
+        // The port first: what is taken should fail at once.
+        let listener =
+            TcpListener::bind(config.server.bind).await.with_context(|| format!("{}", config.server.bind))?;
+        let address = listener.local_addr()?;
+        let database = Database::open(&config).await?;
+        database.migrate().await?;
+        let first_key = if open { None } else { first_key(&database.pool).await? };
+        let stopping = CancellationToken::new();
+        let app = App {
+            blobs: Blobs::open(&config.state_dir()?.join("blobs"))?,
+            bell: Bell::start(database.pool.clone(), stopping.clone()),
+            limits: config.upload_limits(),
+            pool: database.pool.clone(),
+            open,
+            stopping: stopping.clone(),
+        };
+        let crew = tokio::spawn(supervise(crew(&config, &database)?, database.pool.clone(), stopping.clone()));
+        let api = axum::serve(listener, http::router(app)).with_graceful_shutdown(stopping.clone().cancelled_owned());
+        Ok(Self { address, first_key, database, stopping, api: tokio::spawn(api.into_future()), crew })
+    }
+
+    /// Stops taking requests, lets workers drain, closes the database.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.stopping.cancel();
+        if tokio::time::timeout(GRACE, &mut self.api).await.is_err() {
+            self.api.abort();
+        }
+        self.crew.await?;
+        self.database.close().await
+    }
+}
+
+async fn first_key(pool: &PgPool) -> anyhow::Result<Option<String>> {
+    if store::any_key(pool).await? {
+        return Ok(None);
+    }
+    let key = http::issue()?;
+    store::insert_key(pool, &key.stored).await?;
+    Ok(Some(key.token))
+}
+
+fn crew(config: &Config, database: &Database) -> anyhow::Result<Crew> {
+    let settings = &config.queue;
+    let environment = [
+        ("DATABASE_URL", database.url.clone()),
+        ("DP2STAGE__WORKERS__THREADS", config.workers.threads.to_string()),
+        ("DP2STAGE__LOG__FILTER", config.log.filter.clone()),
+        ("DP2STAGE__QUEUE__LEASE_SECONDS", settings.lease_seconds.to_string()),
+        ("DP2STAGE__QUEUE__POLL_SECONDS", settings.poll_seconds.to_string()),
+        ("DP2STAGE__QUEUE__MAX_ATTEMPTS", settings.max_attempts.to_string()),
+        ("DP2STAGE__QUEUE__BACKOFF_SECONDS", settings.backoff_seconds.to_string()),
+        ("DP2STAGE__QUEUE__DRAIN_SECONDS", settings.drain_seconds.to_string()),
+    ];
+    Ok(Crew {
+        size: config.workers.local,
+        program: std::env::current_exe()?,
+        arguments: vec!["work".into(), "--state-dir".into(), config.state_dir()?.display().to_string()],
+        environment: environment.into_iter().map(|(key, value)| (key.into(), value)).collect(),
+        patience: config.terms().drain + Duration::from_secs(15),
+    })
+}

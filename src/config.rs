@@ -1,0 +1,222 @@
+//! Settings: `config.toml`, then `DP2STAGE__SECTION__KEY`, then flags. Unknown keys are errors.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dp2stage::queue::LeaseTerms;
+use dp2stage::store::embedded::default_state_dir;
+use dp2stage::tabular::UploadLimits;
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+/// All settings.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The API.
+    pub server: Server,
+    /// PostgreSQL.
+    pub database: Database,
+    /// Local workers.
+    pub workers: Workers,
+    /// The times of the queue.
+    pub queue: Queue,
+    /// Limits of requests.
+    pub limits: Limits,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// The API.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Address and port; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// The folder of everything that is kept.
+    pub state_dir: Option<PathBuf>,
+}
+
+/// PostgreSQL.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// Where it is; none for a private cluster.
+    pub url: Option<String>,
+    /// Where the programs of a private cluster lie.
+    pub bin_dir: Option<PathBuf>,
+    /// Most connections of the server process.
+    pub connections: u32,
+}
+
+/// Local workers.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Workers {
+    /// How many processes `serve` starts.
+    pub local: usize,
+    /// Threads of each; 0 for one a core.
+    pub threads: usize,
+}
+
+/// The times of the queue.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Queue {
+    /// Silence after which a job is lost.
+    pub lease_seconds: f64,
+    /// How often idle workers look.
+    pub poll_seconds: f64,
+    /// Claims before a job has failed.
+    pub max_attempts: i32,
+    /// First wait after a fault.
+    pub backoff_seconds: f64,
+    /// How long a draining worker may go on.
+    pub drain_seconds: f64,
+}
+
+/// Limits of requests.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Bytes of one table after decompression.
+    pub upload_bytes: u64,
+}
+
+/// What is logged.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// The form of lines.
+    pub format: LogFormat,
+    /// Which lines, in the syntax of `tracing-subscriber`.
+    pub filter: String,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { bind: SocketAddr::from(([127, 0, 0, 1], 8080)), state_dir: None }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: None, bin_dir: None, connections: 16 }
+    }
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self { local: 1, threads: 0 }
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        let terms = LeaseTerms::default();
+        Self {
+            lease_seconds: terms.ttl.as_secs_f64(),
+            poll_seconds: terms.poll.as_secs_f64(),
+            max_attempts: terms.max_attempts,
+            backoff_seconds: terms.backoff.as_secs_f64(),
+            drain_seconds: terms.drain.as_secs_f64(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { upload_bytes: 4 << 30 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".into() }
+    }
+}
+
+impl Config {
+    /// Reads the settings. Without a file named, `config.toml` in the working directory counts if it
+    /// is there.
+    ///
+    /// # Errors
+    /// A named file that is missing, unknown keys, values of a wrong type or out of range.
+    pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        let toml = file.map_or_else(|| Toml::file("config.toml"), Toml::file_exact);
+        let mut config: Self = Figment::from(Serialized::defaults(Self::default()))
+            .merge(toml)
+            .merge(Env::prefixed("DP2STAGE__").split("__"))
+            .extract()?;
+        if let Some(url) = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()) {
+            config.database.url = Some(url);
+        }
+        let times = [config.queue.lease_seconds, config.queue.poll_seconds, config.queue.drain_seconds];
+        anyhow::ensure!(
+            times.iter().all(|t| (0.1..=86_400.0).contains(t))
+                && (0.0..=86_400.0).contains(&config.queue.backoff_seconds),
+            "queue: seconds are numbers from 0.1 to 86400"
+        );
+        anyhow::ensure!(config.queue.max_attempts >= 1, "queue.max_attempts is at least 1");
+        anyhow::ensure!(config.database.connections >= 2, "database.connections is at least 2");
+        Ok(config)
+    }
+
+    /// The folder of everything that is kept.
+    ///
+    /// # Errors
+    /// When none was given and the user has no home.
+    pub fn state_dir(&self) -> anyhow::Result<PathBuf> {
+        Ok(match &self.server.state_dir {
+            Some(folder) => std::path::absolute(folder)?,
+            None => default_state_dir()?,
+        })
+    }
+
+    /// The times of the queue.
+    pub fn terms(&self) -> LeaseTerms {
+        LeaseTerms {
+            ttl: Duration::from_secs_f64(self.queue.lease_seconds),
+            poll: Duration::from_secs_f64(self.queue.poll_seconds),
+            max_attempts: self.queue.max_attempts,
+            backoff: Duration::from_secs_f64(self.queue.backoff_seconds),
+            drain: Duration::from_secs_f64(self.queue.drain_seconds),
+        }
+    }
+
+    /// The limits of one upload.
+    pub fn upload_limits(&self) -> UploadLimits {
+        UploadLimits { table_bytes: self.limits.upload_bytes, ..UploadLimits::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sample says what the defaults are.
+    #[test]
+    fn the_sample_holds_the_defaults() {
+        let sample: Config = Figment::from(Toml::string(include_str!("../config.toml"))).extract().unwrap();
+        assert_eq!(sample, Config::default());
+    }
+
+    #[test]
+    fn unknown_keys_are_errors() {
+        let odd = Figment::from(Serialized::defaults(Config::default())).merge(Toml::string("[server]\nbnid = 1"));
+        assert!(odd.extract::<Config>().unwrap_err().to_string().contains("bnid"));
+    }
+}

@@ -1,0 +1,148 @@
+//! Datasets as JSON.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::store::{Dataset, Version};
+
+/// What a custodian declares.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DatasetRequest {
+    /// A name, unique in the installation, of 1 to 200 characters.
+    #[schema(example = "adult")]
+    pub name: String,
+    /// The columns with their public domains: `{"columns": [...], "target": ..., "positive": ...}`.
+    #[schema(value_type = Object, example = json!({"columns": [
+        {"name": "age", "type": "integer", "min": 17, "max": 90},
+        {"name": "weight", "type": "number", "min": 0, "max": 300, "step": 0.1},
+        {"name": "workclass", "type": "categorical", "categories": ["Private", "State-gov"], "nullable": true},
+        {"name": "admitted", "type": "datetime", "min": "2020-01-01", "max": "2026-12-31", "step": "1d"}],
+        "target": "workclass"}))]
+    pub schema: Value,
+    /// What one unit of privacy is; `{"kind": "row"}` unless given.
+    #[serde(default)]
+    pub privacy_unit: PrivacyUnit,
+    /// The privacy that all jobs together may spend.
+    pub budget: Grant,
+    /// About how many rows there are: a number that you are willing to publish. It sets sampling
+    /// rates and normalisers; it is never counted from the rows.
+    #[schema(example = 32000, minimum = 1)]
+    pub rows_public: u64,
+    /// `private`, the only kind so far.
+    #[serde(default)]
+    pub access: Access,
+    /// The share of rows, each chosen by a coin of its own, that no training sees, so that reports
+    /// can test on them; 0 to 0.5, 0.1 unless given. With 0 the report has no efficacy section.
+    #[serde(default = "default_holdout")]
+    #[schema(default = 0.1, minimum = 0, maximum = 0.5)]
+    pub holdout: f64,
+}
+
+fn default_holdout() -> f64 {
+    0.1
+}
+
+/// One unit of privacy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum PrivacyUnit {
+    /// A row. Somebody with k rows has less protection: about k times the epsilon, and more.
+    #[default]
+    Row,
+}
+
+/// Who may see the rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Access {
+    /// Nobody: they are trained on under the budget.
+    #[default]
+    Private,
+}
+
+/// A pair (epsilon, delta).
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Grant {
+    /// Epsilon, 0.001 to 1000.
+    #[schema(example = 3.0)]
+    pub epsilon: f64,
+    /// Delta, 1e-15 to 0.1 and below one over the number of rows.
+    #[schema(example = 1e-6)]
+    pub delta: f64,
+}
+
+/// A dataset: public facts, and, for its custodian, what was uploaded.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DatasetView {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name; usable in place of the id.
+    pub name: String,
+    /// The declaration with every default written out.
+    #[schema(value_type = Object)]
+    pub schema: Value,
+    /// What one unit of privacy is.
+    pub privacy_unit: PrivacyUnit,
+    /// The declared number of rows.
+    pub rows_public: i64,
+    /// The share of rows that no training sees.
+    pub holdout: f64,
+    /// `private`.
+    pub access: Access,
+    /// Whose budget its jobs spend.
+    pub population: Uuid,
+    /// The latest upload, or null. Custodian view: its count of rows is exact.
+    pub rows: Option<VersionView>,
+    /// Keys of the declaration that mean nothing here; only in the answer to its creation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
+    /// When it was declared.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+}
+
+impl DatasetView {
+    /// The view of a dataset with its latest upload.
+    pub fn of(dataset: Dataset, rows: Option<Version>, ignored: Vec<String>) -> Self {
+        Self {
+            id: dataset.id,
+            name: dataset.name,
+            schema: dataset.schema,
+            privacy_unit: PrivacyUnit::Row,
+            rows_public: dataset.rows_public,
+            holdout: dataset.holdout,
+            access: Access::Private,
+            population: dataset.population_id,
+            rows: rows.map(VersionView::from),
+            ignored,
+            created_at: dataset.created_at,
+        }
+    }
+}
+
+/// An accepted upload.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct VersionView {
+    /// 1, 2, 3 in the order of upload.
+    pub version: i32,
+    /// Rows accepted, exactly.
+    pub rows: i64,
+    /// Bytes of the body as it was sent.
+    pub bytes: i64,
+    /// SHA-256 of the body as it was sent.
+    pub sha256: String,
+    /// When the upload was complete.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+}
+
+impl From<Version> for VersionView {
+    fn from(v: Version) -> Self {
+        Self { version: v.version, rows: v.rows, bytes: v.bytes, sha256: v.sha256, created_at: v.created_at }
+    }
+}

@@ -1,0 +1,90 @@
+//! Declaring, listing and reading datasets.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+
+use super::dataset_view::{Access, DatasetRequest, DatasetView, PrivacyUnit};
+use super::extract::{Body, Name, Params};
+use super::page::{Page, PageParams};
+use super::problem::Problem;
+use super::state::App;
+use crate::privacy::{Amount, Delta, Epsilon};
+use crate::store::{self, NewDataset};
+use crate::tabular::Declaration;
+
+/// Declare a table and grant its budget. Everything in the request is public.
+#[utoipa::path(post, path = "/v1/datasets", tag = "datasets", request_body = DatasetRequest, responses(
+    (status = 201, body = DatasetView, headers(("Location", description = "the dataset"))),
+    (status = 409, description = "`state_conflict`: the name is taken", content_type = "application/problem+json"),
+    (status = 422, description = "`schema_invalid`, `request_invalid`", content_type = "application/problem+json"),
+))]
+pub(super) async fn create(
+    State(app): State<App>,
+    Body(request): Body<DatasetRequest>,
+) -> Result<impl IntoResponse, Problem> {
+    let declaration = Declaration::from_json(&request.schema)?;
+    let new = check(&request, &declaration)?;
+    let dataset = store::create_dataset(&app.pool, &new).await?;
+    let location = [(header::LOCATION, format!("/v1/datasets/{}", dataset.id))];
+    Ok((StatusCode::CREATED, location, Json(DatasetView::of(dataset, None, declaration.ignored))))
+}
+
+fn check(request: &DatasetRequest, declaration: &Declaration) -> Result<NewDataset, Problem> {
+    // The only kinds so far; another one will have to be handled here.
+    let (PrivacyUnit::Row, Access::Private) = (request.privacy_unit, request.access);
+    let name = request.name.trim();
+    if name.is_empty() || name.chars().count() > 200 || name.contains(['\0', '/']) {
+        return Err(Problem::invalid("name", "a name has 1 to 200 characters and no slash"));
+    }
+    if !(1..=1_000_000_000).contains(&request.rows_public) {
+        return Err(Problem::invalid("rows_public", "rows_public is a number from 1 to 1,000,000,000"));
+    }
+    if !(0.0..=0.5).contains(&request.holdout) {
+        return Err(Problem::invalid("holdout", "holdout is a share from 0 to 0.5"));
+    }
+    let (epsilon, delta) = (Epsilon::new(request.budget.epsilon)?, Delta::new(request.budget.delta)?);
+    // A mechanism that publishes one whole row has delta 1/n: such a promise would mean nothing.
+    if delta.get() >= 1.0 / request.rows_public as f64 {
+        let most = 1.0 / request.rows_public as f64;
+        let detail = format!("delta must be below 1/rows_public = {most:.1e}, better below a tenth of it");
+        return Err(Problem::invalid("budget.delta", detail));
+    }
+    Ok(NewDataset {
+        name: name.to_owned(),
+        schema: declaration.schema.to_json(),
+        rows_public: request.rows_public as i64,
+        holdout: request.holdout,
+        grant: Amount::grant(epsilon, delta),
+    })
+}
+
+/// All datasets, in the order of their declaration.
+#[utoipa::path(get, path = "/v1/datasets", tag = "datasets", params(PageParams), responses(
+    (status = 200, body = Page<DatasetView>),
+))]
+pub(super) async fn list(
+    State(app): State<App>,
+    Params(page): Params<PageParams>,
+) -> Result<Json<Page<DatasetView>>, Problem> {
+    let limit = page.limit()?;
+    let mut items = Vec::new();
+    for dataset in store::list_datasets(&app.pool, page.cursor(), limit + 1).await? {
+        let rows = store::latest_version(&app.pool, dataset.id).await?;
+        items.push(DatasetView::of(dataset, rows, Vec::new()));
+    }
+    Ok(Json(Page::cut(items, limit, |d| d.id)))
+}
+
+/// One dataset, by id or name.
+#[utoipa::path(get, path = "/v1/datasets/{dataset}", tag = "datasets",
+    params(("dataset" = String, Path, description = "id or name")), responses(
+    (status = 200, body = DatasetView),
+    (status = 404, description = "`not_found`", content_type = "application/problem+json"),
+))]
+pub(super) async fn get(State(app): State<App>, Name(name): Name) -> Result<Json<DatasetView>, Problem> {
+    let dataset = store::find_dataset(&app.pool, &name).await?;
+    let rows = store::latest_version(&app.pool, dataset.id).await?;
+    Ok(Json(DatasetView::of(dataset, rows, Vec::new())))
+}

@@ -1,0 +1,154 @@
+//! Jobs as JSON.
+
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::problem::Problem;
+use crate::privacy::Amount;
+use crate::store::{self, Job, JobStatus};
+
+/// A job and where it stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct JobView {
+    /// Its id.
+    pub id: Uuid,
+    /// `queued`, `running`, `succeeded`, `failed` or `cancelled`.
+    status: JobStatus,
+    /// The name of the dataset.
+    dataset: String,
+    /// How far it is; null before it first ran.
+    progress: Option<ProgressView>,
+    /// What it costs.
+    epsilon: EpsilonView,
+    /// The delta that goes with the epsilon.
+    delta: f64,
+    /// How often a worker took it.
+    attempts: i32,
+    /// 1 for the next in the queue; null unless queued.
+    queue_position: Option<i64>,
+    /// The failure code, when failed.
+    error: Option<String>,
+    /// The request with its defaults.
+    #[schema(value_type = Object)]
+    request: Value,
+    /// Steps, noise and events, fixed before the first private byte.
+    #[schema(value_type = Object)]
+    plan: Value,
+    /// When it was accepted.
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    /// When it was first taken by a worker.
+    #[serde(with = "time::serde::rfc3339::option")]
+    started_at: Option<OffsetDateTime>,
+    /// When it reached its final state.
+    #[serde(with = "time::serde::rfc3339::option")]
+    finished_at: Option<OffsetDateTime>,
+    /// Where to go from here.
+    links: Links,
+}
+
+/// How far a job is, in steps that are public.
+#[derive(Debug, Serialize, ToSchema)]
+struct ProgressView {
+    /// `stage1`, `stage2`, `generate` or `report`.
+    stage: String,
+    /// Steps of the stage that are done.
+    step: i32,
+    /// Steps of the stage in all.
+    steps: i32,
+    /// The part of the whole job that is done, 0 to 1.
+    fraction: f64,
+    /// A guess of the seconds to go; null while nothing can be said.
+    eta_seconds: Option<f64>,
+}
+
+/// What a job costs. One of the two is 0, or both when the reservation was handed back.
+#[derive(Debug, Serialize, ToSchema)]
+struct EpsilonView {
+    /// Held, and handed back if the job ends before it touches a private row.
+    reserved: f64,
+    /// Charged for good.
+    charged: f64,
+}
+
+/// Where to go from a job.
+#[derive(Debug, Serialize, ToSchema)]
+struct Links {
+    /// This job.
+    #[serde(rename = "self")]
+    this: String,
+    /// Its dataset.
+    dataset: String,
+    /// The synthetic table, once it succeeded.
+    synthetic: Option<String>,
+    /// The report, once it succeeded.
+    report: Option<String>,
+}
+
+impl JobView {
+    /// The view of a job; asks for its place in the queue when it has one.
+    pub async fn load(pool: &PgPool, job: Job) -> Result<Self, Problem> {
+        let queue_position = match job.status {
+            JobStatus::Queued => Some(store::queue_position(pool, &job).await?),
+            _ => None,
+        };
+        Ok(Self::of(job, queue_position))
+    }
+
+    /// The view of a job whose place in the queue is known or not asked for.
+    pub fn of(job: Job, queue_position: Option<i64>) -> Self {
+        let amount = Amount { epsilon_pico: job.epsilon_pico, delta_atto: job.delta_atto };
+        let charged = job.charged_at.is_some();
+        let held = !charged && !job.status.is_final();
+        let result = |what: &str| (job.status == JobStatus::Succeeded).then(|| format!("/v1/jobs/{}/{what}", job.id));
+        Self {
+            id: job.id,
+            status: job.status,
+            progress: ProgressView::of(&job),
+            epsilon: EpsilonView {
+                reserved: if held { amount.epsilon() } else { 0.0 },
+                charged: if charged { amount.epsilon() } else { 0.0 },
+            },
+            delta: amount.delta(),
+            attempts: job.attempts,
+            queue_position,
+            links: Links {
+                this: format!("/v1/jobs/{}", job.id),
+                dataset: format!("/v1/datasets/{}", job.dataset_id),
+                synthetic: result("synthetic"),
+                report: result("report"),
+            },
+            dataset: job.dataset_name,
+            error: job.error,
+            request: job.request,
+            plan: job.plan,
+            created_at: job.created_at,
+            started_at: job.started_at,
+            finished_at: job.finished_at,
+        }
+    }
+}
+
+/// The stages in order, with the usual share of a job's time that lies before and in each.
+const STAGES: [(&str, f64, f64); 4] =
+    [("stage1", 0.0, 0.15), ("stage2", 0.15, 0.65), ("generate", 0.8, 0.05), ("report", 0.85, 0.15)];
+
+impl ProgressView {
+    fn of(job: &Job) -> Option<Self> {
+        let stage = job.stage.clone()?;
+        let done = f64::from(job.step) / f64::from(job.steps.max(1));
+        let (before, share) = STAGES.iter().find(|s| s.0 == stage).map_or((0.0, 0.0), |s| (s.1, s.2));
+        let fraction = if job.status == JobStatus::Succeeded { 1.0 } else { before + share * done };
+        // This stage's pace is known; the stages after it get their usual share of the whole.
+        let here = job.stage_seconds.filter(|_| job.status == JobStatus::Running && done > 0.02);
+        let eta_seconds = here.map(|seconds| {
+            let whole = seconds / done / share.max(0.01);
+            (whole * (1.0 - before - share * done)).max(0.0).round()
+        });
+        Some(Self { stage, step: job.step, steps: job.steps, fraction, eta_seconds })
+    }
+}

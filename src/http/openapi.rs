@@ -1,0 +1,46 @@
+//! The contract as a document, made from the routes themselves.
+
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi as _};
+
+use super::router::{guarded_routes, open_routes};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "dp2stage",
+        description = "Differentially private synthetic tables from private ones, as a job service.\n\nEvery error is \
+            `application/problem+json` (RFC 9457) with a stable `code`, a `detail` that helps to mend the request, and \
+            the `request_id`. No error holds a cell of a table.",
+        license(name = "MIT OR Apache-2.0"),
+    ),
+    tags(
+        (name = "datasets", description = "Declared tables and their rows"),
+        (name = "budgets", description = "What was granted, and where it went"),
+        (name = "jobs", description = "Synthesis jobs"),
+        (name = "results", description = "What succeeded jobs left"),
+        (name = "health", description = "Whether the service lives and works"),
+    ),
+    modifiers(&Bearer),
+    security(("key" = [])),
+)]
+struct Contract;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut OpenApi) {
+        let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+        document.components.get_or_insert_default().add_security_scheme("key", scheme);
+    }
+}
+
+/// The contract: `/openapi.json`, `/openapi.yaml` and `openapi/openapi.yaml` are this document.
+#[must_use]
+pub fn document() -> OpenApi {
+    let mut document = Contract::openapi();
+    document.merge(guarded_routes().into_openapi());
+    document.merge(open_routes().into_openapi());
+    document
+}

@@ -1,0 +1,56 @@
+//! Lists in pages: `?limit=&cursor=`, answered by `items` and `next_cursor`.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::problem::Problem;
+
+/// Which page.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageParams {
+    /// Most items in the answer, 1 to 200; 50 unless given.
+    limit: Option<u16>,
+    /// `next_cursor` of the page before.
+    cursor: Option<Uuid>,
+}
+
+impl PageParams {
+    /// The parameters of a list that has others beside them.
+    pub fn new(limit: Option<u16>, cursor: Option<Uuid>) -> Self {
+        Self { limit, cursor }
+    }
+
+    /// The limit, checked.
+    pub fn limit(&self) -> Result<i64, Problem> {
+        match self.limit.unwrap_or(50) {
+            limit @ 1..=200 => Ok(i64::from(limit)),
+            _ => Err(Problem::invalid("query.limit", "limit is a number from 1 to 200")),
+        }
+    }
+
+    /// The id that the page comes after.
+    pub fn cursor(&self) -> Option<Uuid> {
+        self.cursor
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Page<T: ToSchema> {
+    /// The items.
+    pub items: Vec<T>,
+    /// The `cursor` of the next page, or null when this is the last.
+    pub next_cursor: Option<Uuid>,
+}
+
+impl<T: ToSchema> Page<T> {
+    /// A page of at most `limit` items from one that was fetched with one more.
+    pub fn cut(mut items: Vec<T>, limit: i64, id: impl Fn(&T) -> Uuid) -> Self {
+        let more = items.len() > limit as usize;
+        items.truncate(limit as usize);
+        let next_cursor = items.last().filter(|_| more).map(id);
+        Self { items, next_cursor }
+    }
+}

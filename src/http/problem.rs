@@ -1,0 +1,185 @@
+//! Errors as problem details (RFC 9457): the one place where domain errors meet HTTP.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use crate::engine::PlanError;
+use crate::privacy::{Refusal, UnitError};
+use crate::store::StoreError;
+use crate::tabular::{SchemaError, UploadError};
+
+/// A refusal, ready to be written. The codes are part of the contract.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+    extras: Map<String, Value>,
+}
+
+impl Problem {
+    /// A problem. `detail` helps the person mend the request and never holds a cell.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, title, detail: detail.into(), extras: Map::new() }
+    }
+
+    /// The same problem with one more member.
+    #[must_use]
+    pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.extras.insert(member.to_owned(), value.into());
+        self
+    }
+
+    /// 422 for a well-formed request that asks for something impossible.
+    #[must_use]
+    pub fn invalid(at: &str, detail: impl Into<String>) -> Self {
+        let title = "The request is not valid";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "request_invalid", title, detail).with("at", at)
+    }
+
+    /// The problem that stands for a bare error status of the framework.
+    #[must_use]
+    pub fn of_status(status: StatusCode) -> Self {
+        let (code, title, detail) = match status {
+            StatusCode::NOT_FOUND => {
+                ("not_found", "Not found", "nothing is here; the routes are listed in /openapi.yaml")
+            }
+            StatusCode::METHOD_NOT_ALLOWED => {
+                ("method_not_allowed", "Method not allowed", "this route has other methods; see the Allow header")
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "Too large", "the body is larger than this route takes"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                ("unsupported_media_type", "Unsupported media type", "this route does not take this Content-Type")
+            }
+            s if s.is_client_error() => ("bad_request", "Bad request", "the request could not be understood"),
+            _ => ("internal", "Internal error", "something failed on our side; the log has the request id"),
+        };
+        Self::new(status, code, title, detail)
+    }
+
+    /// The body, completed with the id of the request.
+    #[must_use]
+    pub fn body(&self, request_id: &str) -> Value {
+        let mut body = self.extras.clone();
+        body.insert("type".into(), json!(format!("urn:dp2stage:problem:{}", self.code)));
+        body.insert("title".into(), json!(self.title));
+        body.insert("status".into(), json!(self.status.as_u16()));
+        body.insert("code".into(), json!(self.code));
+        body.insert("detail".into(), json!(self.detail));
+        body.insert("request_id".into(), json!(request_id));
+        Value::Object(body)
+    }
+}
+
+impl IntoResponse for Problem {
+    /// A bare response that carries the problem; the outermost layer writes the body.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE || self.status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        use StoreError as E;
+        let detail = error.to_string();
+        let of = |status, code, title| Self::new(status, code, title, detail.clone());
+        match error {
+            E::NotFound(_) => of(StatusCode::NOT_FOUND, "not_found", "Not found"),
+            E::NameTaken => of(StatusCode::CONFLICT, "state_conflict", "The name is taken"),
+            E::NoRows => of(StatusCode::CONFLICT, "state_conflict", "The dataset has no rows"),
+            E::StateConflict(_) => of(StatusCode::CONFLICT, "state_conflict", "The job is in a final state"),
+            E::GrantLowered => of(StatusCode::UNPROCESSABLE_ENTITY, "request_invalid", "The request is not valid"),
+            E::BudgetExhausted(refusal) => exhausted(&refusal),
+            E::IdempotencyMismatch => {
+                of(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_mismatch", "The key belongs to another request")
+            }
+            E::Unavailable(cause) => {
+                tracing::warn!(error = %cause, "the database cannot be reached");
+                of(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment")
+            }
+            E::Database(cause) => {
+                tracing::error!(error = %cause, "the database refused a statement");
+                Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+            E::Blob(cause) => storage(&cause),
+            other @ (E::LeaseLost | E::ReservationExhausted | E::Migration(_) | E::Unreadable(_)) => {
+                tracing::error!(error = %other, "an error that no route should meet");
+                Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+}
+
+fn exhausted(refusal: &Refusal) -> Problem {
+    let detail = format!(
+        "the job asks for {:.4} of the grant and {:.4} remains; the largest epsilon that still fits is {}",
+        refusal.requested, refusal.shares.remaining, refusal.largest_next_epsilon
+    );
+    Problem::new(StatusCode::CONFLICT, "budget_exhausted", "The budget does not allow this job", detail)
+        .with("requested", refusal.requested)
+        .with("spent", refusal.shares.spent)
+        .with("reserved", refusal.shares.reserved)
+        .with("remaining", refusal.shares.remaining)
+        .with("largest_next_epsilon", refusal.largest_next_epsilon)
+}
+
+/// A fault of the folder of blobs: a full disk is said so, the rest is ours.
+pub(super) fn storage(cause: &std::io::Error) -> Problem {
+    tracing::error!(error = %cause, "storage failed");
+    match cause.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Problem::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "storage_full",
+            "No space left",
+            "the server's disk is full; nothing was stored",
+        ),
+        _ => Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+impl From<SchemaError> for Problem {
+    fn from(error: SchemaError) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "schema_invalid", "The schema is not valid", error.to_string())
+            .with("at", error.at)
+    }
+}
+
+impl From<UnitError> for Problem {
+    fn from(error: UnitError) -> Self {
+        Self::invalid(error.unit, error.to_string())
+    }
+}
+
+impl From<PlanError> for Problem {
+    fn from(error: PlanError) -> Self {
+        Self::invalid(error.at(), error.to_string())
+    }
+}
+
+impl From<UploadError> for Problem {
+    fn from(error: UploadError) -> Self {
+        let (detail, code) = (error.to_string(), error.code());
+        match error {
+            UploadError::Csv(csv) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, "The table is not valid", detail)
+                    .with("problems", serde_json::to_value(&csv.problems).unwrap_or_default())
+                    .with("stopped", csv.stopped)
+            }
+            UploadError::Gzip(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, "The compression is not valid", detail)
+            }
+            UploadError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, "Too large", detail),
+        }
+    }
+}

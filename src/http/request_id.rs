@@ -1,0 +1,45 @@
+//! The outermost layer: gives each request an id, and every error its body.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::problem::Problem;
+
+static HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest id that is taken over from a client.
+const LONGEST: usize = 64;
+
+/// Runs a request under its id: the client's, if it is short and plain, else a fresh one.
+pub(super) async fn layer(request: Request, next: Next) -> Response {
+    let id = (request.headers().get(&HEADER).and_then(|v| v.to_str().ok()).filter(|id| plain(id)))
+        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
+    let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
+    let mut response = next.run(request).instrument(span).await;
+    if response.status().is_client_error() || response.status().is_server_error() {
+        response = dress(response, &id);
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(HEADER.clone(), value);
+    }
+    response
+}
+
+fn plain(id: &str) -> bool {
+    !id.is_empty() && id.len() <= LONGEST && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}
+
+/// Writes the problem that a response carries, or the one its status stands for.
+fn dress(mut response: Response, id: &str) -> Response {
+    let problem =
+        response.extensions_mut().remove::<Problem>().unwrap_or_else(|| Problem::of_status(response.status()));
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Response::from_parts(parts, Body::from(problem.body(id).to_string()))
+}

@@ -1,0 +1,54 @@
+//! All routes.
+
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::problem::Problem;
+use super::state::App;
+use super::{auth, budgets, datasets, health, jobs, openapi, request_id, results, rows, submission};
+
+/// The service, ready to be served.
+pub fn router(app: App) -> Router {
+    let document = openapi::document();
+    let json = serde_json::to_string(&document).unwrap_or_default();
+    let yaml = document.to_yaml().unwrap_or_default();
+    let (guarded, _) = guarded_routes().split_for_parts();
+    let guarded = guarded.route_layer(from_fn_with_state(app.clone(), auth::layer));
+    let (open, _) = open_routes().split_for_parts();
+    guarded
+        .merge(open)
+        .route("/openapi.json", get(move || async move { ([(header::CONTENT_TYPE, "application/json")], json) }))
+        .route("/openapi.yaml", get(move || async move { ([(header::CONTENT_TYPE, "application/yaml")], yaml) }))
+        .fallback(async || Problem::of_status(StatusCode::NOT_FOUND))
+        // A panic says nothing to the client; the hook has logged where it happened.
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()
+        }))
+        .layer(from_fn(request_id::layer))
+        .with_state(app)
+}
+
+/// Routes for which a key is needed.
+pub(super) fn guarded_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(datasets::create, datasets::list))
+        .routes(routes!(datasets::get))
+        .routes(routes!(rows::put))
+        .routes(routes!(budgets::get, budgets::raise))
+        .routes(routes!(submission::submit, jobs::list))
+        .routes(routes!(jobs::get))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(results::synthetic))
+        .routes(routes!(results::report))
+}
+
+/// Routes that anyone may call.
+pub(super) fn open_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(health::alive)).routes(routes!(health::ready))
+}

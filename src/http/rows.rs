@@ -1,0 +1,182 @@
+//! The way in for private rows: a stream that is checked, encoded and stored as it comes.
+//!
+//! Memory is bounded by one chunk in flight and the reader's buffers, whatever the size of the
+//! table. All rows are valid, or nothing is stored.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
+use futures_util::StreamExt;
+use rand::RngCore;
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+use super::dataset_view::VersionView;
+use super::extract::Name;
+use super::problem::{Problem, storage};
+use super::state::App;
+use crate::privacy::{NoiseSource, Purpose};
+use crate::store::{self, BlobWriter, Version};
+use crate::tabular::{Declaration, Packing, RowsWriter, Schema, Upload};
+
+/// A client that sends nothing for this long is cut off.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Chunks that may wait for the parser.
+const IN_FLIGHT: usize = 4;
+/// After a refusal, up to this much of the rest is read, so that the client gets to the answer.
+const DRAIN: u64 = 64 << 20;
+
+/// Upload the rows: the table as the raw body, CSV with a header. A second upload is a new version;
+/// it restores no budget.
+#[utoipa::path(put, path = "/v1/datasets/{dataset}/rows", tag = "datasets",
+    params(("dataset" = String, Path, description = "id or name"),
+           ("Content-Encoding" = Option<String>, Header, description = "`gzip` or none")),
+    request_body(content = String, content_type = "text/csv"), responses(
+    (status = 201, body = VersionView),
+    (status = 404, description = "`not_found`", content_type = "application/problem+json"),
+    (status = 408, description = "`upload_stalled`: nothing came for 30 seconds", content_type = "application/problem+json"),
+    (status = 413, description = "`table_too_large`", content_type = "application/problem+json"),
+    (status = 415, description = "`unsupported_media_type`", content_type = "application/problem+json"),
+    (status = 422, description = "`csv_invalid` with up to 20 `problems` of `{row, column, reason}`, never a value; \
+        `gzip_invalid`, `gzip_truncated`, `gzip_trailing`, `gzip_ratio`", content_type = "application/problem+json"),
+))]
+pub(super) async fn put(
+    State(app): State<App>,
+    Name(name): Name,
+    request: Request,
+) -> Result<impl IntoResponse, Problem> {
+    let packing = packing(request.headers())?;
+    let dataset = store::find_dataset(&app.pool, &name).await?;
+    let schema = Declaration::from_json(&dataset.schema)?.schema;
+    let intake = Intake { app: app.clone(), schema, packing, holdout: dataset.holdout };
+    let version = receive(request, intake).await?;
+    let version = store::add_version(&app.pool, dataset.id, &version).await?;
+    Ok((StatusCode::CREATED, Json(VersionView::from(version))))
+}
+
+fn packing(headers: &HeaderMap) -> Result<Packing, Problem> {
+    let refuse = |detail: &str| {
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type", detail)
+    };
+    let text = |name| headers.get(name).map_or("", |v| v.to_str().unwrap_or("?"));
+    let kind = text(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if kind != "text/csv" {
+        return Err(refuse("send the table with Content-Type: text/csv"));
+    }
+    match text(header::CONTENT_ENCODING).trim().to_ascii_lowercase().as_str() {
+        "" | "identity" => Ok(Packing::Plain),
+        "gzip" => Ok(Packing::Gzip),
+        _ => Err(refuse("Content-Encoding may be gzip, or be left out")),
+    }
+}
+
+/// What the parser needs to know.
+struct Intake {
+    app: App,
+    schema: Schema,
+    packing: Packing,
+    holdout: f64,
+}
+
+/// Feeds the body to a parser on a blocking thread and waits for its verdict.
+async fn receive(request: Request, intake: Intake) -> Result<Version, Problem> {
+    let (chunks, inbox) = mpsc::channel::<Bytes>(IN_FLIGHT);
+    let parser = tokio::task::spawn_blocking(move || parse(inbox, &intake));
+    let mut body = request.into_body().into_data_stream();
+    let mut after_refusal = 0u64;
+    loop {
+        let chunk = match tokio::time::timeout(PATIENCE, body.next()).await {
+            Err(_) => return Err(stalled()),
+            Ok(None) => break,
+            // The client went away, or broke the framing: there is nobody to answer to.
+            Ok(Some(Err(_))) => return Err(Problem::of_status(StatusCode::BAD_REQUEST)),
+            Ok(Some(Ok(chunk))) => chunk,
+        };
+        let length = chunk.len() as u64;
+        if chunks.send(chunk).await.is_err() {
+            // The parser has refused: its answer is worth more than the rest of the body.
+            after_refusal += length;
+            if after_refusal > DRAIN {
+                break;
+            }
+        }
+    }
+    // An empty chunk marks the whole body; a channel that merely closes marks a client that left.
+    let _ = chunks.send(Bytes::new()).await;
+    parser.await.unwrap_or_else(|_| Err(Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)))
+}
+
+fn stalled() -> Problem {
+    let detail = "nothing came for 30 seconds; nothing was stored";
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "upload_stalled", "The upload stalled", detail)
+}
+
+/// Parses, encodes and stores, on a blocking thread. Leaves nothing behind on a refusal.
+fn parse(mut inbox: mpsc::Receiver<Bytes>, intake: &Intake) -> Result<Version, Problem> {
+    let mut upload = Upload::new(&intake.schema, intake.packing, intake.app.limits);
+    let mut sink = Sink::open(intake)?;
+    let (mut digest, mut bytes) = (Sha256::new(), 0u64);
+    loop {
+        let Some(chunk) = inbox.blocking_recv() else { return Err(Problem::of_status(StatusCode::BAD_REQUEST)) };
+        if chunk.is_empty() {
+            break;
+        }
+        digest.update(&chunk);
+        bytes += chunk.len() as u64;
+        upload.push(&chunk, &mut |row| sink.write(row))?;
+        sink.fault()?;
+    }
+    let summary = upload.finish(&mut |row| sink.write(row))?;
+    let blob = sink.close()?;
+    Ok(Version {
+        version: 0,
+        rows: summary.rows as i64,
+        bytes: bytes as i64,
+        sha256: hex::encode(digest.finalize()),
+        blob,
+        created_at: time::OffsetDateTime::UNIX_EPOCH,
+    })
+}
+
+/// Where checked rows go: a blob, each row with the outcome of its own coin.
+struct Sink {
+    writer: RowsWriter<BlobWriter>,
+    coins: rand_chacha::ChaCha20Rng,
+    threshold: u64,
+    fault: Option<std::io::Error>,
+}
+
+impl Sink {
+    fn open(intake: &Intake) -> Result<Self, Problem> {
+        let blob = intake.app.blobs.create().map_err(|e| storage(&e))?;
+        Ok(Self {
+            writer: RowsWriter::new(blob, intake.schema.width()).map_err(|e| storage(&e))?,
+            // A coin for each row, not a function of its place: removing one row must not move
+            // another one in or out of training.
+            coins: NoiseSource::from_os().stream(Purpose::Holdout, 0),
+            threshold: (intake.holdout * 2f64.powi(64)) as u64,
+            fault: None,
+        })
+    }
+
+    fn write(&mut self, row: &[u32]) {
+        let held_out = self.coins.next_u64() < self.threshold;
+        if self.fault.is_none() {
+            self.fault = self.writer.push(row, held_out).err();
+        }
+    }
+
+    fn fault(&mut self) -> Result<(), Problem> {
+        self.fault.take().map_or(Ok(()), |e| Err(storage(&e)))
+    }
+
+    fn close(mut self) -> Result<String, Problem> {
+        self.fault()?;
+        let stored = self.writer.into_inner().publish().map_err(|e| storage(&e))?;
+        Ok(stored.name)
+    }
+}

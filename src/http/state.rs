@@ -1,0 +1,24 @@
+//! What handlers share.
+
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::{Bell, Blobs};
+use crate::tabular::UploadLimits;
+
+/// The shared state; cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The database.
+    pub pool: PgPool,
+    /// The folder of blobs.
+    pub blobs: Blobs,
+    /// Rings when jobs change.
+    pub bell: Bell,
+    /// Limits of one upload.
+    pub limits: UploadLimits,
+    /// Whether callers need no key: loopback development only.
+    pub open: bool,
+    /// Cancelled when the server stops, so that waiting requests end.
+    pub stopping: CancellationToken,
+}

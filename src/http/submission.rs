@@ -1,0 +1,201 @@
+//! Submitting a job: the request, its plan, its admission.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+use super::extract::Body;
+use super::job_view::JobView;
+use super::problem::Problem;
+use super::state::App;
+use crate::engine::{Facts, Overrides, Plan};
+use crate::privacy::{Amount, Delta, Epsilon};
+use crate::store::{self, Dataset, Idempotency, NewJob};
+use crate::tabular::Declaration;
+
+/// Most rows that one job may generate.
+const MAX_ROWS: u64 = 10_000_000;
+
+/// What to make from which dataset at what price. Everything but `dataset` and `epsilon` has a
+/// default.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct JobRequest {
+    /// Id or name of the dataset.
+    #[schema(example = "adult")]
+    dataset: String,
+    /// The epsilon that the job spends.
+    #[schema(example = 1.0)]
+    epsilon: f64,
+    /// The delta that the job spends; unless given, the grant's in proportion to epsilon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delta: Option<f64>,
+    /// How.
+    #[serde(default)]
+    method: Method,
+    /// How many synthetic rows; the declared number of rows unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 10_000_000)]
+    rows: Option<u64>,
+    /// Expert settings; the plan has good ones.
+    #[serde(default, skip_serializing_if = "Training::is_default")]
+    training: Training,
+}
+
+/// The parts of the method.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Method {
+    /// What stage 1 trains on.
+    stage1: Stage1,
+    /// What stage 2 trains.
+    stage2: Stage2,
+    /// The language model.
+    model: Model,
+    /// What draws the synthetic rows.
+    generator: Generator,
+}
+
+/// What stage 1 trains on.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Stage1 {
+    /// Uniform rows of the public schema (DP-2Stage-U).
+    #[default]
+    Uniform,
+    /// Nothing: stage 2 alone (DP-Standard).
+    None,
+}
+
+/// What stage 2 trains.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Stage2 {
+    /// All parameters.
+    #[default]
+    Full,
+}
+
+/// The language model.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Model {
+    /// A small GPT trained from scratch.
+    #[default]
+    Small,
+}
+
+/// What draws the synthetic rows.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Generator {
+    /// The best there is for the method.
+    #[default]
+    Auto,
+    /// The language model.
+    Lm,
+}
+
+/// Expert settings of the training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Training {
+    /// Private steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<u32>,
+    /// Expected rows in a private step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<f64>,
+    /// The peak learning rate of stage 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    learning_rate: Option<f32>,
+    /// The norm to which the gradient of each row is clipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clipping_norm: Option<f64>,
+}
+
+impl Training {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Submit a job. Its cost is reserved with it, in one transaction; it is charged when the private
+/// rows are first touched, and from then on nothing is given back.
+#[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = JobRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "repeating a request with its key makes no second job")),
+    responses(
+    (status = 202, body = JobView, headers(("Location", description = "the job"))),
+    (status = 404, description = "`not_found`: no such dataset", content_type = "application/problem+json"),
+    (status = 409, description = "`budget_exhausted` with `requested`, `spent`, `reserved`, `remaining` (shares) and \
+        `largest_next_epsilon`; `state_conflict`: no rows yet", content_type = "application/problem+json"),
+    (status = 422, description = "`request_invalid`, `idempotency_mismatch`", content_type = "application/problem+json"),
+))]
+pub(super) async fn submit(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Body(request): Body<JobRequest>,
+) -> Result<impl IntoResponse, Problem> {
+    let dataset = store::find_dataset(&app.pool, &request.dataset).await?;
+    let new = prepare(&app, &request, &dataset).await?;
+    let key = idempotency_key(&headers)?;
+    let body = hex::encode(Sha256::digest(new.request.to_string()));
+    let once = key.map(|key| Idempotency { key, body: &body });
+    let submission = store::submit(&app.pool, &new, once).await?;
+    let job = store::find_job(&app.pool, submission.job_id).await?;
+    let location = [(header::LOCATION, format!("/v1/jobs/{}", job.id))];
+    Ok((StatusCode::ACCEPTED, location, Json(JobView::load(&app.pool, job).await?)))
+}
+
+/// Makes the plan: from public facts alone, before anything private is read.
+async fn prepare(app: &App, request: &JobRequest, dataset: &Dataset) -> Result<NewJob, Problem> {
+    let epsilon = Epsilon::new(request.epsilon)?;
+    let delta = match request.delta {
+        Some(delta) => delta,
+        None => store::budget(&app.pool, dataset.population_id).await?.account.default_delta(epsilon),
+    };
+    let delta = Delta::new(delta)?;
+    let rows = request.rows.unwrap_or(dataset.rows_public as u64);
+    if !(1..=MAX_ROWS).contains(&rows) {
+        return Err(Problem::invalid("rows", format!("rows is a number from 1 to {MAX_ROWS}")));
+    }
+    let schema = Declaration::from_json(&dataset.schema)?.schema;
+    let training = request.training;
+    let overrides = Overrides {
+        steps: training.steps,
+        expected_batch: training.batch,
+        learning_rate: training.learning_rate,
+        clipping_norm: training.clipping_norm,
+        spare_blocks: None,
+    };
+    // What training may expect to see of the declared rows.
+    let rows_public = ((dataset.rows_public as f64 * (1.0 - dataset.holdout)).round() as u64).max(1);
+    // Calibration takes a moment of arithmetic.
+    let planned = tokio::task::spawn_blocking(move || {
+        Plan::new(&Facts { schema: &schema, rows_public, epsilon, delta, rows }, &overrides)
+    });
+    let mut plan = planned.await.map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))??;
+    if let Stage1::None = request.method.stage1 {
+        plan.public.steps = 0;
+    }
+    let json = |_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR);
+    Ok(NewJob {
+        dataset_id: dataset.id,
+        population_id: dataset.population_id,
+        request: serde_json::to_value(request).map_err(json)?,
+        blocks_allowed: plan.private.blocks_charged() as i32,
+        plan: serde_json::to_value(&plan).map_err(json)?,
+        charge: Amount::charge(epsilon, delta),
+    })
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().ok().filter(|k| !k.is_empty() && k.len() <= 255);
+    let refusal = || Problem::invalid("header.Idempotency-Key", "a key has 1 to 255 visible ASCII characters");
+    key.map(Some).ok_or_else(refusal)
+}

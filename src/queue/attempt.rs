@@ -1,0 +1,152 @@
+//! One attempt at one job, from the claim to its last effect.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::heartbeat;
+use super::tether::Tether;
+use super::worker::Worker;
+use crate::engine::{self, EngineError, Halt, Host, Job, Plan, Progress, Stage, Stop, system_key};
+use crate::report;
+use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, StoreError, Stored};
+use crate::tabular::{Declaration, Rows, RowsWriter, Schema, Table, decode};
+
+/// Works on a claimed job and leaves it finished, handed back, or to whoever took the lease.
+pub(super) async fn run(worker: &Worker, claimed: Claimed, drain: CancellationToken) {
+    let (lease, attempts) = (claimed.lease, claimed.attempts);
+    tracing::info!(job = %lease.job_id, attempt = attempts, "claimed");
+    let result = if claimed.cancel_requested {
+        store::finish_cancelled(&worker.pool, lease).await
+    } else if attempts > worker.terms.max_attempts {
+        store::fail(&worker.pool, lease, "worker_lost").await
+    } else {
+        work(worker, claimed, drain).await
+    };
+    match result {
+        Ok(()) => tracing::info!(job = %lease.job_id, attempt = attempts, "attempt over"),
+        Err(error) => tracing::warn!(job = %lease.job_id, %error, "the attempt ended without a last word"),
+    }
+}
+
+/// What an attempt reads before it begins.
+struct Task {
+    schema: Schema,
+    plan: Plan,
+    rows: String,
+}
+
+async fn work(worker: &Worker, claimed: Claimed, drain: CancellationToken) -> Result<(), StoreError> {
+    let lease = claimed.lease;
+    let task = prepare(worker, &claimed).await?;
+    let event = serde_json::to_value(&task.plan.event).map_err(|_| StoreError::Unreadable("a plan"))?;
+    let tether = Arc::new(Tether::new(
+        worker.pool.clone(),
+        worker.blobs.clone(),
+        (lease, worker.terms),
+        (event, claimed.checkpoint.clone()),
+        drain,
+    ));
+    let heartbeat = tokio::spawn(heartbeat::beat(tether.clone(), worker.bell.clone()));
+    let (hold, blobs) = (tether.clone(), worker.blobs.clone());
+    let outcome = tokio::task::spawn_blocking(move || produce(&task, &hold, &blobs)).await;
+    let result = conclude(worker, &tether, claimed.attempts, outcome.unwrap_or_else(|_| Err(Fault::Panicked))).await;
+    heartbeat.abort();
+    result
+}
+
+async fn prepare(worker: &Worker, claimed: &Claimed) -> Result<Task, StoreError> {
+    let dataset = store::find_dataset(&worker.pool, &claimed.dataset_id.to_string()).await?;
+    let rows = store::version_blob(&worker.pool, claimed.dataset_id, claimed.dataset_version).await?;
+    let schema = Declaration::from_json(&dataset.schema).map_err(|_| StoreError::Unreadable("a schema"))?.schema;
+    let plan = serde_json::from_value(claimed.plan.clone()).map_err(|_| StoreError::Unreadable("a plan"))?;
+    Ok(Task { schema, plan, rows })
+}
+
+/// Why an attempt did not produce results.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Storage(#[from] io::Error),
+    #[error("the stored rows do not fit the schema")]
+    Rows,
+    #[error("a thread of the worker panicked")]
+    Panicked,
+}
+
+/// Trains, generates and reports, on a blocking thread.
+fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>, Fault> {
+    let Rows { train, held_out } = decode(&blobs.read(&task.rows)?, &task.schema).map_err(|_| Fault::Rows)?;
+    let host = Host { meter: tether, vault: tether, stop: tether };
+    let job = Job { plan: &task.plan, schema: &task.schema, private: &train };
+    let outcome = engine::run(&job, &host, &system_key)?;
+    let halted = |halt: Halt| Fault::Engine(EngineError::from(halt));
+    tether.pulse(Progress { stage: Stage::Report, step: 0, steps: 1 }).map_err(halted)?;
+    let report = report::custodian(&task.schema, &train, &held_out, &outcome.synthetic);
+    let report = serde_json::to_vec(&report).map_err(io::Error::other)?;
+    tether.pulse(Progress { stage: Stage::Report, step: 1, steps: 1 }).map_err(halted)?;
+    Ok(vec![
+        artifact(ArtifactKind::Synthetic, store_rows(blobs, &outcome.synthetic)?),
+        artifact(ArtifactKind::Report, blobs.put(&report)?),
+        artifact(ArtifactKind::Model, blobs.put(&outcome.weights)?),
+    ])
+}
+
+fn store_rows(blobs: &Blobs, table: &Table) -> io::Result<Stored> {
+    let mut writer = RowsWriter::new(blobs.create()?, table.width())?;
+    for row in table.iter() {
+        writer.push(row, false)?;
+    }
+    writer.into_inner().publish()
+}
+
+fn artifact(kind: ArtifactKind, stored: Stored) -> Artifact {
+    Artifact { kind, blob: stored.name, bytes: stored.bytes as i64 }
+}
+
+/// Writes the last word of an attempt.
+async fn conclude(
+    worker: &Worker,
+    tether: &Arc<Tether>,
+    attempts: i32,
+    outcome: Result<Vec<Artifact>, Fault>,
+) -> Result<(), StoreError> {
+    let (pool, lease) = (&worker.pool, tether.lease);
+    let done = match outcome {
+        Ok(artifacts) => publish(tether, artifacts).await,
+        Err(Fault::Engine(EngineError::Halt(Halt::Cancelled))) => store::finish_cancelled(pool, lease).await,
+        Err(Fault::Engine(EngineError::Halt(Halt::LeaseLost))) => return Err(StoreError::LeaseLost),
+        Err(Fault::Engine(EngineError::Halt(Halt::Draining))) => return store::hand_back(pool, lease, None).await,
+        Err(Fault::Engine(EngineError::Halt(Halt::ReservationExhausted))) => {
+            store::fail(pool, lease, "reservation_exhausted").await
+        }
+        Err(fault) => {
+            tracing::error!(job = %lease.job_id, attempt = attempts, error = %fault, "the attempt failed");
+            if attempts < worker.terms.max_attempts {
+                return store::hand_back(pool, lease, Some(worker.terms.wait_after(attempts))).await;
+            }
+            store::fail(pool, lease, "worker_error").await
+        }
+    };
+    if done.is_ok()
+        && let Some(checkpoint) = tether.checkpoint()
+    {
+        worker.blobs.remove(&checkpoint)?;
+    }
+    done
+}
+
+/// Finishes the job; while the database is away and the lease holds, tries again.
+async fn publish(tether: &Arc<Tether>, artifacts: Vec<Artifact>) -> Result<(), StoreError> {
+    let hold = tether.clone();
+    let published =
+        tokio::task::spawn_blocking(move || hold.persist(|| store::finish(&hold.pool, hold.lease, &artifacts)));
+    match published.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(Halt::Cancelled)) => store::finish_cancelled(&tether.pool, tether.lease).await,
+        _ => Err(StoreError::LeaseLost),
+    }
+}

@@ -1,0 +1,86 @@
+//! The local crew: worker processes that a server starts, watches and stops.
+//!
+//! Workers are processes of their own, so that whatever kills one (memory, a device) leaves the
+//! server standing.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use sqlx::PgPool;
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::store;
+
+/// How to start a worker.
+#[derive(Clone, Debug)]
+pub struct Crew {
+    /// How many at a time.
+    pub size: usize,
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments; `--name` and a fresh name are appended.
+    pub arguments: Vec<String>,
+    /// Its environment, on top of the server's.
+    pub environment: Vec<(String, String)>,
+    /// How long a worker may take to hand its job back.
+    pub patience: Duration,
+}
+
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// A worker that lived this long was healthy: the next wait is the first again.
+const HEALTHY: Duration = Duration::from_secs(60);
+
+/// Keeps the crew complete until `stop` is cancelled, then lets everyone drain.
+pub async fn supervise(crew: Crew, pool: PgPool, stop: CancellationToken) {
+    let slots = (0..crew.size).map(|_| keep(&crew, &pool, &stop));
+    futures_util::future::join_all(slots).await;
+}
+
+async fn keep(crew: &Crew, pool: &PgPool, stop: &CancellationToken) {
+    let mut wait = FIRST_WAIT;
+    while !stop.is_cancelled() {
+        let (name, born) = (format!("local-{}", Uuid::now_v7().simple()), Instant::now());
+        match start(crew, &name) {
+            Ok(mut child) => {
+                tokio::select! {
+                    status = child.wait() => tracing::warn!(worker = name, ?status, "a worker ended"),
+                    () = stop.cancelled() => drain(crew, &mut child).await,
+                }
+            }
+            Err(error) => tracing::error!(%error, "a worker could not be started"),
+        }
+        // It is dead for certain, so nobody need wait for its lease to run out.
+        if let Err(error) = store::expire(pool, &name).await {
+            tracing::warn!(%error, "the lease of a dead worker could not be ended; it will run out");
+        }
+        wait = if born.elapsed() > HEALTHY { FIRST_WAIT } else { (wait * 2).min(LONGEST_WAIT) };
+        let _ = tokio::time::timeout(wait / 2, stop.cancelled()).await;
+    }
+}
+
+fn start(crew: &Crew, name: &str) -> std::io::Result<Child> {
+    Command::new(&crew.program)
+        .args(&crew.arguments)
+        .args(["--name", name])
+        .envs(crew.environment.iter().cloned())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+}
+
+async fn drain(crew: &Crew, child: &mut Child) {
+    if let Some(pid) = child.id() {
+        // One that is gone already needs no signal.
+        let _ = kill(Pid::from_raw(pid as i32), Signal::SIGTERM);
+    }
+    if tokio::time::timeout(crew.patience, child.wait()).await.is_err() {
+        tracing::warn!("a worker did not drain in time and is killed; its job will be claimed again");
+        let _ = child.kill().await;
+    }
+}

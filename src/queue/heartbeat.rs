@@ -1,0 +1,31 @@
+//! Renews a lease while the work goes on, and listens for a request to stop.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::tether::Tether;
+use crate::store::{self, Bell, StoreError};
+
+/// A database that is away is asked again after this long.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Renews until the lease is lost or the task is dropped.
+pub(super) async fn beat(tether: Arc<Tether>, bell: Bell) {
+    let mut listener = bell.listener();
+    loop {
+        let sent = Instant::now();
+        let wait = match store::renew(&tether.pool, tether.lease, tether.terms.ttl).await {
+            Ok(pulse) => {
+                tether.renewed(sent, pulse.cancel_requested);
+                tether.terms.renew_every()
+            }
+            Err(StoreError::LeaseLost) => return tether.lost(),
+            Err(error) => {
+                tracing::warn!(job = %tether.lease.job_id, %error, "renewing the lease failed");
+                RETRY.min(tether.terms.renew_every())
+            }
+        };
+        // A ring may be a cancellation: look at once.
+        Bell::wait(&mut listener, Some(tether.lease.job_id), wait).await;
+    }
+}

@@ -1,0 +1,176 @@
+//! The tether between the engine, which works on a thread of its own, and the job it works for.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sqlx::PgPool;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::terms::LeaseTerms;
+use crate::engine::{Halt, Meter, Progress, Stage, Stop, Vault};
+use crate::store::{self, Blobs, Lease, StoreError};
+
+/// Progress is written at most this often.
+const REPORT_EVERY: Duration = Duration::from_millis(300);
+/// A database that is away is asked again after this long.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// One attempt's hold on its job: implements the ports of the engine.
+pub struct Tether {
+    pub(super) pool: PgPool,
+    pub(super) lease: Lease,
+    pub(super) terms: LeaseTerms,
+    pub(super) drain: CancellationToken,
+    runtime: Handle,
+    blobs: Blobs,
+    event: Value,
+    cancelled: AtomicBool,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Until when the lease is trusted, on our own clock.
+    trusted_until: Instant,
+    lost: bool,
+    reported: Option<(Instant, Stage)>,
+    draining_since: Option<Instant>,
+    checkpoint: Option<String>,
+}
+
+impl Tether {
+    /// A hold that begins now. `event` is what the ledger says when the plan is charged.
+    #[must_use]
+    pub fn new(
+        pool: PgPool,
+        blobs: Blobs,
+        (lease, terms): (Lease, LeaseTerms),
+        (event, checkpoint): (Value, Option<String>),
+        drain: CancellationToken,
+    ) -> Self {
+        let state = State {
+            trusted_until: Instant::now() + terms.trust(),
+            lost: false,
+            reported: None,
+            draining_since: None,
+            checkpoint,
+        };
+        let (runtime, cancelled) = (Handle::current(), AtomicBool::new(false));
+        Self { pool, lease, terms, drain, runtime, blobs, event, cancelled, state: Mutex::new(state) }
+    }
+
+    /// Records a renewal that was sent at `sent`.
+    pub(super) fn renewed(&self, sent: Instant, cancel_requested: bool) {
+        self.state().trusted_until = sent + self.terms.trust();
+        self.heard(cancel_requested);
+    }
+
+    /// Records that the database says the lease is lost.
+    pub(super) fn lost(&self) {
+        self.state().lost = true;
+    }
+
+    /// The blob of the latest checkpoint.
+    pub(super) fn checkpoint(&self) -> Option<String> {
+        self.state().checkpoint.clone()
+    }
+
+    fn heard(&self, cancel_requested: bool) {
+        if cancel_requested {
+            self.cancelled.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // Nobody panics while holding it, and its fields are independent of each other.
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn check(&self) -> Result<(), Halt> {
+        let state = self.state();
+        if state.lost || Instant::now() >= state.trusted_until {
+            return Err(Halt::LeaseLost);
+        }
+        if self.cancelled.load(Ordering::Relaxed) { Err(Halt::Cancelled) } else { Ok(()) }
+    }
+
+    /// Runs a statement, again and again while the database is away and the lease is trusted.
+    pub(super) fn persist<T, F>(&self, mut statement: impl FnMut() -> F) -> Result<T, Halt>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        loop {
+            match self.runtime.block_on(statement()) {
+                Ok(value) => return Ok(value),
+                Err(StoreError::Unavailable(_)) => {
+                    self.check()?;
+                    std::thread::sleep(RETRY);
+                }
+                Err(StoreError::LeaseLost) => return Err(Halt::LeaseLost),
+                Err(StoreError::ReservationExhausted) => return Err(Halt::ReservationExhausted),
+                Err(error) => return Err(Halt::Host(error.to_string())),
+            }
+        }
+    }
+
+    /// Writes progress without waiting for the database, but not more often than is of use.
+    fn report(&self, progress: Progress) {
+        {
+            let mut state = self.state();
+            if state.reported.is_some_and(|(at, stage)| stage == progress.stage && at.elapsed() < REPORT_EVERY) {
+                return;
+            }
+            state.reported = Some((Instant::now(), progress.stage));
+        }
+        let (pool, lease) = (self.pool.clone(), self.lease);
+        self.runtime.spawn(async move {
+            let steps = (progress.step as i32, progress.steps as i32);
+            // The heartbeat learns of a lost lease and of a cancellation; this is for the eye only.
+            let _ = store::progress(&pool, lease, progress.stage.word(), steps).await;
+        });
+    }
+}
+
+impl Stop for Tether {
+    fn pulse(&self, progress: Progress) -> Result<(), Halt> {
+        self.check()?;
+        if self.drain.is_cancelled() {
+            let since = *self.state().draining_since.get_or_insert_with(Instant::now);
+            // A private block that is cut short would cost a spare one: let it end if it is quick.
+            if progress.stage != Stage::Stage2 || since.elapsed() > self.terms.drain {
+                return Err(Halt::Draining);
+            }
+        }
+        self.report(progress);
+        Ok(())
+    }
+}
+
+impl Meter for Tether {
+    fn claim_block(&self, block: u32) -> Result<(), Halt> {
+        self.check()?;
+        if self.drain.is_cancelled() {
+            return Err(Halt::Draining);
+        }
+        self.persist(|| store::claim_block(&self.pool, self.lease, block as i32, &self.event))
+    }
+}
+
+impl Vault for Tether {
+    fn save(&self, checkpoint: &[u8]) -> Result<(), Halt> {
+        let stored = self.blobs.put(checkpoint).map_err(|e| Halt::Host(e.to_string()))?;
+        self.persist(|| store::set_checkpoint(&self.pool, self.lease, &stored.name))?;
+        let before = self.state().checkpoint.replace(stored.name.clone());
+        if let Some(before) = before.filter(|b| *b != stored.name) {
+            self.blobs.remove(&before).map_err(|e| Halt::Host(e.to_string()))?;
+        }
+        Ok(())
+    }
+
+    fn load(&self) -> Result<Option<Vec<u8>>, Halt> {
+        let Some(name) = self.checkpoint() else { return Ok(None) };
+        self.blobs.read(&name).map(Some).map_err(|e| Halt::Host(e.to_string()))
+    }
+}

@@ -1,0 +1,67 @@
+//! The whole report of a synthetic table, as its custodian may see it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::efficacy::{Efficacy, efficacy};
+use super::marginal::{OneWay, one_way};
+use super::pair::{TwoWay, two_way};
+use super::section::Section;
+use crate::tabular::{Schema, Table};
+
+/// What every custodian report says about itself.
+pub const NOTICE: &str = "Exact figures computed from the private rows, for the custodian alone. They are not \
+                          differentially private: do not publish them.";
+
+/// Who may see a report. A document of another view does not read as this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = ReportView)]
+pub enum View {
+    /// Those who may see the private table itself.
+    Custodian,
+}
+
+/// The report in the custodian view: exact, private, not to be published.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CustodianReport {
+    /// Always `custodian`.
+    pub view: View,
+    /// That these figures are exact and must not be published.
+    pub notice: String,
+    /// How many rows were compared.
+    pub rows: RowCounts,
+    /// Histogram intersection column by column, synthetic against real training rows.
+    pub one_way: OneWay,
+    /// The same over pairs of columns.
+    pub two_way: Section<TwoWay>,
+    /// Models fitted on synthetic rows and tested on held-out real ones.
+    pub efficacy: Section<Efficacy>,
+}
+
+/// The sizes of the three tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RowCounts {
+    /// Synthetic rows.
+    pub synthetic: usize,
+    /// Real rows that the generator was trained on.
+    pub training: usize,
+    /// Real rows that nothing was trained on.
+    pub held_out: usize,
+}
+
+/// Measures `synthetic` against the real rows it was made from (`train`) and real rows that nothing
+/// was trained on (`held_out`), all three of `schema`. Deterministic; every number is finite.
+#[must_use]
+pub fn custodian(schema: &Schema, train: &Table, held_out: &Table, synthetic: &Table) -> CustodianReport {
+    CustodianReport {
+        view: View::Custodian,
+        notice: NOTICE.into(),
+        rows: RowCounts { synthetic: synthetic.rows(), training: train.rows(), held_out: held_out.rows() },
+        one_way: one_way(schema, train, synthetic),
+        two_way: two_way(schema, train, synthetic)
+            .ok_or_else(|| "The table has only one column, so there are no pairs.".into())
+            .into(),
+        efficacy: efficacy(schema, train, held_out, synthetic).into(),
+    }
+}

@@ -1,0 +1,77 @@
+//! The bell: hears that some job changed, so that nobody has to ask all the time.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How long to wait before listening again after the database went away.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Notifications of the channel `jobs`, fanned out to everyone in this process over one database
+/// connection. A ring is a hint: it may be lost, so whoever waits also looks from time to time.
+#[derive(Clone)]
+pub struct Bell {
+    rings: broadcast::Sender<Uuid>,
+}
+
+impl Bell {
+    /// Starts to listen, until the token is cancelled.
+    #[must_use]
+    pub fn start(pool: PgPool, stop: CancellationToken) -> Self {
+        let (rings, _) = broadcast::channel(1024);
+        let sender = rings.clone();
+        tokio::spawn(async move {
+            while !stop.is_cancelled() {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    Err(error) = listen(&pool, &sender) => {
+                        tracing::warn!(%error, "listening for job changes failed; polling goes on");
+                        tokio::time::sleep(RETRY).await;
+                    }
+                }
+            }
+        });
+        Self { rings }
+    }
+
+    /// Waits until some job changed, or `at_most` has passed. Register with [`Bell::listener`]
+    /// before looking at the state, so that no change falls in between.
+    pub async fn wait(listener: &mut broadcast::Receiver<Uuid>, job: Option<Uuid>, at_most: Duration) {
+        let heard = async {
+            loop {
+                match listener.recv().await {
+                    Ok(id) if job.is_none_or(|j| j == id) => return,
+                    Ok(_) => {}
+                    Err(broadcast::error::RecvError::Lagged(_)) => return,
+                    // The process is stopping: fall back to the clock.
+                    Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+                }
+            }
+        };
+        let _ = tokio::time::timeout(at_most, heard).await;
+    }
+
+    /// A listener that hears everything from now on.
+    #[must_use]
+    pub fn listener(&self) -> broadcast::Receiver<Uuid> {
+        self.rings.subscribe()
+    }
+}
+
+async fn listen(pool: &PgPool, rings: &broadcast::Sender<Uuid>) -> Result<std::convert::Infallible, sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen("jobs").await?;
+    loop {
+        // None: the connection was lost and made anew, so something may have been missed.
+        let id = match listener.try_recv().await? {
+            Some(note) => Uuid::try_parse(note.payload()).unwrap_or(Uuid::nil()),
+            None => Uuid::nil(),
+        };
+        // Nobody listening is fine.
+        let _ = rings.send(id);
+    }
+}

@@ -1,0 +1,140 @@
+//! Blobs: files named by the SHA-256 of their content, in a local folder.
+//!
+//! A blob appears under its name only when it is complete and on disk: it is written to a
+//! temporary file, synced, renamed, and the folder synced. What a row of the database points to
+//! therefore always exists whole. Blocking: call from a blocking thread.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// A folder of blobs.
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    root: PathBuf,
+}
+
+/// A blob that was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its name: SHA-256 in hex.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+impl Blobs {
+    /// Opens a folder, making it if needed, readable by its owner alone.
+    ///
+    /// # Errors
+    /// I/O faults.
+    pub fn open(root: &Path) -> io::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(root.join("tmp"))?;
+        Ok(Self { root: root.to_path_buf() })
+    }
+
+    /// Begins a blob. Dropped unpublished, it leaves nothing.
+    ///
+    /// # Errors
+    /// I/O faults.
+    pub fn create(&self) -> io::Result<BlobWriter> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let temporary = self.root.join("tmp").join(Uuid::now_v7().simple().to_string());
+        let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        Ok(BlobWriter {
+            root: self.root.clone(),
+            temporary,
+            file: BufWriter::with_capacity(1 << 18, file),
+            digest: Sha256::new(),
+            bytes: 0,
+        })
+    }
+
+    /// Stores bytes that are at hand.
+    ///
+    /// # Errors
+    /// I/O faults.
+    pub fn put(&self, bytes: &[u8]) -> io::Result<Stored> {
+        let mut writer = self.create()?;
+        writer.write_all(bytes)?;
+        writer.publish()
+    }
+
+    /// The content of a blob.
+    ///
+    /// # Errors
+    /// I/O faults; `InvalidData` when the content is not what the name says.
+    pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let bytes = fs::read(self.path(name)?)?;
+        if hex::encode(Sha256::digest(&bytes)) != name {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a blob is damaged"));
+        }
+        Ok(bytes)
+    }
+
+    /// Removes a blob that nothing points to any more; one that is gone already is fine.
+    ///
+    /// # Errors
+    /// I/O faults.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.path(name)?) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn path(&self, name: &str) -> io::Result<PathBuf> {
+        if name.len() != 64 || !name.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not the name of a blob"));
+        }
+        Ok(self.root.join(name))
+    }
+}
+
+/// A blob in the making.
+pub struct BlobWriter {
+    root: PathBuf,
+    temporary: PathBuf,
+    file: BufWriter<File>,
+    digest: Sha256,
+    bytes: u64,
+}
+
+impl Write for BlobWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl BlobWriter {
+    /// Completes the blob: synced, then visible under its name.
+    ///
+    /// # Errors
+    /// I/O faults; then nothing is visible.
+    pub fn publish(mut self) -> io::Result<Stored> {
+        self.file.flush()?;
+        self.file.get_ref().sync_all()?;
+        let name = hex::encode(self.digest.finalize_reset());
+        fs::rename(&self.temporary, self.root.join(&name))?;
+        File::open(&self.root)?.sync_all()?;
+        Ok(Stored { name, bytes: self.bytes })
+    }
+}
+
+impl Drop for BlobWriter {
+    fn drop(&mut self) {
+        // After a publication the temporary name is gone, and this finds nothing.
+        let _ = fs::remove_file(&self.temporary);
+    }
+}

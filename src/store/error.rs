@@ -1,0 +1,70 @@
+//! What can go wrong between a caller and the archive.
+
+use crate::privacy::Refusal;
+
+/// A refusal or a fault of the archive. Carries no cell of any table.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing has this id or name.
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// Another dataset has this name.
+    #[error("a dataset of this name exists; choose another name, or upload a new version of that one")]
+    NameTaken,
+    /// The dataset has no rows yet.
+    #[error("the dataset has no rows yet: upload them first with PUT /v1/datasets/{{id}}/rows")]
+    NoRows,
+    /// The job does not fit into what is left of the budget.
+    #[error("the job does not fit into what is left of the budget")]
+    BudgetExhausted(Refusal),
+    /// The grant would shrink.
+    #[error("a grant can only be raised")]
+    GrantLowered,
+    /// The job is in a state in which this cannot be done.
+    #[error("the job is already {0}")]
+    StateConflict(&'static str),
+    /// The idempotency key was used for another request.
+    #[error("this Idempotency-Key was used for a different request; use a new key")]
+    IdempotencyMismatch,
+    /// The lease was lost to time or to another worker: stop at once.
+    #[error("the lease on the job was lost")]
+    LeaseLost,
+    /// The plan's private blocks and its spares are used up.
+    #[error("the private blocks that the job was charged for are used up")]
+    ReservationExhausted,
+    /// The database cannot be reached; it may be back in a moment.
+    #[error("the database cannot be reached right now")]
+    Unavailable(#[source] sqlx::Error),
+    /// The database refused or failed.
+    #[error("the database failed")]
+    Database(#[source] sqlx::Error),
+    /// The schema of the database could not be brought up to date.
+    #[error("the database could not be migrated")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The folder of blobs failed.
+    #[error("storage failed")]
+    Blob(#[from] std::io::Error),
+    /// Something stored is not what this version writes.
+    #[error("{0} in the database cannot be read by this version")]
+    Unreadable(&'static str),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::Error as E;
+        let away = match &error {
+            E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::Protocol(_) => true,
+            // Class 57: the server is shutting down or starting; 08: connection exceptions; 53: out of resources.
+            E::Database(db) => db.code().is_some_and(|c| ["57", "08", "53"].iter().any(|p| c.starts_with(p))),
+            _ => false,
+        };
+        if away { Self::Unavailable(error) } else { Self::Database(error) }
+    }
+}
+
+impl StoreError {
+    /// The name of the violated constraint, if the database refused for one.
+    pub(super) fn constraint(error: &sqlx::Error) -> Option<&str> {
+        error.as_database_error().and_then(|e| e.constraint())
+    }
+}

@@ -1,0 +1,199 @@
+//! Jobs as their owners see them: reading, listing, cancelling.
+
+use serde_json::Value;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::budgets::{Move, lock, post};
+use super::error::StoreError;
+use crate::privacy::Amount;
+
+/// The state of a job; the picture is in `migrations/0003_jobs.sql`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum JobStatus {
+    /// Waiting for a worker.
+    Queued,
+    /// Under a lease.
+    Running,
+    /// Finished with results.
+    Succeeded,
+    /// Finished without results.
+    Failed,
+    /// Stopped on request.
+    Cancelled,
+}
+
+impl JobStatus {
+    /// Whether the job will never change again.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+
+    /// The word for it in the API.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A job.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// UUIDv7.
+    pub id: Uuid,
+    /// The private table.
+    pub dataset_id: Uuid,
+    /// Its name.
+    pub dataset_name: String,
+    /// The request as accepted.
+    pub request: Value,
+    /// Steps, noise and events.
+    pub plan: Value,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// The stage at work.
+    pub stage: Option<String>,
+    /// Steps of the stage that are done.
+    pub step: i32,
+    /// Steps of the stage in all.
+    pub steps: i32,
+    /// Seconds since the stage began in this attempt.
+    pub stage_seconds: Option<f64>,
+    /// How often it was claimed.
+    pub attempts: i32,
+    /// What it holds or has charged, epsilon in units of 1e-12.
+    pub epsilon_pico: i64,
+    /// What it holds or has charged, delta in units of 1e-18.
+    pub delta_atto: i64,
+    /// When the plan was charged.
+    pub charged_at: Option<OffsetDateTime>,
+    /// The failure code.
+    pub error: Option<String>,
+    /// When it was accepted.
+    pub created_at: OffsetDateTime,
+    /// When it was first claimed.
+    pub started_at: Option<OffsetDateTime>,
+    /// When it reached its final state.
+    pub finished_at: Option<OffsetDateTime>,
+}
+
+/// Which jobs to list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JobFilter {
+    /// Of this dataset.
+    pub dataset: Option<Uuid>,
+    /// In this state.
+    pub status: Option<JobStatus>,
+    /// Older than this id: lists run from the newest to the oldest.
+    pub before: Option<Uuid>,
+}
+
+/// The job with this id.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn find_job(pool: &PgPool, id: Uuid) -> Result<Job, StoreError> {
+    sqlx::query_as!(
+        Job,
+        r#"select j.id, j.dataset_id, d.name as dataset_name, j.request, j.plan, j.status as "status: JobStatus",
+                  j.stage, j.step, j.steps, j.attempts, j.epsilon_pico, j.delta_atto, j.charged_at, j.error,
+                  extract(epoch from clock_timestamp() - j.stage_started_at)::float8 as stage_seconds,
+                  j.created_at, j.started_at, j.finished_at
+           from jobs j join datasets d on d.id = j.dataset_id where j.id = $1"#,
+        id,
+    )
+    .fetch_optional(pool)
+    .await?
+    .ok_or(StoreError::NotFound("job"))
+}
+
+/// Jobs from the newest to the oldest, at most `limit`.
+///
+/// # Errors
+/// Database faults only.
+pub async fn list_jobs(pool: &PgPool, filter: JobFilter, limit: i64) -> Result<Vec<Job>, StoreError> {
+    Ok(sqlx::query_as!(
+        Job,
+        r#"select j.id, j.dataset_id, d.name as dataset_name, j.request, j.plan, j.status as "status: JobStatus",
+                  j.stage, j.step, j.steps, j.attempts, j.epsilon_pico, j.delta_atto, j.charged_at, j.error,
+                  extract(epoch from clock_timestamp() - j.stage_started_at)::float8 as stage_seconds,
+                  j.created_at, j.started_at, j.finished_at
+           from jobs j join datasets d on d.id = j.dataset_id
+           where ($1::uuid is null or j.dataset_id = $1) and ($2::text is null or j.status = $2)
+                 and ($3::uuid is null or j.id < $3)
+           order by j.id desc limit $4"#,
+        filter.dataset,
+        filter.status.map(JobStatus::word),
+        filter.before,
+        limit,
+    )
+    .fetch_all(pool)
+    .await?)
+}
+
+/// How many queued jobs come before this one, plus one.
+///
+/// # Errors
+/// Database faults only.
+pub async fn queue_position(pool: &PgPool, job: &Job) -> Result<i64, StoreError> {
+    let before = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from jobs where status = 'queued' and (created_at, id) < ($1, $2)"#,
+        job.created_at,
+        job.id,
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(before + 1)
+}
+
+/// Cancels a queued job at once and hands its reservation back; asks a running one to stop.
+///
+/// # Errors
+/// [`StoreError::StateConflict`] when it has succeeded or failed; [`StoreError::NotFound`].
+pub async fn cancel(pool: &PgPool, id: Uuid) -> Result<(), StoreError> {
+    let mut tx = pool.begin().await?;
+    let population = sqlx::query_scalar!("select population_id from jobs where id = $1", id)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(StoreError::NotFound("job"))?;
+    // Always the population before the job: one order, no deadlock.
+    lock(&mut tx, population).await?;
+    let job = sqlx::query!(
+        r#"select status as "status: JobStatus", epsilon_pico, delta_atto, charged_at from jobs where id = $1 for update"#,
+        id
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    match job.status {
+        JobStatus::Queued => {
+            sqlx::query!(
+                "update jobs set status = 'cancelled', cancel_requested = true, finished_at = now() where id = $1",
+                id
+            )
+            .execute(&mut *tx)
+            .await?;
+            // A job that was handed back after its charge keeps it.
+            if job.charged_at.is_none() {
+                let held = Amount { epsilon_pico: job.epsilon_pico, delta_atto: job.delta_atto };
+                post(&mut tx, population, id, held, (Move::Release, None)).await?;
+            }
+        }
+        JobStatus::Running => {
+            sqlx::query!("update jobs set cancel_requested = true where id = $1", id).execute(&mut *tx).await?;
+        }
+        JobStatus::Cancelled => {}
+        JobStatus::Succeeded | JobStatus::Failed => return Err(StoreError::StateConflict(job.status.word())),
+    }
+    tx.commit().await?;
+    Ok(())
+}

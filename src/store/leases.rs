@@ -1,0 +1,243 @@
+//! Leases: who works on a job, and the effects that only the holder may have.
+//!
+//! Every statement here names the job, the epoch of the claim and the unexpired lease, by the
+//! database's clock. One that changes no row means that the lease is lost: stop at once.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::postgres::types::PgInterval;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::artifacts::{Artifact, insert_artifact};
+use super::budgets::{Move, lock, post};
+use super::error::StoreError;
+use crate::privacy::Amount;
+
+/// The right to work on a job, until it expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The job.
+    pub job_id: Uuid,
+    /// The fencing number.
+    pub epoch: i64,
+}
+
+/// A job that was just claimed.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The right to work on it.
+    pub lease: Lease,
+    /// The private table.
+    pub dataset_id: Uuid,
+    /// The upload to train on.
+    pub dataset_version: i32,
+    /// Whose budget it spends.
+    pub population_id: Uuid,
+    /// Steps, noise and events.
+    pub plan: Value,
+    /// Counting this one.
+    pub attempts: i32,
+    /// Whether it was asked to stop before it was claimed.
+    pub cancel_requested: bool,
+    /// The blob to resume from.
+    pub checkpoint: Option<String>,
+}
+
+/// What a worker learns whenever it reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// The job is to stop.
+    pub cancel_requested: bool,
+}
+
+fn interval(ttl: Duration) -> PgInterval {
+    PgInterval { months: 0, days: 0, microseconds: ttl.as_micros().try_into().unwrap_or(i64::MAX) }
+}
+
+/// Claims the oldest job that is queued, or whose lease ran out, for `ttl`.
+///
+/// # Errors
+/// Database faults only.
+pub async fn claim(pool: &PgPool, worker: &str, ttl: Duration) -> Result<Option<Claimed>, StoreError> {
+    let row = sqlx::query!(
+        "update jobs set status = 'running', worker = $1, lease_epoch = lease_epoch + 1,
+                lease_expires_at = clock_timestamp() + $2::interval, attempts = attempts + 1,
+                started_at = coalesce(started_at, clock_timestamp()), stage_started_at = clock_timestamp()
+         where id = (
+             select id from jobs
+             where (status = 'queued' and run_after <= clock_timestamp())
+                or (status = 'running' and lease_expires_at < clock_timestamp())
+             order by created_at for update skip locked limit 1)
+         returning id, lease_epoch, dataset_id, dataset_version, population_id, plan, attempts, cancel_requested,
+                   checkpoint",
+        worker,
+        interval(ttl) as _,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|r| Claimed {
+        lease: Lease { job_id: r.id, epoch: r.lease_epoch },
+        dataset_id: r.dataset_id,
+        dataset_version: r.dataset_version,
+        population_id: r.population_id,
+        plan: r.plan,
+        attempts: r.attempts,
+        cancel_requested: r.cancel_requested,
+        checkpoint: r.checkpoint,
+    }))
+}
+
+/// Extends a lease to `ttl` from now.
+///
+/// # Errors
+/// [`StoreError::LeaseLost`].
+pub async fn renew(pool: &PgPool, lease: Lease, ttl: Duration) -> Result<Pulse, StoreError> {
+    let cancel_requested = sqlx::query_scalar!(
+        "update jobs set lease_expires_at = clock_timestamp() + $3::interval
+         where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
+         returning cancel_requested",
+        lease.job_id,
+        lease.epoch,
+        interval(ttl) as _,
+    )
+    .fetch_optional(pool)
+    .await?
+    .ok_or(StoreError::LeaseLost)?;
+    Ok(Pulse { cancel_requested })
+}
+
+/// Records how far the job is.
+///
+/// # Errors
+/// [`StoreError::LeaseLost`].
+pub async fn progress(
+    pool: &PgPool,
+    lease: Lease,
+    stage: &str,
+    (step, steps): (i32, i32),
+) -> Result<Pulse, StoreError> {
+    let cancel_requested = sqlx::query_scalar!(
+        "update jobs set stage_started_at = case when stage is distinct from $3 then clock_timestamp()
+                                                 else stage_started_at end,
+                stage = $3, step = $4, steps = $5
+         where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
+         returning cancel_requested",
+        lease.job_id,
+        lease.epoch,
+        stage,
+        step,
+        steps,
+    )
+    .fetch_optional(pool)
+    .await?
+    .ok_or(StoreError::LeaseLost)?;
+    Ok(Pulse { cancel_requested })
+}
+
+/// Puts a job back for another worker: at once and without counting the attempt when the worker
+/// drains, after a while and counted when its device failed.
+///
+/// # Errors
+/// [`StoreError::LeaseLost`].
+pub async fn hand_back(pool: &PgPool, lease: Lease, after: Option<Duration>) -> Result<(), StoreError> {
+    let counted = i32::from(after.is_none());
+    sqlx::query!(
+        "update jobs set status = 'queued', lease_expires_at = null, attempts = attempts - $3,
+                run_after = clock_timestamp() + $4::interval
+         where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
+         returning id",
+        lease.job_id,
+        lease.epoch,
+        counted,
+        interval(after.unwrap_or_default()) as _,
+    )
+    .fetch_optional(pool)
+    .await?
+    .ok_or(StoreError::LeaseLost)?;
+    Ok(())
+}
+
+/// Finishes a job and makes its results visible, in one transaction.
+///
+/// # Errors
+/// [`StoreError::LeaseLost`]: then nothing was published.
+pub async fn finish(pool: &PgPool, lease: Lease, artifacts: &[Artifact]) -> Result<(), StoreError> {
+    let mut tx = pool.begin().await?;
+    close(&mut tx, lease, ("succeeded", None)).await?;
+    for artifact in artifacts {
+        insert_artifact(&mut tx, lease.job_id, artifact).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Finishes a job with a failure code; a reservation that was not charged is handed back.
+///
+/// # Errors
+/// [`StoreError::LeaseLost`].
+pub async fn fail(pool: &PgPool, lease: Lease, code: &str) -> Result<(), StoreError> {
+    end_early(pool, lease, ("failed", Some(code))).await
+}
+
+/// Finishes a job that was asked to stop; a reservation that was not charged is handed back.
+///
+/// # Errors
+/// [`StoreError::LeaseLost`].
+pub async fn finish_cancelled(pool: &PgPool, lease: Lease) -> Result<(), StoreError> {
+    end_early(pool, lease, ("cancelled", None)).await
+}
+
+async fn end_early(pool: &PgPool, lease: Lease, end: (&str, Option<&str>)) -> Result<(), StoreError> {
+    let mut tx = pool.begin().await?;
+    let population = sqlx::query_scalar!("select population_id from jobs where id = $1", lease.job_id)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(StoreError::LeaseLost)?;
+    lock(&mut tx, population).await?;
+    let held = close(&mut tx, lease, end).await?;
+    if let Some(held) = held {
+        post(&mut tx, population, lease.job_id, held, (Move::Release, None)).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Takes a job to a final state under its lease; returns what it still holds uncharged.
+async fn close(
+    tx: &mut PgConnection,
+    lease: Lease,
+    (status, error): (&str, Option<&str>),
+) -> Result<Option<Amount>, StoreError> {
+    let row = sqlx::query!(
+        "update jobs set status = $3, error = $4, lease_expires_at = null, finished_at = clock_timestamp(),
+                checkpoint = null
+         where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
+         returning epsilon_pico, delta_atto, charged_at",
+        lease.job_id,
+        lease.epoch,
+        status,
+        error,
+    )
+    .fetch_optional(tx)
+    .await?
+    .ok_or(StoreError::LeaseLost)?;
+    let held = Amount { epsilon_pico: row.epsilon_pico, delta_atto: row.delta_atto };
+    Ok(row.charged_at.is_none().then_some(held))
+}
+
+/// Ends the lease of a worker that is known to be dead, so that its job can be claimed at once.
+///
+/// # Errors
+/// Database faults only.
+pub async fn expire(pool: &PgPool, worker: &str) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update jobs set lease_expires_at = clock_timestamp() - interval '1 ms'
+         where worker = $1 and status = 'running'",
+        worker,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Accepted uploads.
+
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::error::StoreError;
+
+/// One accepted upload. Counts and digest are for the custodian alone.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// 1, 2, 3 in the order of upload.
+    pub version: i32,
+    /// Rows accepted.
+    pub rows: i64,
+    /// Bytes of the body as it was sent.
+    pub bytes: i64,
+    /// SHA-256 of the body as it was sent, in hex.
+    pub sha256: String,
+    /// The blob with the encoded rows.
+    pub blob: String,
+    /// When the upload was complete.
+    pub created_at: OffsetDateTime,
+}
+
+/// Adds a version; `version` and `created_at` of the argument are ignored.
+///
+/// # Errors
+/// Database faults only.
+pub async fn add_version(pool: &PgPool, dataset: Uuid, new: &Version) -> Result<Version, StoreError> {
+    let mut tx = pool.begin().await?;
+    // Uploads to one dataset are numbered one after the other.
+    sqlx::query!("select id from datasets where id = $1 for update", dataset).fetch_one(&mut *tx).await?;
+    let version = sqlx::query_as!(
+        Version,
+        "insert into dataset_versions (dataset_id, version, rows, bytes, sha256, blob)
+         select $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5 from dataset_versions where dataset_id = $1
+         returning version, rows, bytes, sha256, blob, created_at",
+        dataset,
+        new.rows,
+        new.bytes,
+        new.sha256,
+        new.blob,
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(version)
+}
+
+/// The newest version, if rows were ever uploaded.
+///
+/// # Errors
+/// Database faults only.
+pub async fn latest_version(pool: &PgPool, dataset: Uuid) -> Result<Option<Version>, StoreError> {
+    Ok(sqlx::query_as!(
+        Version,
+        "select version, rows, bytes, sha256, blob, created_at from dataset_versions
+         where dataset_id = $1 order by version desc limit 1",
+        dataset,
+    )
+    .fetch_optional(pool)
+    .await?)
+}
+
+/// The blob of one version.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn version_blob(pool: &PgPool, dataset: Uuid, version: i32) -> Result<String, StoreError> {
+    sqlx::query_scalar!("select blob from dataset_versions where dataset_id = $1 and version = $2", dataset, version)
+        .fetch_optional(pool)
+        .await?
+        .ok_or(StoreError::NotFound("version of the dataset"))
+}

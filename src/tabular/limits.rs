@@ -1,0 +1,37 @@
+//! How large an upload and its parts may be. Memory is bounded by these whatever is sent.
+
+/// The limits of one upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadLimits {
+    /// Bytes of one line, quotes removed.
+    pub line_bytes: usize,
+    /// Bytes of one cell, quotes removed.
+    pub cell_bytes: usize,
+    /// Fields of one line.
+    pub fields: usize,
+    /// Rows below the header.
+    pub rows: u64,
+    /// Problems that are collected before reading stops.
+    pub problems: usize,
+    /// Bytes of the table after decompression.
+    pub table_bytes: u64,
+    /// Bytes that one compressed byte may stand for, once `gzip_grace` is used up.
+    pub gzip_ratio: u64,
+    /// Decompressed bytes below which the ratio is not looked at.
+    pub gzip_grace: u64,
+}
+
+impl Default for UploadLimits {
+    fn default() -> Self {
+        Self {
+            line_bytes: 1 << 20,
+            cell_bytes: 4096,
+            fields: super::MAX_COLUMNS,
+            rows: 50_000_000,
+            problems: 20,
+            table_bytes: 2 << 30,
+            gzip_ratio: 50,
+            gzip_grace: 1 << 20,
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! CSV to codes, in one pass over whatever pieces the bytes come in.
+//!
+//! RFC 4180 with leave for `\n`, blank lines and a UTF-8 byte order mark. Blank lines are skipped,
+//! in a table of one column too: there a missing cell is written `""`.
+
+use super::cell::CellReader;
+use super::column::Code;
+use super::header;
+use super::limits::UploadLimits;
+use super::problem::{CsvError, CsvProblem};
+use super::schema::Schema;
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// A parser that is fed with bytes and gives rows of codes to a sink.
+///
+/// Its memory is bounded by the limits on a line and on fields, whatever it is fed. It emits no row
+/// after its first problem; the caller discards the rows before it.
+pub struct TableReader {
+    columns: Vec<CellReader>,
+    limits: UploadLimits,
+    csv: csv_core::Reader,
+    /// The first bytes, until there are enough to know a byte order mark.
+    opening: Option<Vec<u8>>,
+    /// The line under way, without delimiters and quotes, and the end of each of its fields.
+    line: Vec<u8>,
+    line_len: usize,
+    ends: Vec<usize>,
+    fields: usize,
+    /// The column of each field; `None` until the header was read.
+    order: Option<Vec<usize>>,
+    row: Vec<Code>,
+    rows: u64,
+    problems: Vec<CsvProblem>,
+}
+
+/// A table that was read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Rows below the header.
+    pub rows: u64,
+}
+
+impl TableReader {
+    /// A reader of tables of this schema.
+    #[must_use]
+    pub fn new(schema: &Schema, limits: UploadLimits) -> Self {
+        let mut csv = csv_core::Reader::new();
+        // A blank line keeps csv-core from looking for a byte order mark, which it misses when the
+        // mark comes in two pieces: that is done here.
+        let _ = csv.read_record(b"\n", &mut [0; 1], &mut [0; 1]);
+        Self {
+            columns: schema.columns().iter().map(CellReader::new).collect(),
+            limits,
+            csv,
+            opening: Some(Vec::with_capacity(BOM.len())),
+            line: vec![0; limits.line_bytes.clamp(1, 4096)],
+            line_len: 0,
+            ends: vec![0; limits.fields.max(schema.width()) + 1],
+            fields: 0,
+            order: None,
+            row: vec![0; schema.width()],
+            rows: 0,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Reads the next bytes and gives every row that they complete to `sink`, in schema order.
+    ///
+    /// # Errors
+    /// [`CsvError`] as soon as reading stops: too many problems, or one that leaves no sense in
+    /// going on. The reader is of no use afterwards. Fewer problems wait for [`Self::finish`].
+    pub fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code])) -> Result<(), CsvError> {
+        let Some(mut opening) = self.opening.take() else { return self.read(bytes, sink) };
+        let (head, rest) = bytes.split_at(bytes.len().min(BOM.len() - opening.len()));
+        opening.extend_from_slice(head);
+        if opening.len() < BOM.len() {
+            self.opening = Some(opening);
+            return Ok(());
+        }
+        self.open(&opening, sink)?;
+        self.read(rest, sink)
+    }
+
+    /// Ends the table.
+    ///
+    /// # Errors
+    /// [`CsvError`] with every problem, among them a quote left open and a table without rows.
+    pub fn finish(mut self, sink: &mut impl FnMut(&[Code])) -> Result<Summary, CsvError> {
+        if let Some(opening) = self.opening.take() {
+            self.open(&opening, sink)?;
+        }
+        // A last line end completes a row that has none, and is text inside an open quote.
+        loop {
+            let (taken, written) = self.step(b"\n", sink)?;
+            if written > 0 {
+                return Err(self.stop("opens a quote that is never closed"));
+            }
+            if taken > 0 {
+                break;
+            }
+        }
+        if self.order.is_none() && self.problems.is_empty() {
+            self.problems.push(CsvProblem::of_row(0, "the file is empty: it needs a header and rows"));
+        } else if self.rows == 0 && self.problems.is_empty() {
+            self.problems.push(CsvProblem::of_row(0, "the header is not followed by any row"));
+        }
+        if self.problems.is_empty() { Ok(Summary { rows: self.rows }) } else { Err(self.refusal(false)) }
+    }
+
+    /// Bytes that the reader holds, for the test that this is bounded.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.line.capacity() + self.ends.capacity() * size_of::<usize>()
+    }
+
+    fn open(&mut self, opening: &[u8], sink: &mut impl FnMut(&[Code])) -> Result<(), CsvError> {
+        if let Some(reason) = not_text(opening) {
+            self.problems.push(CsvProblem::of_row(0, reason));
+            return Err(self.refusal(true));
+        }
+        self.read(opening.strip_prefix(BOM).unwrap_or(opening), sink)
+    }
+
+    fn read(&mut self, mut bytes: &[u8], sink: &mut impl FnMut(&[Code])) -> Result<(), CsvError> {
+        while !bytes.is_empty() {
+            let (taken, _) = self.step(bytes, sink)?;
+            bytes = &bytes[taken..];
+        }
+        Ok(())
+    }
+
+    /// Reads to the end of a line or of the bytes; gives how many were taken and how many of them
+    /// were text of the line that is still open.
+    fn step(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code])) -> Result<(usize, usize), CsvError> {
+        use csv_core::ReadRecordResult as Read;
+        let (result, taken, written, ended) =
+            self.csv.read_record(bytes, &mut self.line[self.line_len..], &mut self.ends[self.fields..]);
+        self.line_len += written;
+        self.fields += ended;
+        match result {
+            Read::InputEmpty | Read::End => {}
+            Read::OutputFull => self.lengthen()?,
+            Read::OutputEndsFull => {
+                let most = self.ends.len() - 1;
+                return Err(self.stop(&format!("has more than {most} fields")));
+            }
+            Read::Record => {
+                self.line_done(sink)?;
+                (self.line_len, self.fields) = (0, 0);
+            }
+        }
+        Ok((taken, written))
+    }
+
+    fn lengthen(&mut self) -> Result<(), CsvError> {
+        let most = self.limits.line_bytes;
+        if self.line.len() >= most {
+            return Err(self.stop(&format!("is longer than {most} bytes; perhaps a quote was opened and not closed")));
+        }
+        self.line.resize((self.line.len() * 2).min(most), 0);
+        Ok(())
+    }
+
+    fn line_done(&mut self, sink: &mut impl FnMut(&[Code])) -> Result<(), CsvError> {
+        let Some(order) = self.order.take() else { return self.header_done() };
+        self.rows += 1;
+        if self.rows > self.limits.rows {
+            let reason = format!("more than {} rows", self.limits.rows);
+            self.problems.push(CsvProblem::of_row(self.rows, reason));
+            return Err(self.refusal(true));
+        }
+        if self.fields == order.len() {
+            self.cells(&order);
+        } else {
+            let reason = format!("has {} fields, but {} columns are declared", self.fields, order.len());
+            self.problems.push(CsvProblem::of_row(self.rows, reason));
+        }
+        self.order = Some(order);
+        if self.problems.is_empty() {
+            sink(&self.row);
+        }
+        if self.problems.len() >= self.limits.problems { Err(self.refusal(true)) } else { Ok(()) }
+    }
+
+    /// Codes of the line's fields into `row`, problems into `problems`.
+    fn cells(&mut self, order: &[usize]) {
+        let mut start = 0;
+        for (&end, &j) in self.ends.iter().zip(order) {
+            let (cell, column) = (&self.line[start..end], &self.columns[j]);
+            start = end;
+            let reason = if cell.len() > self.limits.cell_bytes {
+                format!("is longer than {} bytes", self.limits.cell_bytes)
+            } else {
+                match column.code(cell) {
+                    Ok(code) => {
+                        self.row[j] = code;
+                        continue;
+                    }
+                    Err(fault) => column.reason(fault),
+                }
+            };
+            self.problems.push(CsvProblem::of_cell(self.rows, &column.name, reason));
+            if self.problems.len() >= self.limits.problems {
+                return;
+            }
+        }
+    }
+
+    fn header_done(&mut self) -> Result<(), CsvError> {
+        let mut start = 0;
+        let ends = &self.ends[..self.fields];
+        let fields: Vec<&[u8]> = ends.iter().map(|&end| &self.line[std::mem::replace(&mut start, end)..end]).collect();
+        match header::order(&fields, &self.columns) {
+            Ok(order) => {
+                self.order = Some(order);
+                Ok(())
+            }
+            Err(problems) => {
+                self.problems = problems;
+                Err(self.refusal(true))
+            }
+        }
+    }
+
+    /// A problem of the line under way that leaves no sense in reading on.
+    fn stop(&mut self, reason: &str) -> CsvError {
+        let row = if self.order.is_some() { self.rows + 1 } else { 0 };
+        let column =
+            self.order.as_ref().and_then(|order| order.get(self.fields)).map(|&j| self.columns[j].name.clone());
+        self.problems.push(CsvProblem { row, column, reason: reason.to_owned() });
+        self.refusal(true)
+    }
+
+    fn refusal(&mut self, stopped: bool) -> CsvError {
+        let mut problems = std::mem::take(&mut self.problems);
+        problems.truncate(self.limits.problems);
+        CsvError { problems, stopped }
+    }
+}
+
+/// What a file is that begins like no table in UTF-8.
+fn not_text(opening: &[u8]) -> Option<&'static str> {
+    match opening {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("the file is UTF-16: save the table as UTF-8"),
+        [0x1f, 0x8b, ..] => Some("the file is gzip: send it with Content-Encoding: gzip"),
+        [b'P', b'K', 3, ..] => Some("the file is a zip archive or a spreadsheet: export the table as CSV"),
+        _ => None,
+    }
+}

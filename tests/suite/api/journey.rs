@@ -1,0 +1,66 @@
+//! From a declaration to a synthetic table, as a client sees it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::TestApi;
+
+#[tokio::test]
+async fn a_table_becomes_a_synthetic_table() {
+    let api = TestApi::open().await;
+    api.clinic(1.0, 600).await;
+    let _worker = api.worker(10.0);
+    let job = api.post("/v1/jobs", &json!({"dataset": "clinic", "epsilon": 0.5, "rows": 300})).await;
+    let location = job.headers["location"].to_str().unwrap().to_owned();
+    let job = job.expect(202);
+    assert_eq!(job["status"], "queued");
+    assert_eq!(job["epsilon"]["reserved"], 0.5);
+    let id = job["id"].as_str().unwrap();
+    let job = api.job_until(id, Duration::from_secs(120), |j| j["finished_at"].is_string()).await;
+    assert_eq!(job["status"], "succeeded", "{job}");
+    assert_eq!(job["epsilon"]["charged"], 0.5);
+
+    let table = api.get(&format!("{location}/synthetic")).await;
+    assert_eq!(table.headers["content-type"], "text/csv; charset=utf-8");
+    let mut lines = table.text.lines();
+    assert_eq!(lines.next(), Some("age,ward,ill"));
+    let rows: Vec<Vec<&str>> = lines.map(|l| l.split(',').collect()).collect();
+    assert_eq!(rows.len(), 300);
+    for row in rows {
+        assert!((18..=99).contains(&row[0].parse::<i32>().unwrap()));
+        assert!(["a", "b", "c"].contains(&row[1]) && ["no", "yes"].contains(&row[2]));
+    }
+    let first = api.get(&format!("{location}/synthetic?rows=2")).await;
+    assert!(table.text.starts_with(&first.text) && first.text.lines().count() == 3);
+
+    let report = api.get(&format!("{location}/report")).await.expect(200);
+    assert_eq!(report["view"], "custodian");
+    assert!(report["one_way"]["mean"].as_f64().unwrap() > 0.5);
+
+    let budget = api.get("/v1/datasets/clinic/budget").await.expect(200);
+    assert_eq!((budget["spent"].as_f64(), budget["reserved"].as_f64()), (Some(0.5), Some(0.0)));
+    let kinds: Vec<_> = budget["entries"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["grant", "reservation", "charge"]);
+    assert_eq!(budget["entries"][2]["event"]["type"], "self_composed");
+}
+
+/// A waiting request answers when the state changes, and at once when it never will again.
+#[tokio::test]
+async fn waiting_hears_a_change() {
+    let api = TestApi::open().await;
+    api.clinic(1.0, 50).await;
+    let job = api.post("/v1/jobs", &json!({"dataset": "clinic", "epsilon": 0.5})).await.expect(202);
+    let path = format!("/v1/jobs/{}", job["id"].as_str().unwrap());
+    let waiting = format!("{path}?wait=50");
+    let began = std::time::Instant::now();
+    let (heard, ()) = tokio::join!(api.get(&waiting), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        api.post(&format!("{path}/cancel"), &json!(null)).await.expect(202);
+    });
+    assert_eq!(heard.expect(200)["status"], "cancelled");
+    assert_eq!(api.get(&waiting).await.expect(200)["status"], "cancelled");
+    assert!(began.elapsed() < Duration::from_secs(30), "a change was not heard");
+    let budget = api.get("/v1/datasets/clinic/budget").await.expect(200);
+    assert_eq!(budget["remaining"], 1.0, "an untouched reservation is handed back");
+}

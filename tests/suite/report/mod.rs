@@ -1,0 +1,10 @@
+//! Tests of the report room: laws of the measures, parity with the outside judge, and the cases
+//! that a report must survive.
+
+mod efficacy;
+mod histograms;
+mod models;
+mod parity;
+mod scores;
+mod tables;
+mod whole;

@@ -1,0 +1,177 @@
+//! The API on a real port, over a database and a folder of its own; workers as real processes.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use dp2stage::http::{self, App};
+use dp2stage::store::{Bell, Blobs};
+use dp2stage::tabular::UploadLimits;
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{TestDatabase, fresh_database, scratch};
+
+/// A running API. Everything it keeps goes with it.
+pub struct TestApi {
+    pub base: String,
+    pub client: reqwest::Client,
+    pub database: TestDatabase,
+    folder: TempDir,
+    _stop: DropGuard,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    /// The body as JSON; null when it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    /// The `code` of a problem.
+    pub fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The body, when the status is the expected one.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self.json()
+    }
+}
+
+impl TestApi {
+    /// An API that asks for no key.
+    pub async fn open() -> Self {
+        Self::start(true, UploadLimits::default()).await
+    }
+
+    /// An API with these limits, open or not.
+    pub async fn start(open: bool, limits: UploadLimits) -> Self {
+        let (database, folder) = (fresh_database().await, scratch());
+        let stopping = CancellationToken::new();
+        let app = App {
+            pool: database.pool.clone(),
+            blobs: Blobs::open(&folder.path().join("blobs")).expect("a folder"),
+            bell: Bell::start(database.pool.clone(), stopping.clone()),
+            limits,
+            open,
+            stopping: stopping.clone(),
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let serve = axum::serve(listener, http::router(app)).with_graceful_shutdown(stopping.clone().cancelled_owned());
+        tokio::spawn(serve.into_future());
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self { base, client, database, folder, _stop: stopping.drop_guard() }
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.expect("a body") }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub async fn upload(&self, dataset: &str, csv: impl Into<reqwest::Body>) -> Answer {
+        let request = self.request(Method::PUT, &format!("/v1/datasets/{dataset}/rows"));
+        self.send(request.header("content-type", "text/csv").body(csv)).await
+    }
+
+    /// Declares [`clinic`] with this epsilon and uploads `rows` rows of it.
+    pub async fn clinic(&self, epsilon: f64, rows: usize) {
+        let declared = json!({"name": "clinic", "schema": clinic(), "rows_public": rows,
+                              "budget": {"epsilon": epsilon, "delta": 1e-6}});
+        self.post("/v1/datasets", &declared).await.expect(201);
+        let mut csv = String::from("age,ward,ill\n");
+        for i in 0..rows {
+            let (ward, ill) = (["a", "b", "c"][i * 7 % 3], if i * 7 % 3 == 1 { "yes" } else { "no" });
+            csv += &format!("{},{ward},{ill}\n", 18 + i * 31 % 80);
+        }
+        self.upload("clinic", csv).await.expect(201);
+    }
+
+    /// A real worker process on this installation, with short times. Killed with its handle.
+    pub fn worker(&self, lease_seconds: f64) -> WorkerProcess {
+        let child = Command::new(env!("CARGO_BIN_EXE_dp2stage"))
+            .arg("work")
+            .arg("--state-dir")
+            .arg(self.folder.path())
+            .current_dir("/")
+            .env("DATABASE_URL", &self.database.url)
+            .env("DP2STAGE__QUEUE__LEASE_SECONDS", lease_seconds.to_string())
+            .env("DP2STAGE__QUEUE__POLL_SECONDS", "0.2")
+            .env("DP2STAGE__QUEUE__MAX_ATTEMPTS", "100")
+            .env("DP2STAGE__LOG__FILTER", "warn")
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("a worker");
+        WorkerProcess(child)
+    }
+
+    /// The folder of blobs.
+    pub fn blobs(&self) -> PathBuf {
+        self.folder.path().join("blobs")
+    }
+
+    /// Asks for a job until `done` says so, at most `patience`.
+    pub async fn job_until(&self, id: &str, patience: Duration, done: impl Fn(&Value) -> bool) -> Value {
+        let began = Instant::now();
+        loop {
+            let job = self.get(&format!("/v1/jobs/{id}")).await.expect(200);
+            if done(&job) {
+                return job;
+            }
+            assert!(began.elapsed() < patience, "still not: {job}");
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+}
+
+/// A worker process.
+pub struct WorkerProcess(pub Child);
+
+impl WorkerProcess {
+    /// kill -9, and wait until it is gone.
+    pub fn kill(mut self) {
+        self.0.kill().expect("a kill");
+        self.0.wait().expect("an end");
+    }
+}
+
+impl Drop for WorkerProcess {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A small declaration: a number, a category, a target.
+pub fn clinic() -> Value {
+    json!({"columns": [
+        {"name": "age", "type": "integer", "min": 18, "max": 99},
+        {"name": "ward", "type": "categorical", "categories": ["a", "b", "c"]},
+        {"name": "ill", "type": "categorical", "categories": ["no", "yes"]}],
+      "target": "ill"})
+}
