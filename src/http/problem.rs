@@ -4,7 +4,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use crate::engine::PlanError;
 use crate::privacy::{Refusal, UnitError};
 use crate::store::StoreError;
 use crate::tabular::{SchemaError, UploadError};
@@ -158,12 +157,6 @@ impl From<SchemaError> for Problem {
 impl From<UnitError> for Problem {
     fn from(error: UnitError) -> Self {
         Self::invalid(error.unit, error.to_string())
-    }
-}
-
-impl From<PlanError> for Problem {
-    fn from(error: PlanError) -> Self {
-        Self::invalid(error.at(), error.to_string())
     }
 }
 

@@ -96,6 +96,9 @@ async fn receive(request: Request, intake: Intake) -> Result<Version, Problem> {
             Ok(Some(Err(_))) => return Err(Problem::of_status(StatusCode::BAD_REQUEST)),
             Ok(Some(Ok(chunk))) => chunk,
         };
+        if chunk.is_empty() {
+            continue;
+        }
         let length = chunk.len() as u64;
         if chunks.send(chunk).await.is_err() {
             // The parser has refused: its answer is worth more than the rest of the body.

@@ -28,13 +28,23 @@ pub struct Stored {
 }
 
 impl Blobs {
-    /// Opens a folder, making it if needed, readable by its owner alone.
+    /// Opens a folder, making it if needed, readable by its owner alone. Clears away what killed
+    /// processes left half-written; files in the making of living ones are locked, and stay.
     ///
     /// # Errors
     /// I/O faults.
     pub fn open(root: &Path) -> io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt;
         fs::DirBuilder::new().recursive(true).mode(0o700).create(root.join("tmp"))?;
+        for entry in fs::read_dir(root.join("tmp"))? {
+            let path = entry?.path();
+            // Its writer may publish or drop it meanwhile: then there is nothing to clear.
+            if let Ok(file) = File::open(&path)
+                && file.try_lock().is_ok()
+            {
+                let _ = fs::remove_file(&path);
+            }
+        }
         Ok(Self { root: root.to_path_buf() })
     }
 
@@ -43,9 +53,17 @@ impl Blobs {
     /// # Errors
     /// I/O faults.
     pub fn create(&self) -> io::Result<BlobWriter> {
-        use std::os::unix::fs::OpenOptionsExt;
-        let temporary = self.root.join("tmp").join(Uuid::now_v7().simple().to_string());
-        let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+        let (temporary, file) = loop {
+            let temporary = self.root.join("tmp").join(Uuid::now_v7().simple().to_string());
+            let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+            // The lock goes with the process. Where the file system has none, nothing is cleared either.
+            let _ = file.lock();
+            // A process that opened the folder before the lock was held has cleared this one away.
+            if file.metadata()?.nlink() > 0 {
+                break (temporary, file);
+            }
+        };
         Ok(BlobWriter {
             root: self.root.clone(),
             temporary,

@@ -54,8 +54,11 @@ impl From<sqlx::Error> for StoreError {
         use sqlx::Error as E;
         let away = match &error {
             E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::Protocol(_) => true,
-            // Class 57: the server is shutting down or starting; 08: connection exceptions; 53: out of resources.
-            E::Database(db) => db.code().is_some_and(|c| ["57", "08", "53"].iter().any(|p| c.starts_with(p))),
+            // Class 57: the server is shutting down or starting; 08: connection exceptions; 53: out of resources;
+            // 55: closed to connections, a lock not had in time; 40: rolled back for the sake of another.
+            E::Database(db) => {
+                db.code().is_some_and(|c| ["57", "08", "53", "55", "40"].iter().any(|p| c.starts_with(p)))
+            }
             _ => false,
         };
         if away { Self::Unavailable(error) } else { Self::Database(error) }
