@@ -21,23 +21,27 @@ pub const SPARE_BLOCKS: u32 = 2;
 pub const TARGET_WEIGHT: f32 = 1.0;
 
 /// Constants of DP-Adam. A short memory of squares forgets the large gradients of the first steps.
-pub const PRIVATE_ADAM: AdamSettings = AdamSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.0 };
+pub const PRIVATE_ADAM: AdamSettings = AdamSettings { beta1: 0.9, beta2: 0.9, epsilon: 1e-8, weight_decay: 0.0 };
 
-/// The most tokens expected in a step: bounds the work of a step for wide and long tables.
-const TOKENS: f64 = 131_072.0;
+/// The most tokens expected in a step: bounds the work for long and wide tables.
+const TOKENS: f64 = 65_536.0;
 
-/// Rows of Adult-like tables for which sampling noise is small beside the privacy noise.
+/// Columns at which a token costs twice as much as in a narrow table, for attention looks back over
+/// all of them.
+const WIDE: f64 = 400.0;
+
+/// A batch in which the rows' own scatter is small beside the privacy noise.
 const LEAST_BATCH: f64 = 256.0;
 
 /// The model's size.
 pub fn model(codec: &Codec) -> Config {
-    Config { vocabulary: codec.vocabulary() as usize, positions: codec.width(), width: 64, layers: 1, heads: 2 }
+    Config { vocabulary: codec.vocabulary() as usize, positions: codec.width(), width: 64, layers: 1, heads: 4 }
 }
 
 /// Stage 1: some tens of steps.
 pub fn public_stage() -> PublicStage {
     PublicStage {
-        initial: Initial { tokens: 0.1, positions: 0.1, matrices: 0.6, smoothness: 3.0 },
+        initial: Initial { tokens: 0.1, positions: 0.1, matrices: 0.6, smoothness: 0.1 },
         steps: 20,
         batch: 256,
         schedule: Schedule { rate: 1e-3, warm_up: 5, end: 0.1 },
@@ -60,7 +64,7 @@ pub fn clipping_norm(model: &Config) -> f64 {
 
 /// Private steps.
 pub fn steps() -> u32 {
-    150
+    300
 }
 
 /// Private rows expected in a step.
@@ -71,10 +75,12 @@ pub fn steps() -> u32 {
 pub fn expected_batch(facts: &Facts<'_>, codec: &Codec, steps: u32) -> f64 {
     let rows = facts.rows_public as f64;
     let enough = 0.75 * rows * facts.epsilon.get().max(1.0) / f64::from(steps).sqrt();
-    enough.max(LEAST_BATCH).min(TOKENS / codec.width() as f64).max(1.0).min(rows)
+    let columns = codec.width() as f64;
+    let affordable = TOKENS / (columns * (1.0 + columns / WIDE));
+    enough.max(LEAST_BATCH).min(affordable).max(1.0).min(rows)
 }
 
 /// Learning rate of stage 2.
 pub fn private_schedule(rate: Option<f32>) -> Schedule {
-    Schedule { rate: rate.unwrap_or(0.012), warm_up: 10, end: 0.0 }
+    Schedule { rate: rate.unwrap_or(0.008), warm_up: 10, end: 0.0 }
 }
