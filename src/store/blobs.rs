@@ -7,7 +7,6 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -101,22 +100,6 @@ impl Blobs {
     pub fn reader(&self, name: &str) -> io::Result<BlobReader> {
         let file = BufReader::with_capacity(1 << 18, File::open(self.path(name)?)?);
         Ok(BlobReader { file, digest: Sha256::new(), name: name.to_owned() })
-    }
-
-    /// Removes what unfinished writers of killed processes left, older than `age`.
-    ///
-    /// # Errors
-    /// I/O faults.
-    pub fn sweep(&self, age: Duration) -> io::Result<()> {
-        for entry in fs::read_dir(self.root.join("tmp"))? {
-            let entry = entry?;
-            let idle = entry.metadata().and_then(|m| m.modified()).map(|t| t.elapsed().unwrap_or_default());
-            // One that has just been published is gone, which is fine.
-            if idle.is_ok_and(|idle| idle > age) {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-        Ok(())
     }
 
     /// Removes a blob that nothing points to any more; one that is gone already is fine.
