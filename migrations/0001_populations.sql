@@ -73,6 +73,8 @@ comment on column ledger_entries.epsilon_pico is 'Epsilon in units of 1e-12.';
 comment on column ledger_entries.delta_atto is 'Delta in units of 1e-18.';
 comment on column ledger_entries.event is 'The mechanism, as a DpEvent tree; set on charges.';
 comment on column ledger_entries.at is 'When it was written.';
+create unique index ledger_entries_one_end on ledger_entries (job_id) where kind in ('charge', 'release');
+comment on index ledger_entries_one_end is 'A reservation is charged or handed back, never both.';
 create index ledger_entries_by_population on ledger_entries (population_id, id);
 
 create function ledger_append_only() returns trigger language plpgsql as $$

@@ -113,7 +113,8 @@ create table private_blocks (
     lease_epoch bigint not null,
     claimed_at  timestamptz not null default now(),
     constraint private_blocks_pk primary key (job_id, ordinal),
-    constraint private_blocks_job_fk foreign key (job_id) references jobs (id)
+    constraint private_blocks_job_fk foreign key (job_id) references jobs (id),
+    constraint private_blocks_once_an_attempt unique (job_id, lease_epoch, block)
 );
 comment on table private_blocks is 'Evidence: every private block that was begun, repeated ones included.';
 comment on column private_blocks.job_id is 'The job.';
