@@ -42,6 +42,9 @@ enum Command {
         /// The name under which its leases are held.
         #[arg(long)]
         name: Option<String>,
+        /// Drain when this parent process ends.
+        #[arg(long, hide = true, value_name = "PID")]
+        tied_to: Option<u32>,
     },
     /// Run a whole job on this machine: upload, training, download, report.
     Demo(DemoArguments),
@@ -79,7 +82,7 @@ impl Cli {
                     config.server.bind = bind.unwrap_or(config.server.bind);
                     serve::run(config, dev).await
                 }
-                Command::Work { name } => work::run(config, name).await,
+                Command::Work { name, tied_to } => work::run(config, name, tied_to).await,
                 Command::Demo(arguments) => demo::run(config, arguments).await,
                 Command::Migrate => {
                     let database = service::Database::open(&config).await?;

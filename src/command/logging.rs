@@ -1,14 +1,19 @@
 //! Where log lines go: standard error, always.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 
-/// Starts logging. A quiet program says warnings and errors only, unless `RUST_LOG` asks for more.
+/// Starts logging. A quiet program says errors only, unless `RUST_LOG` asks for more.
 pub fn start(log: &Log, quiet: bool) -> anyhow::Result<()> {
     let wanted = std::env::var("RUST_LOG").ok();
-    let filter = wanted.as_deref().unwrap_or(if quiet { "warn" } else { &log.filter });
-    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(filter)?).with_writer(std::io::stderr);
+    let filter = wanted.as_deref().unwrap_or(if quiet { "error" } else { &log.filter });
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_new(filter)?)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match log.format {
         LogFormat::Text => builder.with_target(false).init(),
         LogFormat::Json => builder.json().init(),

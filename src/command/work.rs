@@ -1,5 +1,7 @@
 //! `dp2stage work`: one worker.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use dp2stage::queue::Worker;
 use dp2stage::store::{self, Bell, Blobs};
@@ -9,7 +11,10 @@ use super::serve::stop_signal;
 use crate::config::Config;
 
 /// Works until SIGTERM or SIGINT; a job at work is handed back.
-pub async fn run(config: Config, name: Option<String>) -> anyhow::Result<()> {
+///
+/// A worker that a server started is tied to it: when the server dies, however it dies, so does the
+/// private database, and the worker drains.
+pub async fn run(config: Config, name: Option<String>, tied_to: Option<u32>) -> anyhow::Result<()> {
     let url = config.database.url.as_deref().context(
         "a worker joins an installation: set DATABASE_URL to its database (`dp2stage serve` starts workers by itself)",
     )?;
@@ -29,10 +34,21 @@ pub async fn run(config: Config, name: Option<String>) -> anyhow::Result<()> {
     tracing::info!(worker = worker.name, "ready for jobs");
     let stopping = drain.clone();
     tokio::spawn(async move {
-        stop_signal().await;
+        tokio::select! {
+            () = stop_signal() => {}
+            () = orphaned(tied_to) => {}
+        }
         tracing::info!("draining");
         stopping.cancel();
     });
     worker.run(drain).await;
     Ok(())
+}
+
+/// Ends when the parent is another process than it was; never, without one to be tied to.
+async fn orphaned(tied_to: Option<u32>) {
+    let Some(parent) = tied_to else { return std::future::pending().await };
+    while std::os::unix::process::parent_id() == parent {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }

@@ -157,13 +157,14 @@ impl Plan {
     pub fn new(facts: &Facts<'_>, overrides: &Overrides) -> Result<Self, PlanError> {
         check(facts, overrides)?;
         let codec = Codec::new(facts.schema);
-        let private = private_stage(facts, overrides, &codec)?;
+        let model = defaults::model(&codec);
+        let private = private_stage(facts, overrides, &codec, &model)?;
         let step = DpEvent::gaussian(private.noise).poisson_sampled(private.rate);
         Ok(Self {
             rows_public: facts.rows_public,
-            model: defaults::model(&codec),
-            target_weight: defaults::target_weight(facts.schema),
-            public: defaults::public_stage(&codec),
+            model,
+            target_weight: defaults::TARGET_WEIGHT,
+            public: defaults::public_stage(),
             private,
             rows: facts.rows,
             event: step.self_composed(private.charged_steps()),
@@ -182,13 +183,18 @@ impl Plan {
     }
 }
 
-fn private_stage(facts: &Facts<'_>, overrides: &Overrides, codec: &Codec) -> Result<PrivateStage, PlanError> {
-    let steps = overrides.steps.unwrap_or_else(|| defaults::steps(facts));
+fn private_stage(
+    facts: &Facts<'_>,
+    overrides: &Overrides,
+    codec: &Codec,
+    model: &Config,
+) -> Result<PrivateStage, PlanError> {
+    let steps = overrides.steps.unwrap_or_else(defaults::steps);
     let block_steps = steps.div_ceil(defaults::BLOCKS);
     let blocks = steps.div_ceil(block_steps);
     let spare_blocks = overrides.spare_blocks.unwrap_or(defaults::SPARE_BLOCKS);
     let rows = facts.rows_public as f64;
-    let batch = overrides.expected_batch.unwrap_or_else(|| defaults::expected_batch(facts));
+    let batch = overrides.expected_batch.unwrap_or_else(|| defaults::expected_batch(facts, codec, steps));
     let rate = SamplingRate::new((batch / rows).min(1.0))?;
     let charged = (blocks + spare_blocks) * block_steps;
     Ok(PrivateStage {
@@ -197,8 +203,8 @@ fn private_stage(facts: &Facts<'_>, overrides: &Overrides, codec: &Codec) -> Res
         spare_blocks,
         rate,
         noise: noise_multiplier(rate, charged, facts.epsilon, facts.delta)?,
-        clipping_norm: ClippingNorm::new(overrides.clipping_norm.unwrap_or(defaults::CLIPPING_NORM))?,
-        schedule: defaults::private_schedule(overrides.learning_rate, codec),
+        clipping_norm: ClippingNorm::new(overrides.clipping_norm.unwrap_or_else(|| defaults::clipping_norm(model)))?,
+        schedule: defaults::private_schedule(overrides.learning_rate),
         adam: defaults::PRIVATE_ADAM,
     })
 }
@@ -213,7 +219,7 @@ fn check(facts: &Facts<'_>, overrides: &Overrides) -> Result<(), PlanError> {
     number((1..=u64::from(u32::MAX)).contains(&facts.rows), "the number of synthetic rows", "from 1 to 2^32 - 1")?;
     number(overrides.steps.is_none_or(|n| (1..=100_000).contains(&n)), "steps", "from 1 to 100000")?;
     number(overrides.spare_blocks.is_none_or(|n| n <= 1000), "spare_blocks", "at most 1000")?;
-    number(overrides.expected_batch.is_none_or(|b| b >= 1.0 && b.is_finite()), "batch", "at least 1")?;
+    number(overrides.expected_batch.is_none_or(|b| (1.0..=131_072.0).contains(&b)), "batch", "from 1 to 131072")?;
     number(overrides.learning_rate.is_none_or(|r| r > 0.0 && r <= 1.0), "learning_rate", "above 0 and at most 1")?;
     Ok(())
 }

@@ -112,7 +112,7 @@ impl From<StoreError> for Problem {
                 Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)
             }
             E::Blob(cause) => storage(&cause),
-            other @ (E::LeaseLost | E::ReservationExhausted | E::Migration(_) | E::Unreadable(_)) => {
+            other @ (E::LeaseLost | E::Cancelled | E::ReservationExhausted | E::Migration(_) | E::Unreadable(_)) => {
                 tracing::error!(error = %other, "an error that no route should meet");
                 Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)
             }

@@ -1,20 +1,25 @@
 //! What a succeeded job left: the synthetic table and the report.
 
-use std::sync::Arc;
+use std::io;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::extract::{JobId, Params};
 use super::problem::{Problem, storage};
 use super::state::App;
-use crate::store::{self, ArtifactKind, Job, JobStatus};
-use crate::tabular::{CsvText, Declaration, decode};
+use crate::store::{self, ArtifactKind, Blobs, Job, JobStatus};
+use crate::tabular::{CsvText, Declaration, RowsReader, Schema, Table};
+
+/// Rows that are turned into text at a time.
+const PIECE: usize = 4096;
 
 /// Which part of the table, in which form.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -52,16 +57,53 @@ pub(super) async fn synthetic(
     let job = succeeded(&app, id).await?;
     let dataset = store::find_dataset(&app.pool, &job.dataset_id.to_string()).await?;
     let schema = Declaration::from_json(&dataset.schema)?.schema;
-    let bytes = blob(&app, id, ArtifactKind::Synthetic).await?;
-    let table = decode(&bytes, &schema).map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?.train;
-    let text = CsvText::new(Arc::new(schema), Arc::new(table), params.rows);
-    let chunks = futures_util::stream::iter(text.map(|c| Ok::<_, std::convert::Infallible>(Bytes::from(c))));
+    let artifact = store::artifact(&app.pool, id, ArtifactKind::Synthetic).await?;
+    let (chunks, text) = mpsc::channel(2);
+    let blobs = app.blobs.clone();
+    tokio::task::spawn_blocking(move || {
+        if let Err(fault) = export(&blobs, &artifact.blob, &schema, params.rows, &chunks) {
+            // The status has been sent: break the connection, so that nobody takes a part for the whole.
+            tracing::error!(error = %fault, "a download broke off");
+            let _ = chunks.blocking_send(Err(fault));
+        }
+    });
     let name: String = job.dataset_name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}-synthetic.csv\"")),
     ];
-    Ok((headers, Body::from_stream(chunks)).into_response())
+    Ok((headers, Body::from_stream(ReceiverStream::new(text))).into_response())
+}
+
+/// Sends a stored table as CSV, piece by piece: memory does not grow with the table.
+fn export(
+    blobs: &Blobs,
+    blob: &str,
+    schema: &Schema,
+    rows: Option<usize>,
+    chunks: &mpsc::Sender<io::Result<Bytes>>,
+) -> io::Result<()> {
+    let (mut reader, mut codes) = (RowsReader::new(blobs.reader(blob)?, schema).map_err(io::Error::other)?, Vec::new());
+    let (mut left, mut first) = (rows.unwrap_or(usize::MAX), true);
+    loop {
+        let mut piece = Table::new(schema.width(), Vec::new());
+        while piece.rows() < PIECE.min(left) && reader.next(&mut codes).map_err(io::Error::other)?.is_some() {
+            piece.push(&codes);
+        }
+        left -= piece.rows();
+        let done = piece.rows() < PIECE;
+        let text = if first { CsvText::new(schema, &piece, None) } else { CsvText::continued(schema, &piece) };
+        first = false;
+        for chunk in text {
+            // A client that has gone needs no more.
+            if chunks.blocking_send(Ok(Bytes::from(chunk))).is_err() {
+                return Ok(());
+            }
+        }
+        if done {
+            return Ok(());
+        }
+    }
 }
 
 /// The report on the synthetic table: exact figures over private rows, for the custodian alone.

@@ -21,6 +21,9 @@ use crate::tabular::Declaration;
 /// Most rows that one job may generate.
 const MAX_ROWS: u64 = 10_000_000;
 
+/// Most cells that one job may generate: they pass through a worker's memory.
+const MAX_CELLS: u64 = 200_000_000;
+
 /// What to make from which dataset at what price. Everything but `dataset` and `epsilon` has a
 /// default.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
@@ -188,11 +191,15 @@ async fn prepare(app: &App, request: &JobRequest, dataset: &Dataset) -> Result<N
     if !(1..=MAX_ROWS).contains(&rows) {
         return Err(Problem::invalid("rows", format!("rows is a number from 1 to {MAX_ROWS}")));
     }
+    let schema = Declaration::from_json(&dataset.schema)?.schema;
+    if rows * schema.width() as u64 > MAX_CELLS {
+        let most = MAX_CELLS / schema.width() as u64;
+        return Err(Problem::invalid("rows", format!("a table of this width may have {most} rows")));
+    }
     if request.report.released_epsilon != 0.0 {
         let detail = "a released view of the report is not available in this version: leave it out, or say 0";
         return Err(Problem::invalid("report.released_epsilon", detail));
     }
-    let schema = Declaration::from_json(&dataset.schema)?.schema;
     let training = request.training;
     let overrides = Overrides {
         steps: training.steps,

@@ -18,8 +18,8 @@ pub struct Initial {
     /// Matrices, as a multiple of `1 / sqrt(inputs)`; those that add to the residual stream are
     /// divided by `sqrt(2 layers)` besides, as in GPT-2.
     pub matrices: f32,
-    /// Tokens over which the embeddings of ordered values (numbers, dates) vary together, so that
-    /// neighbouring values start out alike; 0 for none.
+    /// Share of a column's ordered values (numbers, dates) over which their embeddings vary together,
+    /// so that neighbouring values start out alike; 0 for none.
     pub smoothness: f32,
 }
 
@@ -66,8 +66,9 @@ fn smooth(x: &mut [f32], width: usize, how: &Initial) {
         return;
     }
     let (source, count) = (x.to_vec(), x.len() / width);
+    let scale = how.smoothness * count as f32;
     for (i, row) in x.chunks_exact_mut(width).enumerate() {
-        let window = |j: usize| (-0.5 * ((i as f32 - j as f32) / how.smoothness).powi(2)).exp();
+        let window = |j: usize| (-0.5 * ((i as f32 - j as f32) / scale).powi(2)).exp();
         let norm = (0..count).map(|j| window(j).powi(2)).sum::<f32>().sqrt();
         row.fill(0.0);
         for (j, other) in source.chunks_exact(width).enumerate() {

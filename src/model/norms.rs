@@ -19,7 +19,8 @@ const ROUNDING: f64 = 2e-6;
 pub fn squared_norms(model: &Gpt2, tape: &mut Tape) {
     let d = model.config().width;
     let mut norms = std::mem::take(&mut tape.norms);
-    let mut scratch = vec![0f32; 4 * d * d];
+    let t = model.config().positions;
+    let mut scratch = vec![0f32; (4 * d * d).max(2 * t * t)];
     let kept = &*tape;
     for (row, norm) in norms.iter_mut().enumerate() {
         *norm = vectorised!(row_norm(model, kept, row, &mut scratch));
@@ -50,26 +51,22 @@ fn linear_norm(l: &Linear, a: &[f32], g: &[f32], at: std::ops::Range<usize>, scr
     let (p, q, t) = (l.inputs, l.outputs, at.len());
     let a = &a[at.start * p..at.end * p]; // t x p
     let g = &g[at.start * q..at.end * q]; // t x q
-    let matrix = if t * (p + q) < 2 * p * q { ghost_norm(a, g, p, q) } else { formed_norm(a, g, p, q, scratch) };
+    let matrix =
+        if t * (p + q) < 2 * p * q { ghost_norm(a, g, p, q, scratch) } else { formed_norm(a, g, p, q, scratch) };
     let bias = &mut scratch[..q];
     bias.fill(0.0);
     column_sums(g, bias);
     matrix + f64::from(dot(bias, bias))
 }
 
-#[inline(always)]
-fn ghost_norm(a: &[f32], g: &[f32], p: usize, q: usize) -> f64 {
-    let (mut squared, mut triangle) = (0f64, 0f64);
-    for (i, (ai, gi)) in a.chunks_exact(p).zip(g.chunks_exact(q)).enumerate() {
-        let own = f64::from(dot(ai, ai)) * f64::from(dot(gi, gi));
-        let mut twice = 0f64;
-        for (aj, gj) in a.chunks_exact(p).zip(g.chunks_exact(q)).take(i) {
-            twice += f64::from(dot(ai, aj)) * f64::from(dot(gi, gj));
-        }
-        squared += own + 2.0 * twice;
-        triangle += own.sqrt();
-    }
-    squared + ROUNDING * triangle * triangle
+fn ghost_norm(a: &[f32], g: &[f32], p: usize, q: usize, scratch: &mut [f32]) -> f64 {
+    let t = a.len() / p;
+    let (of_a, of_g) = scratch[..2 * t * t].split_at_mut(t * t); // t x t each
+    multiply(ViewMut::dense(of_a, t, t), View::dense(a, t, p), View::dense(a, t, p).transposed());
+    multiply(ViewMut::dense(of_g, t, t), View::dense(g, t, q), View::dense(g, t, q).transposed());
+    let diagonal = of_a.iter().zip(&*of_g).step_by(t + 1);
+    let triangle: f64 = diagonal.map(|(a, g)| (f64::from(*a) * f64::from(*g)).sqrt()).sum();
+    f64::from(dot(of_a, of_g)) + ROUNDING * triangle * triangle
 }
 
 fn formed_norm(a: &[f32], g: &[f32], p: usize, q: usize, scratch: &mut [f32]) -> f64 {

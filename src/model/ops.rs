@@ -9,14 +9,24 @@ pub const NORM_EPSILON: f32 = 1e-5;
 const LANES: usize = 16;
 
 /// Runs a closure compiled for the machine's vectors.
+///
+/// The closure uses up a token that cannot be copied, so it can be called once only. A closure that
+/// could be called again would be reached through a shim that is compiled for plain x86-64.
 macro_rules! vectorised {
-    ($body:expr) => {
+    ($body:expr) => {{
+        let once = $crate::model::ops::Once;
         pulp::Arch::new().dispatch(
             #[inline(always)]
-            || $body,
+            || {
+                let _used_up = once;
+                $body
+            },
         )
-    };
+    }};
 }
+
+/// See [`vectorised`].
+pub struct Once;
 pub(super) use vectorised;
 
 /// `exp(x)`, relative error below 1e-6 for `|x| < 87`, clamped outside, and free of branches and

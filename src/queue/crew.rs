@@ -16,14 +16,14 @@ use uuid::Uuid;
 
 use crate::store;
 
-/// How to start a worker.
+/// How to start a worker. It is expected to end when the process `--tied-to` does.
 #[derive(Clone, Debug)]
 pub struct Crew {
     /// How many at a time.
     pub size: usize,
     /// The program.
     pub program: PathBuf,
-    /// Its arguments; `--name` and a fresh name are appended.
+    /// Its arguments; `--name`, a fresh name, `--tied-to` and our process id are appended.
     pub arguments: Vec<String>,
     /// Its environment, on top of the server's.
     pub environment: Vec<(String, String)>,
@@ -67,7 +67,7 @@ async fn keep(crew: &Crew, pool: &PgPool, stop: &CancellationToken) {
 fn start(crew: &Crew, name: &str) -> std::io::Result<Child> {
     Command::new(&crew.program)
         .args(&crew.arguments)
-        .args(["--name", name])
+        .args(["--name", name, "--tied-to", &std::process::id().to_string()])
         .envs(crew.environment.iter().cloned())
         .stdin(Stdio::null())
         .kill_on_drop(true)

@@ -5,7 +5,7 @@
 //! therefore always exists whole. Blocking: call from a blocking thread.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -87,11 +87,19 @@ impl Blobs {
     /// # Errors
     /// I/O faults; `InvalidData` when the content is not what the name says.
     pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        let bytes = fs::read(self.path(name)?)?;
-        if hex::encode(Sha256::digest(&bytes)) != name {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a blob is damaged"));
-        }
+        let mut bytes = Vec::new();
+        self.reader(name)?.read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// A blob to be read piece by piece; the end is an error when the content was not what the name
+    /// says.
+    ///
+    /// # Errors
+    /// I/O faults.
+    pub fn reader(&self, name: &str) -> io::Result<BlobReader> {
+        let file = BufReader::with_capacity(1 << 18, File::open(self.path(name)?)?);
+        Ok(BlobReader { file, digest: Sha256::new(), name: name.to_owned() })
     }
 
     /// Removes a blob that nothing points to any more; one that is gone already is fine.
@@ -110,6 +118,24 @@ impl Blobs {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not the name of a blob"));
         }
         Ok(self.root.join(name))
+    }
+}
+
+/// A blob that is read piece by piece.
+pub struct BlobReader {
+    file: BufReader<File>,
+    digest: Sha256,
+    name: String,
+}
+
+impl Read for BlobReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.digest.update(&buffer[..read]);
+        if read == 0 && !buffer.is_empty() && hex::encode(self.digest.clone().finalize()) != self.name {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a blob is damaged"));
+        }
+        Ok(read)
     }
 }
 

@@ -22,7 +22,7 @@ mod versions;
 
 pub use artifacts::{Artifact, ArtifactKind, artifact};
 pub use bell::Bell;
-pub use blobs::{BlobWriter, Blobs, Stored};
+pub use blobs::{BlobReader, BlobWriter, Blobs, Stored};
 pub use budgets::{Budget, Entry, EntryKind, budget, raise};
 pub use charges::claim_block;
 pub use checkpoints::set_checkpoint;

@@ -27,6 +27,11 @@ impl<S: Borrow<Schema>, T: Borrow<Table>> CsvText<S, T> {
         let rows = rows.unwrap_or(usize::MAX).min(table.borrow().rows());
         Self { schema, table, rows, next: 0, header_given: false }
     }
+
+    /// Rows that follow others: no header.
+    pub fn continued(schema: S, table: T) -> Self {
+        Self { header_given: true, ..Self::new(schema, table, None) }
+    }
 }
 
 impl<S: Borrow<Schema>, T: Borrow<Table>> Iterator for CsvText<S, T> {

@@ -33,7 +33,7 @@ pub use moment::seconds;
 pub use problem::{CsvError, CsvProblem, GzipFault, UploadError};
 pub use pseudo::uniform_row;
 pub use reader::{Summary, TableReader};
-pub use rows::{Rows, RowsError, RowsWriter, decode};
+pub use rows::{Rows, RowsError, RowsReader, RowsWriter, decode};
 pub use schema::{MAX_CATEGORY, MAX_COLUMNS, MAX_NAME, Schema, SchemaError};
 pub use table::Table;
 pub use upload::{Packing, Upload};

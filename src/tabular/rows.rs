@@ -3,7 +3,7 @@
 //! `dp2rows\0`, then the version (1) and the width, then for each row its `width` codes and one
 //! word of flags (bit 0: held out from training for the report). All words are 32 bits.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use super::column::Code;
 use super::schema::Schema;
@@ -20,6 +20,9 @@ pub enum RowsError {
     /// They do not begin like stored rows.
     #[error("not stored rows of version {VERSION}")]
     Format,
+    /// They could not be read.
+    #[error("stored rows could not be read: {0}")]
+    Input(io::ErrorKind),
     /// They were stored under a schema with another number of columns.
     #[error("stored with {stored} columns, the schema has {declared}")]
     Width {
@@ -96,38 +99,81 @@ pub struct Rows {
     pub held_out: Table,
 }
 
-/// Reads stored rows, and checks every code against the schema: what does not fit is refused as a
-/// whole.
+/// Reads stored rows one after the other, checking every code against the schema.
+pub struct RowsReader<'a, R> {
+    input: R,
+    schema: &'a Schema,
+    line: Vec<u8>,
+    row: usize,
+}
+
+impl<'a, R: Read> RowsReader<'a, R> {
+    /// Begins with the header.
+    ///
+    /// # Errors
+    /// [`RowsError::Format`], [`RowsError::Width`], [`RowsError::Input`].
+    pub fn new(mut input: R, schema: &'a Schema) -> Result<Self, RowsError> {
+        let mut head = [0; HEADER];
+        if fill(&mut input, &mut head)? < HEADER || &head[..8] != MAGIC || word(&head[8..12]) != VERSION {
+            return Err(RowsError::Format);
+        }
+        let (stored, declared) = (word(&head[12..]), schema.width());
+        if stored as usize != declared {
+            return Err(RowsError::Width { stored, declared });
+        }
+        Ok(Self { input, schema, line: vec![0; 4 * (declared + 1)], row: 0 })
+    }
+
+    /// Reads one row into `codes`, one for each column; says whether it was held out, or `None`
+    /// after the last row.
+    ///
+    /// # Errors
+    /// [`RowsError::Truncated`], [`RowsError::Row`], [`RowsError::Input`].
+    pub fn next(&mut self, codes: &mut Vec<Code>) -> Result<Option<bool>, RowsError> {
+        self.row += 1;
+        match fill(&mut self.input, &mut self.line)? {
+            0 => return Ok(None),
+            read if read < self.line.len() => return Err(RowsError::Truncated { row: self.row }),
+            _ => {}
+        }
+        let (cells, flags) = self.line.split_at(4 * self.schema.width());
+        codes.clear();
+        codes.extend(cells.chunks_exact(4).map(word));
+        let fits = self.schema.columns().iter().zip(codes.iter()).all(|(column, &code)| column.holds(code));
+        match word(flags) {
+            0 if fits => Ok(Some(false)),
+            HELD_OUT if fits => Ok(Some(true)),
+            _ => Err(RowsError::Row { row: self.row }),
+        }
+    }
+}
+
+/// Reads a stored table whole: what does not fit the schema is refused as a whole.
 ///
 /// # Errors
 /// [`RowsError`].
-pub fn decode(bytes: &[u8], schema: &Schema) -> Result<Rows, RowsError> {
-    let width = schema.width();
-    let (head, body) = bytes.split_at_checked(HEADER).ok_or(RowsError::Format)?;
-    if &head[..8] != MAGIC || word(&head[8..12]) != VERSION {
-        return Err(RowsError::Format);
+pub fn decode(input: impl Read, schema: &Schema) -> Result<Rows, RowsError> {
+    let mut reader = RowsReader::new(input, schema)?;
+    let empty = || Table::new(schema.width(), Vec::new());
+    let (mut rows, mut codes) = (Rows { train: empty(), held_out: empty() }, Vec::with_capacity(schema.width()));
+    while let Some(held_out) = reader.next(&mut codes)? {
+        if held_out { &mut rows.held_out } else { &mut rows.train }.push(&codes);
     }
-    let stored = word(&head[12..]);
-    if stored as usize != width {
-        return Err(RowsError::Width { stored, declared: width });
-    }
-    let mut rows = Rows { train: Table::new(width, Vec::new()), held_out: Table::new(width, Vec::new()) };
-    let mut codes = Vec::with_capacity(width);
-    let lines = body.chunks_exact(4 * (width + 1));
-    let cut = !lines.remainder().is_empty();
-    let count = lines.len();
-    for (i, line) in lines.enumerate() {
-        let (cells, flags) = line.split_at(4 * width);
-        codes.clear();
-        codes.extend(cells.chunks_exact(4).map(word));
-        let fits = schema.columns().iter().zip(&codes).all(|(column, &code)| column.holds(code));
-        match word(flags) {
-            0 if fits => rows.train.push(&codes),
-            HELD_OUT if fits => rows.held_out.push(&codes),
-            _ => return Err(RowsError::Row { row: i + 1 }),
+    Ok(rows)
+}
+
+/// Reads until the buffer is full or the input ends; says how much there was.
+fn fill(input: &mut impl Read, buffer: &mut [u8]) -> Result<usize, RowsError> {
+    let mut read = 0;
+    while read < buffer.len() {
+        match input.read(&mut buffer[read..]) {
+            Ok(0) => break,
+            Ok(more) => read += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(RowsError::Input(error.kind())),
         }
     }
-    if cut { Err(RowsError::Truncated { row: count + 1 }) } else { Ok(rows) }
+    Ok(read)
 }
 
 fn word(bytes: &[u8]) -> u32 {

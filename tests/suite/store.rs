@@ -1,5 +1,7 @@
 //! The archive on a real PostgreSQL.
 
+mod blobs;
 mod budgets;
 mod embedded;
 mod leases;
+mod migrations;

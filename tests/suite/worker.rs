@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 async fn a_killed_worker_loses_no_job_and_no_charge() {
     let api = TestApi::open().await;
     api.clinic(1.0, 2000).await;
-    let request = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 100, "training": {"steps": 600, "batch": 1500}});
+    let request = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 100, "training": {"steps": 900, "batch": 500}});
     let job = api.post("/v1/jobs", &request).await.expect(202);
     let id = job["id"].as_str().unwrap();
     let allowed =
@@ -78,7 +78,7 @@ async fn spares_that_are_used_up_end_the_job() {
 async fn a_running_job_can_be_cancelled() {
     let api = TestApi::open().await;
     api.clinic(1.0, 2000).await;
-    let request = json!({"dataset": "clinic", "epsilon": 0.5, "training": {"steps": 50_000, "batch": 1500}});
+    let request = json!({"dataset": "clinic", "epsilon": 0.5, "training": {"steps": 20_000, "batch": 50}});
     let job = api.post("/v1/jobs", &request).await.expect(202);
     let id = job["id"].as_str().unwrap();
     let _worker = api.worker(10.0);
@@ -96,7 +96,7 @@ async fn a_running_job_can_be_cancelled() {
 async fn a_draining_worker_hands_its_job_back() {
     let api = TestApi::open().await;
     api.clinic(1.0, 2000).await;
-    let request = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 100, "training": {"steps": 900, "batch": 1500}});
+    let request = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 100, "training": {"steps": 900, "batch": 500}});
     let job = api.post("/v1/jobs", &request).await.expect(202);
     let id = job["id"].as_str().unwrap();
     let mut first = api.worker(30.0);

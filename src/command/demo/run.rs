@@ -29,7 +29,7 @@ pub async fn run(mut config: Config, arguments: DemoArguments) -> anyhow::Result
     std::fs::DirBuilder::new().mode(0o711).create(&state)?;
     config.server.state_dir = Some(state.clone());
     config.server.bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    config.log.filter = "warn".into();
+    config.log.filter = "error".into();
 
     println!("starting a private PostgreSQL, the API and a worker ...");
     let service = Service::start(config, true).await?;

@@ -39,7 +39,7 @@ proptest! {
     fn stored_rows_read_as_the_same_codes((schema, rows) in strategies::rows(0), split in any::<u32>()) {
         let held_out = |i: usize| split >> (i % 32) & 1 == 1;
         let bytes = stored(&schema, &strategies::table(&schema, &rows), held_out);
-        let read = decode(&bytes, &schema).unwrap();
+        let read = decode(&bytes[..], &schema).unwrap();
         let part = |side: bool| -> Vec<Vec<Code>> {
             rows.iter().enumerate().filter(|(i, _)| held_out(*i) == side).map(|(_, row)| row.clone()).collect()
         };
@@ -56,13 +56,13 @@ proptest! {
         let mut bytes = stored(&schema, &strategies::table(&schema, &rows), |_| false);
         let at = at.index(bytes.len());
         bytes[at] ^= change;
-        if let Ok(rows) = decode(&bytes, &schema) {
+        if let Ok(rows) = decode(&bytes[..], &schema) {
             let held = |row: &[Code]| schema.columns().iter().zip(row).all(|(column, &code)| column.holds(code));
             prop_assert!(rows.train.iter().chain(rows.held_out.iter()).all(held));
             prop_assert!(at >= 16, "a changed header was accepted");
         }
         bytes.truncate(bytes.len() - 1);
-        prop_assert!(decode(&bytes, &schema).is_err());
+        prop_assert!(decode(&bytes[..], &schema).is_err());
     }
 
     #[test]
@@ -109,7 +109,7 @@ fn stored_rows_of_another_kind_are_refused() {
     let refused = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut bytes = bytes.clone();
         change(&mut bytes);
-        decode(&bytes, &schema).err().unwrap()
+        decode(&bytes[..], &schema).err().unwrap()
     };
     assert_eq!(refused(&|b| b.truncate(15)), RowsError::Format);
     assert_eq!(refused(&|b| b[0] = b'D'), RowsError::Format);
