@@ -118,7 +118,7 @@ async fn an_upload_to_nothing_is_not_found() {
 
 fn head(framing: &str) -> String {
     format!(
-        "PUT /v1/datasets/t/rows HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: text/csv\r\n{framing}\r\n\r\n"
+        "PUT /v1/datasets/t/rows HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: text/csv\r\n{framing}\r\n\r\n"
     )
 }
 

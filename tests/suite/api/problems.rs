@@ -128,9 +128,9 @@ async fn a_plain_request_id_comes_back_and_a_hostile_one_does_not() {
 #[tokio::test]
 async fn garbage_on_the_wire_does_no_harm() {
     let api = TestApi::open().await;
-    let huge = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx-a: {}\r\n\r\n", "a".repeat(2 << 20));
+    let huge = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-a: {}\r\n\r\n", "a".repeat(2 << 20));
     let many = format!("GET /healthz HTTP/1.1\r\n{}\r\n", "x-a: b\r\n".repeat(5000));
-    let long = format!("GET /v1/datasets/{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(100_000));
+    let long = format!("GET /v1/datasets/{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "a".repeat(100_000));
     let bytes: [&[u8]; 8] = [
         b"\0\0\0\0\r\n\r\n",
         b"GET\r\n\r\n",
@@ -146,8 +146,8 @@ async fn garbage_on_the_wire_does_no_harm() {
         assert!(!text.contains("HTTP/1.1 2"), "{text}");
     }
     // Requests in one piece are answered in order, a refused one among them.
-    let pipeline = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\nGET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n\
-                    GET /v1/jobs HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let pipeline = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\nGET /nowhere HTTP/1.1\r\nhost: localhost\r\n\r\n\
+                    GET /v1/jobs HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let text = exchange(&api, pipeline.as_bytes()).await;
     let statuses: Vec<_> = text.match_indices("HTTP/1.1 ").map(|(i, m)| &text[i + m.len()..i + m.len() + 3]).collect();
     assert_eq!(statuses, ["200", "404", "200"], "{text}");
