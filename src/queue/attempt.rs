@@ -64,7 +64,7 @@ async fn work(
     let heartbeat = tokio::spawn(heartbeat::beat(tether.clone(), worker.bell.clone()));
     let (hold, blobs) = (tether.clone(), worker.blobs.clone());
     let outcome = tokio::task::spawn_blocking(move || produce(&task, &hold, &blobs)).await;
-    let result = conclude(worker, &tether, claimed.attempts, outcome.unwrap_or_else(|_| Err(Fault::Panicked))).await;
+    let result = conclude(worker, &tether, claimed.attempts, outcome.unwrap_or(Err(Fault::Panicked))).await;
     heartbeat.abort();
     result
 }

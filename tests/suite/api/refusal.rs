@@ -24,7 +24,7 @@ pub fn problem(answer: &Answer, status: u16, code: &str) -> Value {
 
 /// Files of blobs, finished or in the making.
 pub fn files(api: &TestApi) -> usize {
-    let count = |folder| std::fs::read_dir(folder).expect("a folder").filter(|e| is_file(e)).count();
+    let count = |folder| std::fs::read_dir(folder).expect("a folder").filter(is_file).count();
     count(api.blobs()) + count(api.blobs().join("tmp"))
 }
 
