@@ -3,7 +3,7 @@
 -- refuse is an integer.
 
 create table populations (
-    id                   uuid primary key,
+    id                   uuid not null,
     rows_public          bigint not null,
     granted_epsilon_pico bigint not null,
     granted_delta_atto   bigint not null,
@@ -12,6 +12,7 @@ create table populations (
     reserved_epsilon_pico bigint not null default 0,
     reserved_delta_atto  bigint not null default 0,
     created_at           timestamptz not null default now(),
+    constraint populations_pk primary key (id),
     constraint populations_rows_public_positive check (rows_public > 0),
     constraint populations_nothing_negative check (
         spent_epsilon_pico >= 0 and spent_delta_atto >= 0
@@ -48,7 +49,7 @@ create trigger populations_guard before update or delete on populations
     for each row execute function populations_guard();
 
 create table ledger_entries (
-    id            bigint generated always as identity primary key,
+    id            bigint generated always as identity,
     population_id uuid not null,
     job_id        uuid,
     kind          text not null,
@@ -56,6 +57,7 @@ create table ledger_entries (
     delta_atto    bigint not null,
     event         jsonb,
     at            timestamptz not null default now(),
+    constraint ledger_entries_pk primary key (id),
     constraint ledger_entries_population_fk foreign key (population_id) references populations (id),
     constraint ledger_entries_kind_known check (kind in ('grant', 'reservation', 'charge', 'release')),
     constraint ledger_entries_not_negative check (epsilon_pico >= 0 and delta_atto >= 0),
@@ -71,6 +73,8 @@ comment on column ledger_entries.epsilon_pico is 'Epsilon in units of 1e-12.';
 comment on column ledger_entries.delta_atto is 'Delta in units of 1e-18.';
 comment on column ledger_entries.event is 'The mechanism, as a DpEvent tree; set on charges.';
 comment on column ledger_entries.at is 'When it was written.';
+create unique index ledger_entries_one_end on ledger_entries (job_id) where kind in ('charge', 'release');
+comment on index ledger_entries_one_end is 'A reservation is charged or handed back, never both.';
 create index ledger_entries_by_population on ledger_entries (population_id, id);
 
 create function ledger_append_only() returns trigger language plpgsql as $$

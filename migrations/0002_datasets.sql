@@ -1,13 +1,14 @@
 -- Tables that custodians uploaded. Rows themselves lie in blobs, encoded by the declared schema.
 
 create table datasets (
-    id            uuid primary key,
+    id            uuid not null,
     name          text not null,
     population_id uuid not null,
     schema        jsonb not null,
     rows_public   bigint not null,
     holdout       double precision not null,
     created_at    timestamptz not null default now(),
+    constraint datasets_pk primary key (id),
     constraint datasets_population_fk foreign key (population_id) references populations (id),
     constraint datasets_name_unique unique (name),
     constraint datasets_name_not_empty check (name <> ''),

@@ -8,7 +8,7 @@
 --                  +---hand back----+      +--> failed
 
 create table jobs (
-    id               uuid primary key,
+    id               uuid not null,
     dataset_id       uuid not null,
     dataset_version  integer not null,
     population_id    uuid not null,
@@ -35,6 +35,7 @@ create table jobs (
     created_at       timestamptz not null default now(),
     started_at       timestamptz,
     finished_at      timestamptz,
+    constraint jobs_pk primary key (id),
     constraint jobs_version_fk foreign key (dataset_id, dataset_version)
         references dataset_versions (dataset_id, version),
     constraint jobs_population_fk foreign key (population_id) references populations (id),
@@ -112,7 +113,8 @@ create table private_blocks (
     lease_epoch bigint not null,
     claimed_at  timestamptz not null default now(),
     constraint private_blocks_pk primary key (job_id, ordinal),
-    constraint private_blocks_job_fk foreign key (job_id) references jobs (id)
+    constraint private_blocks_job_fk foreign key (job_id) references jobs (id),
+    constraint private_blocks_once_an_attempt unique (job_id, lease_epoch, block)
 );
 comment on table private_blocks is 'Evidence: every private block that was begun, repeated ones included.';
 comment on column private_blocks.job_id is 'The job.';
@@ -141,10 +143,11 @@ comment on column artifacts.bytes is 'Its size.';
 comment on column artifacts.created_at is 'When the job finished.';
 
 create table idempotency_keys (
-    key        text primary key,
+    key        text not null,
     body       text not null,
     job_id     uuid not null,
     created_at timestamptz not null default now(),
+    constraint idempotency_keys_pk primary key (key),
     constraint idempotency_keys_job_fk foreign key (job_id) references jobs (id)
 );
 comment on table idempotency_keys is 'Submissions that may be repeated without a second job.';

@@ -1,11 +1,12 @@
 -- Who may call. The secret itself is shown once and never stored.
 
 create table api_keys (
-    id         text primary key,
+    id         text not null,
     secret     bytea not null,
     role       text not null,
     created_at timestamptz not null default now(),
     revoked_at timestamptz,
+    constraint api_keys_pk primary key (id),
     constraint api_keys_secret_is_sha256 check (length(secret) = 32),
     constraint api_keys_role_known check (role in ('admin'))
 );

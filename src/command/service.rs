@@ -17,8 +17,6 @@ use crate::config::Config;
 
 /// Requests under way may take this long to end.
 const GRACE: Duration = Duration::from_secs(10);
-/// Temporary files that nobody wrote to for this long were left by a process that died.
-const LEFT_OVER: Duration = Duration::from_secs(3600);
 /// A database that was named is waited for this long at the start.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -98,10 +96,8 @@ impl Service {
         database.migrate().await?;
         let first_key = if open { None } else { first_key(&database.pool).await? };
         let stopping = CancellationToken::new();
-        let blobs = Blobs::open(&config.state_dir()?.join("blobs"))?;
-        blobs.sweep(LEFT_OVER)?;
         let app = App {
-            blobs,
+            blobs: Blobs::open(&config.state_dir()?.join("blobs"))?,
             bell: Bell::start(database.pool.clone(), stopping.clone()),
             limits: config.upload_limits(),
             pool: database.pool.clone(),

@@ -7,8 +7,8 @@ use crate::tabular::{Codec, Table};
 
 use super::ports::Streams;
 
-/// Sums of single-precision gradients may exceed the clipping norm by their rounding; the noise is
-/// made larger by as much.
+/// Removing a row may change a sum by the clipping norm and by the rounding of single-precision
+/// products besides; the noise is made larger by as much.
 const SUMMATION_SLACK: f64 = 1.0 + 1e-5;
 
 /// The subsampled Gaussian mechanism on gradients (Abadi et al. 2016, Algorithm 1, with Poisson
@@ -48,14 +48,12 @@ impl Mechanism {
         let fetch = |i: usize, tokens: &mut [u32]| rows.codec.encode(rows.table.row(taken[i] as usize), tokens);
         let batch = Batch { rows: taken.len(), fetch: &fetch };
         let clipping = Clipping::Norm(self.clipping_norm.get());
-        work.lanes.gradient_sum(work.model, parameters, batch, clipping, &mut work.gradient);
+        work.lanes.gradient_sum(work.model, parameters, batch, clipping, &mut work.sum);
 
         let mut noise = chance.streams.stream(Purpose::Noise, chance.step);
         let deviation = self.noise.get() * self.clipping_norm.get() * SUMMATION_SLACK;
-        add_gaussian(&mut noise, deviation, &mut work.gradient);
-
-        let share = (1.0 / self.expected_batch()) as f32;
-        work.gradient.iter_mut().for_each(|x| *x *= share);
+        add_gaussian(&mut noise, deviation, &mut work.sum);
+        work.divide(self.expected_batch());
     }
 }
 
@@ -74,6 +72,8 @@ pub struct Work<'a> {
     pub model: &'a Gpt2,
     /// Passes over batches.
     pub lanes: Lanes,
+    /// A sum of gradients, one number a parameter.
+    pub sum: Vec<f64>,
     /// The result of a step: one number a parameter.
     pub gradient: Vec<f32>,
 }
@@ -82,6 +82,12 @@ impl<'a> Work<'a> {
     /// Buffers for a model.
     #[must_use]
     pub fn new(model: &'a Gpt2) -> Self {
-        Self { model, lanes: Lanes::new(model), gradient: vec![0.0; model.layout().len()] }
+        let length = model.layout().len();
+        Self { model, lanes: Lanes::new(model), sum: vec![0.0; length], gradient: vec![0.0; length] }
+    }
+
+    /// Makes the sum over a number of rows the result of the step.
+    pub fn divide(&mut self, rows: f64) {
+        self.gradient.iter_mut().zip(&self.sum).for_each(|(x, sum)| *x = (sum / rows) as f32);
     }
 }

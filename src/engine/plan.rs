@@ -219,7 +219,7 @@ fn check(facts: &Facts<'_>, overrides: &Overrides) -> Result<(), PlanError> {
     number((1..=u64::from(u32::MAX)).contains(&facts.rows), "the number of synthetic rows", "from 1 to 2^32 - 1")?;
     number(overrides.steps.is_none_or(|n| (1..=100_000).contains(&n)), "steps", "from 1 to 100000")?;
     number(overrides.spare_blocks.is_none_or(|n| n <= 1000), "spare_blocks", "at most 1000")?;
-    number(overrides.expected_batch.is_none_or(|b| b >= 1.0 && b.is_finite()), "expected_batch", "at least 1")?;
+    number(overrides.expected_batch.is_none_or(|b| (1.0..=131_072.0).contains(&b)), "batch", "from 1 to 131072")?;
     number(overrides.learning_rate.is_none_or(|r| r > 0.0 && r <= 1.0), "learning_rate", "above 0 and at most 1")?;
     Ok(())
 }

@@ -39,8 +39,8 @@ pub fn stage_one(
         }
         let fetch = |i: usize, row: &mut [u32]| row.copy_from_slice(&tokens[i * t..(i + 1) * t]);
         let batch = Batch { rows: plan.batch as usize, fetch: &fetch };
-        work.lanes.gradient_sum(model, &weights, batch, Clipping::None, &mut work.gradient);
-        work.gradient.iter_mut().for_each(|x| *x /= plan.batch as f32);
+        work.lanes.gradient_sum(model, &weights, batch, Clipping::None, &mut work.sum);
+        work.divide(f64::from(plan.batch));
         adam.step(&plan.adam, plan.schedule.at(step, plan.steps), &work.gradient, &mut weights);
     }
     Ok(weights)

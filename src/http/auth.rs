@@ -1,7 +1,9 @@
 //! Keys: `dp2_<id>_<secret>`, the secret 256 bits from the operating system, kept as a digest.
 
+use std::net::IpAddr;
+
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use rand::TryRngCore;
@@ -36,11 +38,36 @@ pub fn issue() -> Result<IssuedKey, std::io::Error> {
 
 /// Lets requests with a valid key pass, and all when the server is open.
 pub(super) async fn layer(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
-    if !app.open {
+    if app.open {
+        local(request.headers())?;
+    } else {
         let token = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
         check(&app, token.and_then(|t| t.strip_prefix("Bearer "))).await?;
     }
     Ok(next.run(request).await)
+}
+
+/// Without keys, only pages and programs of this machine may call: a page of another site that had
+/// its name resolved to loopback, or that posts across sites, is refused.
+fn local(headers: &HeaderMap) -> Result<(), Problem> {
+    let text = |name| headers.get(name).map(|v| v.to_str().unwrap_or("?"));
+    let host = text(header::HOST).unwrap_or_default();
+    let origin = text(header::ORIGIN).map(|o| o.split_once("://").map_or(o, |(_, host)| host));
+    if is_loopback(host) && origin.is_none_or(is_loopback) {
+        return Ok(());
+    }
+    let detail = "without keys (--dev), only localhost, 127.0.0.1 and [::1] are served";
+    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "Not from here", detail))
+}
+
+/// Whether a host, with or without a port, is this machine by name or address.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 async fn check(app: &App, token: Option<&str>) -> Result<(), Problem> {

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::json::{object, word};
 use crate::store::{Dataset, Version};
 
 /// What a custodian declares.
@@ -24,16 +25,17 @@ pub(super) struct DatasetRequest {
         "target": "workclass"}))]
     pub schema: Value,
     /// What one unit of privacy is; `{"kind": "row"}` unless given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub privacy_unit: PrivacyUnit,
     /// The privacy that all jobs together may spend.
+    #[serde(deserialize_with = "object")]
     pub budget: Grant,
     /// About how many rows there are: a number that you are willing to publish. It sets sampling
     /// rates and normalisers; it is never counted from the rows.
     #[schema(example = 32000, minimum = 1)]
     pub rows_public: u64,
     /// `private`, the only kind so far.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub access: Access,
     /// The share of rows, each chosen by a coin of its own, that no training sees, so that reports
     /// can test on them; 0 to 0.5, 0.1 unless given. With 0 the report has no efficacy section.
@@ -47,12 +49,18 @@ fn default_holdout() -> f64 {
 }
 
 /// One unit of privacy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum PrivacyUnit {
     /// A row. Somebody with k rows has less protection: about k times the epsilon, and more.
-    #[default]
-    Row,
+    // With braces: serde lets a variant without them have any members.
+    Row {},
+}
+
+impl Default for PrivacyUnit {
+    fn default() -> Self {
+        Self::Row {}
+    }
 }
 
 /// Who may see the rows.
@@ -113,7 +121,7 @@ impl DatasetView {
             id: dataset.id,
             name: dataset.name,
             schema: dataset.schema,
-            privacy_unit: PrivacyUnit::Row,
+            privacy_unit: PrivacyUnit::Row {},
             rows_public: dataset.rows_public,
             holdout: dataset.holdout,
             access: Access::Private,

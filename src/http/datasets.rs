@@ -33,10 +33,13 @@ pub(super) async fn create(
 
 fn check(request: &DatasetRequest, declaration: &Declaration) -> Result<NewDataset, Problem> {
     // The only kinds so far; another one will have to be handled here.
-    let (PrivacyUnit::Row, Access::Private) = (request.privacy_unit, request.access);
+    let (PrivacyUnit::Row {}, Access::Private) = (request.privacy_unit, request.access);
     let name = request.name.trim();
-    if name.is_empty() || name.chars().count() > 200 || name.contains(['\0', '/']) {
-        return Err(Problem::invalid("name", "a name has 1 to 200 characters and no slash"));
+    // Names stand in paths: a slash or a dot alone would be lost on the way.
+    let misfit = |c: char| c == '/' || c.is_control();
+    if name.is_empty() || name.chars().count() > 200 || name.contains(misfit) || matches!(name, "." | "..") {
+        let detail = "a name has 1 to 200 characters, no slash and no control character, and is not `.` or `..`";
+        return Err(Problem::invalid("name", detail));
     }
     if !(1..=1_000_000_000).contains(&request.rows_public) {
         return Err(Problem::invalid("rows_public", "rows_public is a number from 1 to 1,000,000,000"));

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::json::{Object, plain_words};
 use super::problem::Problem;
 
 /// A JSON body of at most 2 MiB.
@@ -17,19 +18,24 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let Json(value) = Json::<T>::from_request(request, state).await.map_err(|rejection| match rejection {
-            JsonRejection::JsonDataError(e) => Problem::invalid("body", cause(&e)),
-            JsonRejection::JsonSyntaxError(e) => {
-                Problem::new(StatusCode::BAD_REQUEST, "json_malformed", "The body is not JSON", cause(&e))
-            }
-            JsonRejection::MissingJsonContentType(_) => Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "Unsupported media type",
-                "send the body with Content-Type: application/json",
-            ),
-            other => Problem::of_status(other.status()),
-        })?;
+        let Json(Object(value)) =
+            Json::<Object<T>>::from_request(request, state).await.map_err(|rejection| match rejection {
+                JsonRejection::JsonDataError(e) => Problem::invalid("body", plain_words(&cause(&e))),
+                // Numbers like 1e400 are JSON, but none of ours.
+                JsonRejection::JsonSyntaxError(e) if cause(&e).contains("number out of range") => {
+                    Problem::invalid("body", cause(&e))
+                }
+                JsonRejection::JsonSyntaxError(e) => {
+                    Problem::new(StatusCode::BAD_REQUEST, "json_malformed", "The body is not JSON", cause(&e))
+                }
+                JsonRejection::MissingJsonContentType(_) => Problem::new(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "unsupported_media_type",
+                    "Unsupported media type",
+                    "send the body with Content-Type: application/json",
+                ),
+                other => Problem::of_status(other.status()),
+            })?;
         Ok(Self(value))
     }
 }
@@ -52,7 +58,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(params)) => Ok(Self(params)),
-            Err(QueryRejection::FailedToDeserializeQueryString(e)) => Err(Problem::invalid("query", cause(&e))),
+            Err(QueryRejection::FailedToDeserializeQueryString(e)) => {
+                Err(Problem::invalid("query", plain_words(&cause(&e))))
+            }
             Err(_) => Err(Problem::of_status(StatusCode::BAD_REQUEST)),
         }
     }

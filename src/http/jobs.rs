@@ -117,7 +117,9 @@ fn tagged(view: &JobView, headers: &HeaderMap) -> Result<Response, Problem> {
     let body = serde_json::to_vec(view).map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
     let tag = format!("\"{}\"", hex::encode(&Sha256::digest(&body)[..12]));
     let known = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok());
-    let mut response = if known.is_some_and(|k| k.split(',').any(|t| t.trim() == tag)) {
+    // RFC 9110, section 13.1.2: any tag will do for `*`, and weak tags compare like strong ones.
+    let same = |t: &str| t == "*" || t.strip_prefix("W/").unwrap_or(t) == tag;
+    let mut response = if known.is_some_and(|k| k.split(',').any(|t| same(t.trim()))) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         ([(header::CONTENT_TYPE, "application/json")], body).into_response()

@@ -12,6 +12,7 @@ mod extract;
 mod health;
 mod job_view;
 mod jobs;
+mod json;
 mod openapi;
 mod page;
 mod problem;

@@ -4,7 +4,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use crate::engine::PlanError;
 use crate::privacy::{Refusal, UnitError};
 use crate::store::StoreError;
 use crate::tabular::{SchemaError, UploadError};
@@ -113,7 +112,7 @@ impl From<StoreError> for Problem {
                 Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)
             }
             E::Blob(cause) => storage(&cause),
-            other @ (E::LeaseLost | E::ReservationExhausted | E::Migration(_) | E::Unreadable(_)) => {
+            other @ (E::LeaseLost | E::Cancelled | E::ReservationExhausted | E::Migration(_) | E::Unreadable(_)) => {
                 tracing::error!(error = %other, "an error that no route should meet");
                 Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)
             }
@@ -158,12 +157,6 @@ impl From<SchemaError> for Problem {
 impl From<UnitError> for Problem {
     fn from(error: UnitError) -> Self {
         Self::invalid(error.unit, error.to_string())
-    }
-}
-
-impl From<PlanError> for Problem {
-    fn from(error: PlanError) -> Self {
-        Self::invalid(error.at(), error.to_string())
     }
 }
 

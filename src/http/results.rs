@@ -126,7 +126,7 @@ async fn succeeded(app: &App, id: Uuid) -> Result<Job, Problem> {
     }
     let word = job.status.word();
     let detail = format!("the job is {word}; results exist once it has succeeded");
-    Err(Problem::new(StatusCode::CONFLICT, "state_conflict", "There are no results", detail).with("status", word))
+    Err(Problem::new(StatusCode::CONFLICT, "state_conflict", "There are no results", detail).with("job_status", word))
 }
 
 async fn blob(app: &App, job: Uuid, kind: ArtifactKind) -> Result<Vec<u8>, Problem> {

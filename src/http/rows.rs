@@ -13,7 +13,7 @@ use axum::response::IntoResponse;
 use futures_util::StreamExt;
 use rand::RngCore;
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::dataset_view::VersionView;
 use super::extract::Name;
@@ -25,6 +25,10 @@ use crate::tabular::{Declaration, Packing, RowsWriter, Schema, Upload};
 
 /// A client that sends nothing for this long is cut off.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Uploads under way at once, each with a thread and about 3 MiB; further ones wait.
+static UPLOADS: Semaphore = Semaphore::const_new(16);
+/// An upload that could not begin for this long is told to come back.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Chunks that may wait for the parser.
 const IN_FLIGHT: usize = 4;
 /// After a refusal, up to this much of the rest is read, so that the client gets to the answer.
@@ -43,6 +47,7 @@ const DRAIN: u64 = 64 << 20;
     (status = 415, description = "`unsupported_media_type`", content_type = "application/problem+json"),
     (status = 422, description = "`csv_invalid` with up to 20 `problems` of `{row, column, reason}`, never a value; \
         `gzip_invalid`, `gzip_truncated`, `gzip_trailing`, `gzip_ratio`", content_type = "application/problem+json"),
+    (status = 503, description = "`unavailable`: too many uploads under way", content_type = "application/problem+json"),
 ))]
 pub(super) async fn put(
     State(app): State<App>,
@@ -84,8 +89,14 @@ struct Intake {
 
 /// Feeds the body to a parser on a blocking thread and waits for its verdict.
 async fn receive(request: Request, intake: Intake) -> Result<Version, Problem> {
+    let turn = tokio::time::timeout(LONGEST_WAIT, UPLOADS.acquire()).await;
+    let turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
     let (chunks, inbox) = mpsc::channel::<Bytes>(IN_FLIGHT);
-    let parser = tokio::task::spawn_blocking(move || parse(inbox, &intake));
+    let parser = tokio::task::spawn_blocking(move || {
+        // Its turn ends with the thread, not with a client that went away.
+        let _turn = turn;
+        parse(inbox, &intake)
+    });
     let mut body = request.into_body().into_data_stream();
     let mut after_refusal = 0u64;
     loop {
@@ -96,6 +107,9 @@ async fn receive(request: Request, intake: Intake) -> Result<Version, Problem> {
             Ok(Some(Err(_))) => return Err(Problem::of_status(StatusCode::BAD_REQUEST)),
             Ok(Some(Ok(chunk))) => chunk,
         };
+        if chunk.is_empty() {
+            continue;
+        }
         let length = chunk.len() as u64;
         if chunks.send(chunk).await.is_err() {
             // The parser has refused: its answer is worth more than the rest of the body.
@@ -108,6 +122,11 @@ async fn receive(request: Request, intake: Intake) -> Result<Version, Problem> {
     // An empty chunk marks the whole body; a channel that merely closes marks a client that left.
     let _ = chunks.send(Bytes::new()).await;
     parser.await.unwrap_or_else(|_| Err(Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)))
+}
+
+fn busy() -> Problem {
+    let detail = "too many uploads are under way; nothing was stored";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment", detail)
 }
 
 fn stalled() -> Problem {

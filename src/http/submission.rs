@@ -10,15 +10,19 @@ use utoipa::ToSchema;
 
 use super::extract::Body;
 use super::job_view::JobView;
+use super::json::{object, unsaid, unset, word};
 use super::problem::Problem;
 use super::state::App;
-use crate::engine::{Facts, Overrides, Plan};
+use crate::engine::{Facts, Overrides, Plan, PlanError};
 use crate::privacy::{Amount, Delta, Epsilon};
 use crate::store::{self, Dataset, Idempotency, NewJob};
 use crate::tabular::Declaration;
 
 /// Most rows that one job may generate.
 const MAX_ROWS: u64 = 10_000_000;
+
+/// Most cells that one job may generate: they pass through a worker's memory.
+const MAX_CELLS: u64 = 200_000_000;
 
 /// What to make from which dataset at what price. Everything but `dataset` and `epsilon` has a
 /// default.
@@ -35,15 +39,35 @@ pub(super) struct JobRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delta: Option<f64>,
     /// How.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     method: Method,
     /// How many synthetic rows; the declared number of rows unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10_000_000)]
     rows: Option<u64>,
     /// Expert settings; the plan has good ones.
-    #[serde(default, skip_serializing_if = "Training::is_default")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Training::is_default")]
     training: Training,
+    /// What the report may release. There is no released view in this version.
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "unsaid")]
+    report: ReportRequest,
+    /// Null: not in this version.
+    #[serde(default, rename = "seed_rows", deserialize_with = "unset", skip_serializing_if = "unsaid")]
+    #[schema(value_type = Option<Object>)]
+    _seed_rows: (),
+    /// Null: not in this version.
+    #[serde(default, rename = "webhook", deserialize_with = "unset", skip_serializing_if = "unsaid")]
+    #[schema(value_type = Option<Object>)]
+    _webhook: (),
+}
+
+/// What the report may release.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+struct ReportRequest {
+    /// The epsilon of released figures: 0, none.
+    #[schema(minimum = 0, maximum = 0)]
+    released_epsilon: f64,
 }
 
 /// The parts of the method.
@@ -51,12 +75,16 @@ pub(super) struct JobRequest {
 #[serde(deny_unknown_fields, default)]
 struct Method {
     /// What stage 1 trains on.
+    #[serde(deserialize_with = "word")]
     stage1: Stage1,
     /// What stage 2 trains.
+    #[serde(deserialize_with = "word")]
     stage2: Stage2,
     /// The language model.
+    #[serde(deserialize_with = "word")]
     model: Model,
     /// What draws the synthetic rows.
+    #[serde(deserialize_with = "word")]
     generator: Generator,
 }
 
@@ -164,6 +192,14 @@ async fn prepare(app: &App, request: &JobRequest, dataset: &Dataset) -> Result<N
         return Err(Problem::invalid("rows", format!("rows is a number from 1 to {MAX_ROWS}")));
     }
     let schema = Declaration::from_json(&dataset.schema)?.schema;
+    if rows * schema.width() as u64 > MAX_CELLS {
+        let most = MAX_CELLS / schema.width() as u64;
+        return Err(Problem::invalid("rows", format!("a table of this width may have {most} rows")));
+    }
+    if request.report.released_epsilon != 0.0 {
+        let detail = "a released view of the report is not available in this version: leave it out, or say 0";
+        return Err(Problem::invalid("report.released_epsilon", detail));
+    }
     let training = request.training;
     let overrides = Overrides {
         steps: training.steps,
@@ -178,7 +214,8 @@ async fn prepare(app: &App, request: &JobRequest, dataset: &Dataset) -> Result<N
     let planned = tokio::task::spawn_blocking(move || {
         Plan::new(&Facts { schema: &schema, rows_public, epsilon, delta, rows }, &overrides)
     });
-    let mut plan = planned.await.map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))??;
+    let planned = planned.await.map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
+    let mut plan = planned.map_err(|e| unplanned(&e))?;
     if let Stage1::None = request.method.stage1 {
         plan.public.steps = 0;
     }
@@ -191,6 +228,16 @@ async fn prepare(app: &App, request: &JobRequest, dataset: &Dataset) -> Result<N
         plan: serde_json::to_value(&plan).map_err(json)?,
         charge: Amount::charge(epsilon, delta),
     })
+}
+
+/// Says which member of the request is at fault.
+fn unplanned(error: &PlanError) -> Problem {
+    let at = match error.at() {
+        "clipping norm" => "training.clipping_norm".to_owned(),
+        at @ ("steps" | "batch" | "learning_rate") => format!("training.{at}"),
+        at => at.to_owned(),
+    };
+    Problem::invalid(&at, error.to_string())
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {

@@ -2,6 +2,9 @@
 //! threads: rows are cut into chunks of a fixed size, chunk `c` belongs to lane `c mod LANES`, a
 //! lane adds up its chunks in order, and the lanes are added up in order.
 //!
+//! A chunk's sum is in single precision, sums of chunks are in double: without one of its rows a
+//! batch is cut elsewhere, and the rounding of a long sum in single precision would move with it.
+//!
 //! A chunk that is not full is filled up with rows that count 0 times. So every product has the same
 //! shape, and what is computed for one row does not depend, not even in its last bit, on how many
 //! other rows there are: the bound on one row's influence would not survive that where weights are
@@ -13,7 +16,6 @@ use super::clip::{Clipping, row_factors};
 use super::gpt2::Gpt2;
 use super::gradient::add_weighted;
 use super::norms::squared_norms;
-use super::ops::add_scaled;
 use super::tape::Tape;
 
 /// Partial sums, and so the most threads that a batch keeps busy.
@@ -40,7 +42,8 @@ pub struct Lanes {
 
 struct Lane {
     tape: Tape,
-    sum: Vec<f32>,
+    chunk: Vec<f32>,
+    sum: Vec<f64>,
 }
 
 impl Lanes {
@@ -48,7 +51,8 @@ impl Lanes {
     #[must_use]
     pub fn new(model: &Gpt2) -> Self {
         let chunk = (POSITIONS / model.config().positions).clamp(1, 64);
-        let lane = || Lane { tape: Tape::new(model.config(), chunk), sum: vec![0.0; model.layout().len()] };
+        let length = model.layout().len();
+        let lane = || Lane { tape: Tape::new(model.config(), chunk), chunk: vec![0.0; length], sum: vec![0.0; length] };
         Self { lanes: (0..LANES).map(|_| lane()).collect(), chunk }
     }
 
@@ -60,18 +64,20 @@ impl Lanes {
         parameters: &[f32],
         batch: Batch<'_>,
         clipping: Clipping,
-        out: &mut [f32],
+        out: &mut [f64],
     ) {
         self.each_chunk(model, parameters, batch, |lane, _, rows| {
             model.backward(parameters, &mut lane.tape);
             squared_norms(model, &mut lane.tape);
             row_factors(&mut lane.tape.norms[..rows], clipping);
             lane.tape.norms[rows..].fill(0.0);
-            add_weighted(model, &mut lane.tape, &mut lane.sum);
+            lane.chunk.fill(0.0);
+            add_weighted(model, &mut lane.tape, &mut lane.chunk);
+            lane.sum.iter_mut().zip(&lane.chunk).for_each(|(sum, &part)| *sum += f64::from(part));
         });
         out.fill(0.0);
         for lane in &self.lanes {
-            add_scaled(out, 1.0, &lane.sum);
+            out.iter_mut().zip(&lane.sum).for_each(|(sum, part)| *sum += part);
         }
     }
 

@@ -24,11 +24,11 @@ const PICO: f64 = 1e12;
 const ATTO: f64 = 1e18;
 
 /// A decimal number that was meant to be a whole number of units comes back from its double
-/// within a thousandth of a unit, relative to a part in 10^15.
+/// within a thousandth of a unit, relative to a part in 10^15, and never by more than a quarter.
 fn units(number: f64, scale: f64, away: fn(f64) -> f64) -> i64 {
     let scaled = number * scale;
     let whole = scaled.round();
-    let exact = (scaled - whole).abs() <= 1e-3 + scaled * 4.0 * f64::EPSILON;
+    let exact = (scaled - whole).abs() <= (1e-3 + scaled * 4.0 * f64::EPSILON).min(0.25);
     (if exact { whole } else { away(scaled) }) as i64
 }
 

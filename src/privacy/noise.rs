@@ -1,10 +1,10 @@
 //! The only randomness that private results rest on: ChaCha20 keyed by the operating system.
 //!
-//! One key per attempt lives in memory and nowhere else. Each (purpose, step) has its own stream of
-//! the cipher, so no two draws ever share bytes. Gaussian values come from the ziggurat of
-//! `rand_distr` in double precision and are rounded once, when they are added; the attacks on
-//! floating-point noise (Mironov 2012) need exact access to single released sums, which training
-//! never publishes, and are a documented residual risk.
+//! A key lives in memory, for one private block at most, and nowhere else. Each (purpose, step) has
+//! its own stream of the cipher, so no two draws ever share bytes. Gaussian values come from the
+//! ziggurat of `rand_distr` in double precision; the attacks on floating-point noise (Mironov 2012)
+//! need exact access to single released sums, which training never publishes, and are a documented
+//! residual risk.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -28,7 +28,7 @@ pub enum Purpose {
     Holdout = 6,
 }
 
-/// A key from which all streams of one attempt are derived. Never stored, printed or compared.
+/// A key from which streams are derived. Never stored, printed or compared.
 pub struct NoiseSource {
     key: [u8; 32],
 }
@@ -55,9 +55,9 @@ impl NoiseSource {
 }
 
 /// Adds an independent Gaussian of standard deviation `std` to every element of `sum`.
-pub fn add_gaussian(rng: &mut ChaCha20Rng, std: f64, sum: &mut [f32]) {
+pub fn add_gaussian(rng: &mut ChaCha20Rng, std: f64, sum: &mut [f64]) {
     for x in sum {
         let z: f64 = StandardNormal.sample(rng);
-        *x = (f64::from(*x) + std * z) as f32;
+        *x += std * z;
     }
 }

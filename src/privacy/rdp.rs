@@ -44,8 +44,9 @@ pub enum AccountingError {
 
 /// Most steps that are accounted.
 const MAX_STEPS: u64 = 10_000_000;
-/// Relative and absolute slack for rounding in the sums; privacy loss rounds up.
-const SLACK: (f64, f64) = (1e-9, 1e-12);
+/// Relative and absolute slack for rounding in the sums, enough for the most steps; privacy loss
+/// rounds up.
+const SLACK: (f64, f64) = (1e-7, 1e-12);
 /// Half the width of the integration window around the two modes, in standard deviations.
 const TAIL: f64 = 14.0;
 /// Orders above this many standard deviations are not tried: the integral would grow long, and

@@ -74,7 +74,7 @@ unit! {
 }
 unit! {
     /// C: the largest Euclidean norm that one unit's contribution may have.
-    ClippingNorm, "clipping norm", "a positive finite number", |x| x > 0.0 && x.is_finite()
+    ClippingNorm, "clipping norm", "a number from 1e-6 to 1e6", |x| (1e-6..=1e6).contains(&x)
 }
 unit! {
     /// q: the probability with which each unit takes part in a step, independently of the others.

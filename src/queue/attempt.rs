@@ -3,6 +3,7 @@
 use std::io;
 use std::panic::catch_unwind;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +16,7 @@ use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, StoreError, Sto
 use crate::tabular::{Declaration, Rows, RowsWriter, Schema, Table, decode};
 
 /// Works on a claimed job and leaves it finished, handed back, or to whoever took the lease.
-pub(super) async fn run(worker: &Worker, claimed: Claimed, drain: CancellationToken) {
+pub(super) async fn run(worker: &Worker, (claimed, sent): (Claimed, Instant), drain: CancellationToken) {
     let (lease, attempts) = (claimed.lease, claimed.attempts);
     tracing::info!(job = %lease.job_id, attempt = attempts, "claimed");
     let result = if claimed.cancel_requested {
@@ -23,7 +24,7 @@ pub(super) async fn run(worker: &Worker, claimed: Claimed, drain: CancellationTo
     } else if attempts > worker.terms.max_attempts {
         store::fail(&worker.pool, lease, "worker_lost").await
     } else {
-        work(worker, claimed, drain).await
+        work(worker, (claimed, sent), drain).await
     };
     match result {
         Ok(()) => tracing::info!(job = %lease.job_id, attempt = attempts, "attempt over"),
@@ -36,16 +37,27 @@ struct Task {
     schema: Schema,
     plan: Plan,
     rows: String,
+    report: bool,
 }
 
-async fn work(worker: &Worker, claimed: Claimed, drain: CancellationToken) -> Result<(), StoreError> {
+async fn work(
+    worker: &Worker,
+    (claimed, sent): (Claimed, Instant),
+    drain: CancellationToken,
+) -> Result<(), StoreError> {
     let lease = claimed.lease;
-    let task = prepare(worker, &claimed).await?;
+    let task = match prepare(worker, &claimed).await {
+        Ok(task) => task,
+        Err(error) => {
+            tracing::error!(job = %lease.job_id, %error, "the attempt could not begin");
+            return store::hand_back(&worker.pool, lease, Some(worker.terms.wait_after(claimed.attempts))).await;
+        }
+    };
     let event = serde_json::to_value(&task.plan.event).map_err(|_| StoreError::Unreadable("a plan"))?;
     let tether = Arc::new(Tether::new(
         worker.pool.clone(),
         worker.blobs.clone(),
-        (lease, worker.terms),
+        (lease, worker.terms, sent),
         (event, claimed.checkpoint.clone()),
         drain,
     ));
@@ -62,7 +74,10 @@ async fn prepare(worker: &Worker, claimed: &Claimed) -> Result<Task, StoreError>
     let rows = store::version_blob(&worker.pool, claimed.dataset_id, claimed.dataset_version).await?;
     let schema = Declaration::from_json(&dataset.schema).map_err(|_| StoreError::Unreadable("a schema"))?.schema;
     let plan = serde_json::from_value(claimed.plan.clone()).map_err(|_| StoreError::Unreadable("a plan"))?;
-    Ok(Task { schema, plan, rows })
+    // Whether a job succeeds must not depend on its private rows, and the report is the one part of
+    // it without bounds proven: an attempt that died there is followed by one without a report.
+    let report = claimed.stage.as_deref() != Some(Stage::Report.word());
+    Ok(Task { schema, plan, rows, report })
 }
 
 /// Why an attempt did not produce results.
@@ -90,13 +105,12 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
         artifact(ArtifactKind::Synthetic, store_rows(blobs, &outcome.synthetic)?),
         artifact(ArtifactKind::Model, blobs.put(&outcome.weights)?),
     ];
-    // Whether a job succeeds must not depend on its private rows: a fault of the report costs the report.
-    let report = catch_unwind(|| report::custodian(&task.schema, &train, &held_out, &outcome.synthetic));
-    if let Ok(report) = report {
+    let measure = || report::custodian(&task.schema, &train, &held_out, &outcome.synthetic);
+    // A panic there costs the report, not the job.
+    if let Some(report) = task.report.then(|| catch_unwind(measure)).and_then(Result::ok) {
         let report = serde_json::to_vec(&report).map_err(io::Error::other)?;
         artifacts.push(artifact(ArtifactKind::Report, blobs.put(&report)?));
     }
-    tether.pulse(Progress { stage: Stage::Report, step: 1, steps: 1 }).map_err(halted)?;
     Ok(artifacts)
 }
 

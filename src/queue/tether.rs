@@ -41,17 +41,18 @@ struct State {
 }
 
 impl Tether {
-    /// A hold that begins now. `event` is what the ledger says when the plan is charged.
+    /// A hold on a job that was claimed by a statement sent at `sent`. `event` is what the ledger
+    /// says when the plan is charged.
     #[must_use]
     pub fn new(
         pool: PgPool,
         blobs: Blobs,
-        (lease, terms): (Lease, LeaseTerms),
+        (lease, terms, sent): (Lease, LeaseTerms, Instant),
         (event, checkpoint): (Value, Option<String>),
         drain: CancellationToken,
     ) -> Self {
         let state = State {
-            trusted_until: Instant::now() + terms.trust(),
+            trusted_until: sent + terms.trust(),
             lost: false,
             reported: None,
             draining_since: None,
@@ -109,6 +110,7 @@ impl Tether {
                     std::thread::sleep(RETRY);
                 }
                 Err(StoreError::LeaseLost) => return Err(Halt::LeaseLost),
+                Err(StoreError::Cancelled) => return Err(Halt::Cancelled),
                 Err(StoreError::ReservationExhausted) => return Err(Halt::ReservationExhausted),
                 Err(error) => return Err(Halt::Host(error.to_string())),
             }

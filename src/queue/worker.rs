@@ -1,6 +1,6 @@
 //! A worker: claims jobs one after the other until it is told to drain.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -29,9 +29,10 @@ impl Worker {
     pub async fn run(&self, drain: CancellationToken) {
         let mut listener = self.bell.listener();
         while !drain.is_cancelled() {
+            let sent = Instant::now();
             let wait = match store::claim(&self.pool, &self.name, self.terms.ttl).await {
                 Ok(Some(claimed)) => {
-                    attempt::run(self, claimed, drain.clone()).await;
+                    attempt::run(self, (claimed, sent), drain.clone()).await;
                     continue;
                 }
                 Ok(None) => self.terms.poll,

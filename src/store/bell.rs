@@ -44,7 +44,8 @@ impl Bell {
         let heard = async {
             loop {
                 match listener.recv().await {
-                    Ok(id) if job.is_none_or(|j| j == id) => return,
+                    // The nil id says that something may have been missed.
+                    Ok(id) if id.is_nil() || job.is_none_or(|j| j == id) => return,
                     Ok(_) => {}
                     Err(broadcast::error::RecvError::Lagged(_)) => return,
                     // The process is stopping: fall back to the clock.

@@ -7,7 +7,6 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -28,13 +27,23 @@ pub struct Stored {
 }
 
 impl Blobs {
-    /// Opens a folder, making it if needed, readable by its owner alone.
+    /// Opens a folder, making it if needed, readable by its owner alone. Clears away what killed
+    /// processes left half-written; files in the making of living ones are locked, and stay.
     ///
     /// # Errors
     /// I/O faults.
     pub fn open(root: &Path) -> io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt;
         fs::DirBuilder::new().recursive(true).mode(0o700).create(root.join("tmp"))?;
+        for entry in fs::read_dir(root.join("tmp"))? {
+            let path = entry?.path();
+            // Its writer may publish or drop it meanwhile: then there is nothing to clear.
+            if let Ok(file) = File::open(&path)
+                && file.try_lock().is_ok()
+            {
+                let _ = fs::remove_file(&path);
+            }
+        }
         Ok(Self { root: root.to_path_buf() })
     }
 
@@ -43,9 +52,17 @@ impl Blobs {
     /// # Errors
     /// I/O faults.
     pub fn create(&self) -> io::Result<BlobWriter> {
-        use std::os::unix::fs::OpenOptionsExt;
-        let temporary = self.root.join("tmp").join(Uuid::now_v7().simple().to_string());
-        let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+        let (temporary, file) = loop {
+            let temporary = self.root.join("tmp").join(Uuid::now_v7().simple().to_string());
+            let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+            // The lock goes with the process. Where the file system has none, nothing is cleared either.
+            let _ = file.lock();
+            // A process that opened the folder before the lock was held has cleared this one away.
+            if file.metadata()?.nlink() > 0 {
+                break (temporary, file);
+            }
+        };
         Ok(BlobWriter {
             root: self.root.clone(),
             temporary,
@@ -83,22 +100,6 @@ impl Blobs {
     pub fn reader(&self, name: &str) -> io::Result<BlobReader> {
         let file = BufReader::with_capacity(1 << 18, File::open(self.path(name)?)?);
         Ok(BlobReader { file, digest: Sha256::new(), name: name.to_owned() })
-    }
-
-    /// Removes what unfinished writers of killed processes left, older than `age`.
-    ///
-    /// # Errors
-    /// I/O faults.
-    pub fn sweep(&self, age: Duration) -> io::Result<()> {
-        for entry in fs::read_dir(self.root.join("tmp"))? {
-            let entry = entry?;
-            let idle = entry.metadata().and_then(|m| m.modified()).map(|t| t.elapsed().unwrap_or_default());
-            // One that has just been published is gone, which is fine.
-            if idle.is_ok_and(|idle| idle > age) {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-        Ok(())
     }
 
     /// Removes a blob that nothing points to any more; one that is gone already is fine.

@@ -92,6 +92,10 @@ pub async fn create_dataset(pool: &PgPool, new: &NewDataset) -> Result<Dataset, 
 /// # Errors
 /// [`StoreError::NotFound`].
 pub async fn find_dataset(pool: &PgPool, id_or_name: &str) -> Result<Dataset, StoreError> {
+    // No text of PostgreSQL holds a NUL; asking for one would be an error of the statement.
+    if id_or_name.contains('\0') {
+        return Err(StoreError::NotFound("dataset"));
+    }
     let id = Uuid::try_parse(id_or_name).ok();
     // A name that looks like an id must not hide the dataset that has the id.
     sqlx::query_as!(

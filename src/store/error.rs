@@ -29,6 +29,9 @@ pub enum StoreError {
     /// The lease was lost to time or to another worker: stop at once.
     #[error("the lease on the job was lost")]
     LeaseLost,
+    /// The job was asked to stop.
+    #[error("the job was cancelled")]
+    Cancelled,
     /// The plan's private blocks and its spares are used up.
     #[error("the private blocks that the job was charged for are used up")]
     ReservationExhausted,
@@ -54,8 +57,12 @@ impl From<sqlx::Error> for StoreError {
         use sqlx::Error as E;
         let away = match &error {
             E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::Protocol(_) => true,
-            // Class 57: the server is shutting down or starting; 08: connection exceptions; 53: out of resources.
-            E::Database(db) => db.code().is_some_and(|c| ["57", "08", "53"].iter().any(|p| c.starts_with(p))),
+            // Class 57: the server is shutting down or starting; 08: connection exceptions; 53: out of resources;
+            // 55: closed to connections, a lock not had in time; 40: rolled back for the sake of another;
+            // 25P03: a transaction that a pause of ours kept open too long.
+            E::Database(db) => {
+                db.code().is_some_and(|c| ["57", "08", "53", "55", "40", "25P03"].iter().any(|p| c.starts_with(p)))
+            }
             _ => false,
         };
         if away { Self::Unavailable(error) } else { Self::Database(error) }

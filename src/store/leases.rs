@@ -43,6 +43,8 @@ pub struct Claimed {
     pub cancel_requested: bool,
     /// The blob to resume from.
     pub checkpoint: Option<String>,
+    /// The stage at which an earlier attempt ended.
+    pub stage: Option<String>,
 }
 
 /// What a worker learns whenever it reports.
@@ -71,7 +73,7 @@ pub async fn claim(pool: &PgPool, worker: &str, ttl: Duration) -> Result<Option<
                 or (status = 'running' and lease_expires_at < clock_timestamp())
              order by created_at for update skip locked limit 1)
          returning id, lease_epoch, dataset_id, dataset_version, population_id, plan, attempts, cancel_requested,
-                   checkpoint",
+                   checkpoint, stage",
         worker,
         interval(ttl) as _,
     )
@@ -86,6 +88,7 @@ pub async fn claim(pool: &PgPool, worker: &str, ttl: Duration) -> Result<Option<
         attempts: r.attempts,
         cancel_requested: r.cancel_requested,
         checkpoint: r.checkpoint,
+        stage: r.stage,
     }))
 }
 
@@ -165,7 +168,10 @@ pub async fn hand_back(pool: &PgPool, lease: Lease, after: Option<Duration>) -> 
 /// [`StoreError::LeaseLost`]: then nothing was published.
 pub async fn finish(pool: &PgPool, lease: Lease, artifacts: &[Artifact]) -> Result<(), StoreError> {
     let mut tx = pool.begin().await?;
-    close(&mut tx, lease, ("succeeded", None)).await?;
+    if close(&mut tx, lease, ("succeeded", None)).await?.is_some() {
+        // Results without a charge would be a leak, or a fault of ours: nothing is published.
+        return Err(StoreError::Unreadable("a job that was never charged"));
+    }
     for artifact in artifacts {
         insert_artifact(&mut tx, lease.job_id, artifact).await?;
     }

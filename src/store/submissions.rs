@@ -108,7 +108,7 @@ async fn remember(tx: &mut PgConnection, once: Idempotency<'_>, job: Uuid) -> Re
         .await
         // The same key at the same moment on another population is another request by definition.
         .map_err(|e| match StoreError::constraint(&e) {
-            Some("idempotency_keys_pkey") => StoreError::IdempotencyMismatch,
+            Some("idempotency_keys_pk") => StoreError::IdempotencyMismatch,
             _ => e.into(),
         })?;
     Ok(())

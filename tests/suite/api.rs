@@ -1,4 +1,14 @@
 //! The API over the wire: what is promised in `openapi/openapi.yaml`.
 
+mod auth;
+mod bodies;
 mod contract;
+mod datasets;
 mod journey;
+mod malformed;
+mod problems;
+mod reading;
+mod refusal;
+mod streaming;
+mod submissions;
+mod wire;

@@ -4,3 +4,4 @@ mod blobs;
 mod budgets;
 mod embedded;
 mod leases;
+mod migrations;

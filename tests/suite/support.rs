@@ -7,4 +7,4 @@ mod service;
 
 pub use cluster::{folder_of_this_run, scratch};
 pub use database::{TestDatabase, fresh_database};
-pub use service::{TestApi, clinic};
+pub use service::{Answer, TestApi, clinic};

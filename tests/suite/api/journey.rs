@@ -10,12 +10,12 @@ use crate::support::TestApi;
 async fn a_table_becomes_a_synthetic_table() {
     let api = TestApi::open().await;
     api.clinic(1.0, 600).await;
-    let _worker = api.worker(10.0);
     let job = api.post("/v1/jobs", &json!({"dataset": "clinic", "epsilon": 0.5, "rows": 300})).await;
     let location = job.headers["location"].to_str().unwrap().to_owned();
     let job = job.expect(202);
     assert_eq!(job["status"], "queued");
     assert_eq!(job["epsilon"]["reserved"], 0.5);
+    let _worker = api.worker(10.0);
     let id = job["id"].as_str().unwrap();
     let job = api.job_until(id, Duration::from_secs(120), |j| j["finished_at"].is_string()).await;
     assert_eq!(job["status"], "succeeded", "{job}");

@@ -48,10 +48,10 @@ fn rows(model: &Gpt2, count: usize, seed: u64) -> Vec<u32> {
 fn gradient_sum(model: &Gpt2, p: &[f32], tokens: &[u32], clipping: Clipping) -> Vec<f32> {
     let t = model.config().positions;
     let fetch = |i: usize, out: &mut [u32]| out.copy_from_slice(&tokens[i * t..(i + 1) * t]);
-    let mut sum = vec![0f32; p.len()];
+    let mut sum = vec![0.0; p.len()];
     let batch = Batch { rows: tokens.len() / t, fetch: &fetch };
     Lanes::new(model).gradient_sum(model, p, batch, clipping, &mut sum);
-    sum
+    sum.into_iter().map(|x| x as f32).collect()
 }
 
 fn losses(model: &Gpt2, p: &[f32], tokens: &[u32]) -> Vec<f32> {

@@ -76,7 +76,7 @@ fn an_empty_batch_sums_to_zero_even_after_a_full_one() {
     let model = small();
     let p = parameters(&model, 7);
     let mut lanes = dp2stage::model::Lanes::new(&model);
-    let mut sum = vec![0f32; p.len()];
+    let mut sum = vec![0.0; p.len()];
     let fetch = |_: usize, out: &mut [u32]| out.copy_from_slice(&[1, 4, 6, 11]);
     for rows in [100, 0] {
         let batch = dp2stage::model::Batch { rows, fetch: &fetch };

@@ -27,9 +27,9 @@ fn normal_cdf(x: f64) -> f64 {
 }
 
 fn draws(std: f64) -> Vec<f64> {
-    let mut noise = vec![0.0f32; DRAWS];
+    let mut noise = vec![0.0; DRAWS];
     add_gaussian(&mut NoiseSource::from_os().stream(Purpose::Noise, 7), std, &mut noise);
-    noise.into_iter().map(f64::from).collect()
+    noise
 }
 
 /// Kolmogorov and Smirnov at 1e-6: sqrt(-ln(alpha / 2) / (2 n)).

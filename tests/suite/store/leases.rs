@@ -75,9 +75,15 @@ async fn blocks_are_counted_and_charged_once() {
     let job = job_on(pool, 1.0, 0.5).await;
     store::submit(pool, &job, None).await.unwrap();
     let lease = store::claim(pool, "w", LONG).await.unwrap().unwrap().lease;
-    for block in [0, 1, 1] {
-        store::claim_block(pool, lease, block, &json!({"type": "gaussian"})).await.unwrap();
+    let event = json!({"type": "gaussian"});
+    // An answer that was lost is asked for again, and counts once.
+    for block in [0, 0, 1, 1] {
+        store::claim_block(pool, lease, block, &event).await.unwrap();
     }
+    // The next attempt repeats a block with fresh noise, and that counts.
+    store::hand_back(pool, lease, None).await.unwrap();
+    let lease = store::claim(pool, "w", LONG).await.unwrap().unwrap().lease;
+    store::claim_block(pool, lease, 1, &event).await.unwrap();
     let more = store::claim_block(pool, lease, 2, &json!({})).await;
     assert!(matches!(more, Err(StoreError::ReservationExhausted)));
     let budget = store::budget(pool, job.population_id).await.unwrap();
@@ -101,4 +107,20 @@ async fn the_lease_of_a_dead_worker_can_be_ended() {
     store::expire(pool, "dead").await.unwrap();
     assert_eq!(store::claim(pool, "heir", LONG).await.unwrap().unwrap().lease.job_id, dead.job_id);
     assert!(store::claim(pool, "heir", LONG).await.unwrap().is_none());
+}
+
+/// A job that was asked to stop before it was charged is never charged.
+#[tokio::test]
+async fn a_cancelled_job_is_not_charged() {
+    let database = fresh_database().await;
+    let pool = &database.pool;
+    let job = job_on(pool, 1.0, 0.5).await;
+    let id = store::submit(pool, &job, None).await.unwrap().job_id;
+    let lease = store::claim(pool, "w", LONG).await.unwrap().unwrap().lease;
+    store::cancel(pool, id).await.unwrap();
+    let charge = store::claim_block(pool, lease, 0, &json!({})).await;
+    assert!(matches!(charge, Err(StoreError::Cancelled)));
+    store::finish_cancelled(pool, lease).await.unwrap();
+    let account = store::budget(pool, job.population_id).await.unwrap().account;
+    assert_eq!((account.spent.epsilon_pico, account.reserved.epsilon_pico), (0, 0));
 }

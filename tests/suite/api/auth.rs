@@ -1,0 +1,76 @@
+//! Keys.
+
+use dp2stage::http;
+use dp2stage::store;
+use dp2stage::tabular::UploadLimits;
+use reqwest::Method;
+
+use super::refusal::problem;
+use crate::support::{Answer, TestApi};
+
+async fn with(api: &TestApi, authorization: &str) -> Answer {
+    api.send(api.request(Method::GET, "/v1/jobs").header("authorization", authorization)).await
+}
+
+#[tokio::test]
+async fn only_a_good_key_opens() {
+    let api = TestApi::start(false, UploadLimits::default()).await;
+    let (key, other) = (http::issue().unwrap(), http::issue().unwrap());
+    for key in [&key, &other] {
+        store::insert_key(&api.database.pool, &key.stored).await.unwrap();
+    }
+    let secret = key.token.rsplit('_').next().unwrap();
+    let bad = [
+        key.token.clone(),
+        format!("Basic {}", key.token),
+        format!("bearer{}", key.token),
+        "Bearer".into(),
+        "Bearer ".into(),
+        "Bearer dp2_".into(),
+        "Bearer dp2__".into(),
+        format!("Bearer {secret}"),
+        format!("Bearer dp2_{}_{secret}", other.stored.id),
+        format!("Bearer dp2_{}_{}", key.stored.id, "0".repeat(64)),
+        format!("Bearer dp2_{}_{}", key.stored.id, secret.to_uppercase()),
+        format!("Bearer {}x", key.token),
+        format!("Bearer {}", &key.token[..key.token.len() - 1]),
+        format!("Bearer dp2_000000000000_{secret}"),
+        format!("Bearer dp2_' or 1=1 --_{secret}"),
+    ];
+    for authorization in bad {
+        let answer = with(&api, &authorization).await;
+        problem(&answer, 401, "unauthorized");
+        assert_eq!(answer.headers["www-authenticate"], "Bearer");
+        assert!(!answer.text.contains(secret));
+    }
+    assert_eq!(with(&api, &format!("Bearer {}", key.token)).await.status, 200);
+
+    let revoke = sqlx::query("update api_keys set revoked_at = now() where id = $1");
+    revoke.bind(&key.stored.id).execute(&api.database.pool).await.unwrap();
+    problem(&with(&api, &format!("Bearer {}", key.token)).await, 401, "unauthorized");
+    assert_eq!(with(&api, &format!("Bearer {}", other.token)).await.status, 200);
+}
+
+/// Every guarded route asks, before it looks at anything else of the request.
+#[tokio::test]
+async fn every_route_but_the_open_ones_asks_for_a_key() {
+    let api = TestApi::start(false, UploadLimits::default()).await;
+    let document = api.get("/openapi.json").await.expect(200);
+    let mut guarded = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let answer = api.send(api.request(method, &path.replace('{', "").replace('}', "")).body("junk")).await;
+            if operation["security"] == serde_json::json!([{}]) {
+                assert_eq!(answer.status, 200, "{path}");
+            } else {
+                problem(&answer, 401, "unauthorized");
+                guarded += 1;
+            }
+        }
+    }
+    assert!(guarded >= 12, "{guarded}");
+    for path in ["/healthz", "/readyz", "/openapi.json", "/openapi.yaml"] {
+        assert_eq!(api.get(path).await.status, 200, "{path}");
+    }
+}

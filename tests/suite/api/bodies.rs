@@ -1,0 +1,258 @@
+//! Bad JSON bodies: refused at the right member, and nothing is stored.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::refusal::problem;
+use crate::support::{Answer, TestApi, clinic};
+
+async fn send(api: &TestApi, path: &str, text: impl Into<String>) -> Answer {
+    let request = api.request(Method::POST, path).header("content-type", "application/json");
+    api.send(request.body(text.into())).await
+}
+
+fn dataset() -> Value {
+    json!({"name": "new", "schema": clinic(), "rows_public": 1000, "budget": {"epsilon": 1.0, "delta": 1e-6}})
+}
+
+/// The body with `text` where `pointer` points.
+fn replaced(mut body: Value, pointer: &str, text: &str) -> String {
+    let (parent, member) = pointer.rsplit_once('/').expect("a pointer");
+    let parent = body.pointer_mut(parent).expect("a parent");
+    parent[member] = json!("zq9place");
+    body.to_string().replace("\"zq9place\"", text)
+}
+
+/// Member, what stands there instead, status, a piece of `at` and `detail`.
+const BAD_DATASETS: &[(&str, &str, u16, &str)] = &[
+    ("/name", "5", 422, "name"),
+    ("/name", "null", 422, "name"),
+    ("/name", "[\"new\"]", 422, "name"),
+    ("/name", "\"\"", 422, "name"),
+    ("/name", "\"  \"", 422, "name"),
+    ("/name", "\"a/b\"", 422, "name"),
+    ("/name", "\"..\"", 422, "name"),
+    ("/name", "\"a\\u0000b\"", 422, "name"),
+    ("/name", "\"a\\nb\"", 422, "name"),
+    ("/name", "\"\\ud800\"", 400, "name"),
+    ("/rows_public", "0", 422, "rows_public"),
+    ("/rows_public", "-1", 422, "rows_public"),
+    ("/rows_public", "1.5", 422, "rows_public"),
+    ("/rows_public", "\"1000\"", 422, "rows_public"),
+    ("/rows_public", "1e3", 422, "rows_public"),
+    ("/rows_public", "1000000001", 422, "rows_public"),
+    ("/rows_public", "99999999999999999999999", 422, "rows_public"),
+    ("/rows_public", "null", 422, "rows_public"),
+    ("/budget", "null", 422, "budget"),
+    ("/budget", "3", 422, "budget"),
+    ("/budget", "[1, 1e-6]", 422, "expected an object"),
+    ("/budget", "{}", 422, "epsilon"),
+    ("/budget", "{\"epsilon\": 1}", 422, "delta"),
+    ("/budget/more", "1", 422, "more"),
+    ("/budget/epsilon", "\"1\"", 422, "expected a number"),
+    ("/budget/epsilon", "true", 422, "budget.epsilon"),
+    ("/budget/epsilon", "NaN", 400, "budget.epsilon"),
+    ("/budget/epsilon", "Infinity", 400, "budget.epsilon"),
+    ("/budget/epsilon", "1e400", 422, "out of range"),
+    ("/budget/epsilon", "0", 422, "epsilon"),
+    ("/budget/epsilon", "-1", 422, "epsilon"),
+    ("/budget/epsilon", "1e-9", 422, "epsilon"),
+    ("/budget/epsilon", "1001", 422, "epsilon"),
+    ("/budget/delta", "0", 422, "delta"),
+    ("/budget/delta", "1e-16", 422, "delta"),
+    ("/budget/delta", "-1e-6", 422, "delta"),
+    ("/budget/delta", "0.001", 422, "1/rows_public"),
+    ("/budget/delta", "0.5", 422, "delta"),
+    ("/budget/delta", "\"1e-6\"", 422, "budget.delta"),
+    ("/holdout", "-0.1", 422, "holdout"),
+    ("/holdout", "0.6", 422, "holdout"),
+    ("/holdout", "\"0.1\"", 422, "holdout"),
+    ("/access", "\"public\"", 422, "`public` is not available in this version"),
+    ("/access", "7", 422, "access"),
+    ("/privacy_unit", "\"row\"", 422, "expected an object"),
+    ("/privacy_unit", "[\"row\"]", 422, "expected an object"),
+    ("/privacy_unit", "{}", 422, "privacy_unit"),
+    ("/privacy_unit", "{\"kind\": \"person\", \"column\": \"age\"}", 422, "`person` is not available"),
+    ("/privacy_unit", "{\"kind\": \"row\", \"column\": \"age\"}", 422, "column"),
+    ("/surprise", "1", 422, "surprise"),
+    ("/schema", "null", 422, "schema"),
+    ("/schema", "\"age\"", 422, "schema"),
+];
+
+const BAD_SCHEMAS: &[(&str, &str, &str)] = &[
+    ("/schema/columns", "[]", "columns"),
+    ("/schema/columns", "{}", "columns"),
+    ("/schema/columns", "[5]", "columns[0]"),
+    ("/schema/columns", "[{}]", "columns[0]"),
+    ("/schema/columns", "[null]", "columns[0]"),
+    ("/schema/target", "\"nobody\"", "target"),
+    ("/schema/target", "7", "target"),
+    ("/schema/positive", "\"perhaps\"", "positive"),
+    ("/schema/columns", "[{\"name\": \"a\", \"type\": \"text\"}]", "columns[0]"),
+    ("/schema/columns", "[{\"name\": \"a\", \"type\": \"integer\"}]", "columns[0]"),
+    ("/schema/columns", "[{\"name\": \"\", \"type\": \"integer\", \"min\": 0, \"max\": 1}]", "columns[0]"),
+    ("/schema/columns", "[{\"name\": \"a\\u0000\", \"type\": \"integer\", \"min\": 0, \"max\": 1}]", "NUL"),
+    ("/schema/columns", "[{\"name\": \"a\", \"type\": \"integer\", \"min\": 9, \"max\": 1}]", "columns[0]"),
+    ("/schema/columns", "[{\"name\": \"a\", \"type\": \"integer\", \"min\": \"x\", \"max\": 1}]", "columns[0]"),
+    ("/schema/columns", "[{\"name\": \"a\", \"type\": \"integer\", \"min\": -1e300, \"max\": 1e300}]", "columns[0]"),
+    ("/schema/columns", "[{\"name\": \"a\", \"type\": \"number\", \"min\": 0, \"max\": 1, \"step\": 0}]", "columns[0]"),
+    (
+        "/schema/columns",
+        "[{\"name\": \"a\", \"type\": \"number\", \"min\": 0, \"max\": 1, \"step\": -1}]",
+        "columns[0]",
+    ),
+    ("/schema/columns", "[{\"name\": \"a\", \"type\": \"datetime\", \"min\": \"2020\", \"max\": \"x\"}]", "columns[0]"),
+    ("/schema/columns", "[{\"name\": \"a\", \"type\": \"categorical\", \"categories\": []}]", "columns[0]"),
+    ("/schema/columns", "[{\"name\": \"a\", \"type\": \"categorical\", \"categories\": [\"x\", \"x\"]}]", "twice"),
+    ("/schema/columns", "[{\"name\": \"a\", \"type\": \"categorical\", \"categories\": [\"\\u0000\"]}]", "NUL"),
+    ("/schema/columns", "[{\"name\": \"a\", \"type\": \"categorical\", \"categories\": [{}]}]", "columns[0]"),
+];
+
+const BAD_JOBS: &[(&str, &str, u16, &str)] = &[
+    ("/dataset", "5", 422, "dataset"),
+    ("/dataset", "null", 422, "dataset"),
+    ("/dataset", "\"nobody\"", 404, "dataset"),
+    ("/dataset", "\"clinic\\u0000\"", 404, "dataset"),
+    ("/epsilon", "\"1\"", 422, "epsilon"),
+    ("/epsilon", "null", 422, "epsilon"),
+    ("/epsilon", "[1]", 422, "epsilon"),
+    ("/epsilon", "0", 422, "epsilon"),
+    ("/epsilon", "-1", 422, "epsilon"),
+    ("/epsilon", "1e999", 422, "epsilon"),
+    ("/epsilon", "NaN", 400, "epsilon"),
+    ("/epsilon", "1000.5", 422, "epsilon"),
+    ("/delta", "\"1e-6\"", 422, "delta"),
+    ("/delta", "0", 422, "delta"),
+    ("/delta", "-1e-6", 422, "delta"),
+    ("/delta", "1", 422, "delta"),
+    ("/rows", "0", 422, "rows"),
+    ("/rows", "-5", 422, "rows"),
+    ("/rows", "1.5", 422, "rows"),
+    ("/rows", "\"5\"", 422, "rows"),
+    ("/rows", "10000001", 422, "rows"),
+    ("/rows", "true", 422, "rows"),
+    ("/method", "null", 422, "method"),
+    ("/method", "\"uniform\"", 422, "expected an object"),
+    ("/method", "[\"uniform\"]", 422, "expected an object"),
+    ("/method", "{\"stage3\": \"none\"}", 422, "stage3"),
+    ("/method", "{\"stage1\": \"marginal\"}", 422, "`marginal` is not available in this version"),
+    ("/method", "{\"stage1\": \"public\"}", 422, "`uniform` or `none`"),
+    ("/method", "{\"stage1\": 7}", 422, "method.stage1"),
+    ("/method", "{\"stage1\": null}", 422, "method.stage1"),
+    ("/method", "{\"stage2\": \"lora\"}", 422, "`lora` is not available in this version, which knows `full`"),
+    ("/method", "{\"stage2\": \"adapter\"}", 422, "`full`"),
+    ("/method", "{\"model\": \"gpt2\"}", 422, "`gpt2` is not available in this version, which knows `small`"),
+    ("/method", "{\"model\": {}}", 422, "method.model"),
+    ("/method", "{\"generator\": \"best\"}", 422, "`best` is not available"),
+    ("/training", "7", 422, "training"),
+    ("/training", "[300]", 422, "expected an object"),
+    ("/training", "{\"epochs\": 3}", 422, "epochs"),
+    ("/training", "{\"steps\": 0}", 422, "training.steps"),
+    ("/training", "{\"steps\": -3}", 422, "training.steps"),
+    ("/training", "{\"steps\": 4294967296}", 422, "training.steps"),
+    ("/training", "{\"batch\": 0}", 422, "training.batch"),
+    ("/training", "{\"batch\": \"8\"}", 422, "training.batch"),
+    ("/training", "{\"learning_rate\": 1e39}", 422, "training.learning_rate"),
+    ("/training", "{\"clipping_norm\": -1}", 422, "training.clipping_norm"),
+    ("/report", "{\"released_epsilon\": 0.1}", 422, "report.released_epsilon"),
+    ("/webhook", "\"http://x\"", 422, "not available in this version"),
+    ("/seed_rows", "5", 422, "not available in this version"),
+    ("/non_private", "true", 422, "non_private"),
+];
+
+#[track_caller]
+fn check(answer: &Answer, status: u16, code: &str, says: &str, sent: &str) {
+    let body = problem(answer, status, code);
+    let said = format!("{} {}", body["at"].as_str().unwrap_or_default(), body["detail"].as_str().unwrap());
+    assert!(said.contains(says), "{sent}: {said}");
+    // Rust's names mean nothing to a client.
+    assert!(!["struct ", "f64", "u64", "u32", "enum "].iter().any(|word| said.contains(word)), "{sent}: {said}");
+}
+
+fn code(status: u16) -> &'static str {
+    match status {
+        400 => "json_malformed",
+        404 => "not_found",
+        _ => "request_invalid",
+    }
+}
+
+#[tokio::test]
+async fn bad_declarations_are_refused() {
+    let api = TestApi::open().await;
+    for (pointer, text, status, says) in BAD_DATASETS.iter().copied() {
+        let sent = replaced(dataset(), pointer, text);
+        let answer = send(&api, "/v1/datasets", sent.clone()).await;
+        let code = if pointer == "/schema" { "schema_invalid" } else { code(status) };
+        check(&answer, status, code, says, &sent);
+    }
+    for (pointer, text, says) in BAD_SCHEMAS.iter().copied() {
+        let mut body = dataset();
+        if pointer == "/schema/columns" {
+            body["schema"]["target"] = Value::Null;
+        }
+        let sent = replaced(body, pointer, text);
+        check(&send(&api, "/v1/datasets", sent.clone()).await, 422, "schema_invalid", says, &sent);
+    }
+    assert_eq!(api.get("/v1/datasets").await.expect(200)["items"], json!([]));
+    println!("{} bad declarations", BAD_DATASETS.len() + BAD_SCHEMAS.len());
+    send(&api, "/v1/datasets", dataset().to_string()).await.expect(201);
+}
+
+#[tokio::test]
+async fn bad_submissions_are_refused() {
+    let api = TestApi::open().await;
+    api.clinic(1.0, 100).await;
+    for (pointer, text, status, says) in BAD_JOBS.iter().copied() {
+        let sent = replaced(json!({"dataset": "clinic", "epsilon": 0.5}), pointer, text);
+        check(&send(&api, "/v1/jobs", sent.clone()).await, status, code(status), says, &sent);
+    }
+    println!("{} bad submissions", BAD_JOBS.len());
+    assert_eq!(api.get("/v1/jobs").await.expect(200)["items"], json!([]));
+    let budget = api.get("/v1/datasets/clinic/budget").await.expect(200);
+    assert_eq!((budget["remaining"].as_f64(), budget["entries"].as_array().map(Vec::len)), (Some(1.0), Some(1)));
+}
+
+#[tokio::test]
+async fn what_is_not_json_is_refused_on_every_route() {
+    let api = TestApi::open().await;
+    api.clinic(1.0, 100).await;
+    for path in ["/v1/datasets", "/v1/jobs", "/v1/datasets/clinic/budget"] {
+        for text in ["", "{", "not json", "{'name': 1}", "{} {}", "\u{feff}{}"] {
+            problem(&send(&api, path, text).await, if text == "{} {}" { 422 } else { 400 }, code_of(text));
+        }
+        for text in ["[]", "null", "5", "\"x\"", "[[\"clinic\", 1]]"] {
+            check(&send(&api, path, text).await, 422, "request_invalid", "expected an object", text);
+        }
+        let deep = format!("{{\"name\": {}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        let answer = send(&api, path, deep).await;
+        assert!([400, 422].contains(&answer.status.as_u16()), "{}", answer.text);
+        let invalid = api.request(Method::POST, path).header("content-type", "application/json");
+        let answer = api.send(invalid.body(b"{\"name\": \"\xff\"}".to_vec())).await;
+        assert!([400, 422].contains(&answer.status.as_u16()), "{}", answer.text);
+        problem(&send(&api, path, " ".repeat(3 << 20)).await, 413, "too_large");
+        for kind in ["", "text/plain", "text/csv", "application/x-www-form-urlencoded", "application/jsonx"] {
+            let request = api.request(Method::POST, path).header("content-type", kind).body("{}");
+            problem(&api.send(request).await, 415, "unsupported_media_type");
+        }
+    }
+}
+
+/// Text after a whole body is found out only after its members were looked at.
+fn code_of(text: &str) -> &'static str {
+    if text == "{} {}" { "request_invalid" } else { "json_malformed" }
+}
+
+/// The members of later versions may be given as what they are here: absent.
+#[tokio::test]
+async fn the_documented_body_is_understood() {
+    let api = TestApi::open().await;
+    api.clinic(1.0, 100).await;
+    let body = json!({"dataset": "clinic", "epsilon": 0.5, "delta": 1e-7,
+        "method": {"stage1": "uniform", "stage2": "full", "model": "small", "generator": "auto"},
+        "rows": 50, "seed_rows": null, "report": {"released_epsilon": 0.0}, "webhook": null});
+    let job = api.post("/v1/jobs", &body).await.expect(202);
+    assert_eq!((job["request"]["rows"].as_u64(), job["delta"].as_f64()), (Some(50), Some(1e-7)));
+    let types = api.request(Method::POST, "/v1/jobs").header("content-type", "application/json; charset=utf-8");
+    api.send(types.body(json!({"dataset": "clinic", "epsilon": 0.1}).to_string())).await.expect(202);
+}

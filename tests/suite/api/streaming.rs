@@ -1,0 +1,139 @@
+//! Large uploads to a real server process, whose memory must not grow with the table.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{TestDatabase, clinic, fresh_database, scratch};
+
+/// Size of the table: many times what the server may hold.
+const TABLE: usize = 96 << 20;
+/// What the server may grow by while it takes the table.
+const GROWTH: u64 = 48 << 20;
+
+/// `dp2stage serve --dev` without workers. Killed with its handle.
+struct Server {
+    child: Child,
+    base: String,
+}
+
+impl Server {
+    fn start(database: &TestDatabase, folder: &TempDir) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_dp2stage"))
+            .args(["serve", "--dev", "--bind", "127.0.0.1:0", "--state-dir"])
+            .arg(folder.path())
+            .current_dir("/")
+            .env("DATABASE_URL", &database.url)
+            .env("DP2STAGE__WORKERS__LOCAL", "0")
+            .env("DP2STAGE__LOG__FILTER", "warn")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a server");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let first = lines.next().expect("a line").expect("text");
+        let base = first.strip_prefix("dp2stage listens on ").expect("an address").to_owned();
+        Self { child, base }
+    }
+
+    /// A figure of /proc/PID/status in bytes.
+    fn memory(&self, field: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("Linux");
+        let line = status.lines().find_map(|l| l.strip_prefix(field)).expect("a field");
+        line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+    }
+
+    async fn declare(&self, client: &reqwest::Client) {
+        let body = json!({"name": "big", "schema": clinic(), "rows_public": 1000,
+                          "budget": {"epsilon": 1.0, "delta": 1e-6}});
+        let made = client.post(format!("{}/v1/datasets", self.base)).json(&body).send().await.expect("an answer");
+        assert_eq!(made.status(), 201);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// About a megabyte of rows and how many they are.
+fn block() -> (Bytes, u64) {
+    let rows: u64 = 100_000;
+    let text: String =
+        (0..rows).map(|i| format!("{},{},yes\n", 18 + i % 80, ["a", "b", "c"][i as usize % 3])).collect();
+    (text.into(), rows)
+}
+
+/// The header, then that many times the same block, made as it is sent.
+fn table(block: Bytes, times: usize) -> reqwest::Body {
+    let head = std::iter::once(Bytes::from_static(b"age,ward,ill\n"));
+    let chunks = head.chain(std::iter::repeat_n(block, times)).map(Ok::<_, std::io::Error>);
+    reqwest::Body::wrap_stream(futures_util::stream::iter(chunks))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_does_not_grow_with_the_table() {
+    let (database, folder) = (fresh_database().await, scratch());
+    let server = Server::start(&database, &folder);
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    server.declare(&client).await;
+    let (block, rows) = block();
+    let times = TABLE.div_ceil(block.len());
+    let put = |body: reqwest::Body| {
+        client.put(format!("{}/v1/datasets/big/rows", server.base)).header("content-type", "text/csv").body(body)
+    };
+    let before = server.memory("VmRSS");
+    let began = Instant::now();
+    let answer = put(table(block.clone(), times)).send().await.expect("an answer");
+    let (seconds, bytes) = (began.elapsed().as_secs_f64(), times * block.len());
+    let stored: Value = answer.json().await.expect("JSON");
+    assert_eq!(stored["rows"].as_u64(), Some(rows * times as u64), "{stored}");
+
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(b"age,ward,ill\n").expect("packed");
+    for _ in 0..times / 4 {
+        packer.write_all(&block).expect("packed");
+    }
+    let packed = packer.finish().expect("packed");
+    let answer = put(packed.into()).header("content-encoding", "gzip").send().await.expect("an answer");
+    assert_eq!(answer.status(), 201, "{}", answer.text().await.expect("text"));
+
+    let peak = server.memory("VmHWM");
+    println!("{bytes} bytes in {seconds:.1} s; resident before {before}, at the peak {peak}");
+    assert!(peak < 300 << 20 && peak - before < GROWTH, "before {before}, peak {peak}");
+}
+
+/// kill -9 in the middle of an upload: the next server shows nothing of it and clears it away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_killed_in_an_upload_keeps_nothing_of_it() {
+    let (database, folder) = (fresh_database().await, scratch());
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let making = folder.path().join("blobs/tmp");
+    let files = || std::fs::read_dir(&making).expect("a folder").count();
+    let mut server = Server::start(&database, &folder);
+    server.declare(&client).await;
+    let url = |server: &Server| format!("{}/v1/datasets/big/rows", server.base);
+    let upload = client.put(url(&server)).header("content-type", "text/csv").body(table(block().0, 100_000)).send();
+    let upload = tokio::spawn(upload);
+    let began = Instant::now();
+    while files() == 0 {
+        assert!(began.elapsed() < Duration::from_secs(10), "no file in the making");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.child.kill().expect("a kill");
+    server.child.wait().expect("an end");
+    assert!(upload.await.expect("a task").is_err());
+    assert_eq!(files(), 1, "nobody could clear it away");
+
+    let server = Server::start(&database, &folder);
+    assert_eq!(files(), 0);
+    let dataset = client.get(format!("{}/v1/datasets/big", server.base)).send().await.expect("an answer");
+    assert!(dataset.json::<Value>().await.expect("JSON")["rows"].is_null());
+    let again = client.put(url(&server)).header("content-type", "text/csv").body("age,ward,ill\n20,a,no\n");
+    assert_eq!(again.send().await.expect("an answer").status(), 201);
+}

@@ -1,0 +1,141 @@
+//! Admission of jobs.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::refusal::problem;
+use crate::support::{Answer, TestApi, clinic};
+
+async fn submit(api: &TestApi, body: Value) -> Answer {
+    api.post("/v1/jobs", &body).await
+}
+
+async fn submit_once(api: &TestApi, key: &str, body: &Value) -> Answer {
+    api.send(api.request(Method::POST, "/v1/jobs").header("idempotency-key", key).json(body)).await
+}
+
+#[tokio::test]
+async fn defaults_are_written_out_and_the_plan_is_shown() {
+    let api = TestApi::open().await;
+    api.clinic(2.0, 500).await;
+    let answer = submit(&api, json!({"dataset": "clinic", "epsilon": 0.5})).await;
+    let location = answer.headers["location"].to_str().unwrap().to_owned();
+    let job = answer.expect(202);
+    assert_eq!(api.get(&location).await.expect(200), job);
+    // A quarter of the epsilon, a quarter of the delta.
+    assert_eq!(job["delta"].as_f64(), Some(2.5e-7));
+    assert_eq!(job["plan"]["rows"], 500);
+    let method = json!({"stage1": "uniform", "stage2": "full", "model": "small", "generator": "auto"});
+    assert_eq!(job["request"]["method"], method);
+    assert_eq!(job["plan"]["rows_public"], 450, "a tenth is held out");
+    assert_eq!(job["plan"]["event"]["type"], "self_composed");
+    assert!(job["plan"]["private"]["noise"].as_f64().unwrap() > 0.2);
+    assert_eq!((job["status"].as_str(), job["queue_position"].as_u64()), (Some("queued"), Some(1)));
+    for absent in ["progress", "error", "started_at", "finished_at"] {
+        assert!(job[absent].is_null(), "{absent}");
+    }
+    assert!(job["links"]["synthetic"].is_null());
+
+    let training = json!({"steps": 60, "batch": 45.0, "learning_rate": 0.01, "clipping_norm": 0.5});
+    let body =
+        json!({"dataset": "clinic", "epsilon": 0.5, "rows": 7, "training": training, "method": {"stage1": "none"}});
+    let job = submit(&api, body).await.expect(202);
+    let private = &job["plan"]["private"];
+    assert_eq!(private["blocks"].as_u64().unwrap() * private["block_steps"].as_u64().unwrap(), 60);
+    assert_eq!((private["rate"].as_f64(), private["clipping_norm"].as_f64()), (Some(0.1), Some(0.5)));
+    assert_eq!((job["plan"]["public"]["steps"].as_u64(), job["plan"]["rows"].as_u64()), (Some(0), Some(7)));
+    assert_eq!(job["queue_position"], 2);
+}
+
+#[tokio::test]
+async fn without_rows_there_is_no_job() {
+    let api = TestApi::open().await;
+    let body =
+        json!({"name": "bare", "schema": clinic(), "rows_public": 100, "budget": {"epsilon": 1.0, "delta": 1e-6}});
+    let made = api.post("/v1/datasets", &body).await.expect(201);
+    problem(&submit(&api, json!({"dataset": "bare", "epsilon": 0.5})).await, 409, "state_conflict");
+    let by_id = json!({"dataset": made["id"], "epsilon": 0.5});
+    problem(&submit(&api, by_id.clone()).await, 409, "state_conflict");
+    api.upload("bare", "age,ward,ill\n20,a,no\n").await.expect(201);
+    assert_eq!(submit(&api, by_id).await.expect(202)["dataset"], "bare");
+}
+
+#[tokio::test]
+async fn an_exhausted_budget_is_told_in_figures() {
+    let api = TestApi::open().await;
+    api.clinic(1.0, 100).await;
+    submit(&api, json!({"dataset": "clinic", "epsilon": 0.75})).await.expect(202);
+    let body = problem(&submit(&api, json!({"dataset": "clinic", "epsilon": 0.5})).await, 409, "budget_exhausted");
+    let figure = |member: &str| body[member].as_f64().unwrap();
+    assert_eq!((figure("requested"), figure("spent"), figure("reserved")), (0.5, 0.0, 0.75));
+    assert_eq!((figure("remaining"), figure("largest_next_epsilon")), (0.25, 0.25));
+    // Exactly what is said to fit fits, and then nothing does.
+    submit(&api, json!({"dataset": "clinic", "epsilon": figure("largest_next_epsilon")})).await.expect(202);
+    let body = problem(
+        &submit(&api, json!({"dataset": "clinic", "epsilon": 0.1, "training": {"steps": 30}})).await,
+        409,
+        "budget_exhausted",
+    );
+    assert_eq!((body["remaining"].as_f64(), body["largest_next_epsilon"].as_f64()), (Some(0.0), Some(0.0)));
+    let budget = api.get("/v1/datasets/clinic/budget").await.expect(200);
+    assert_eq!(budget["reserved"], 1.0);
+    // Delta runs out like epsilon.
+    api.post("/v1/datasets/clinic/budget", &json!({"epsilon": 3.0, "delta": 1e-6})).await.expect(200);
+    problem(&submit(&api, json!({"dataset": "clinic", "epsilon": 1.0})).await, 409, "budget_exhausted");
+}
+
+#[tokio::test]
+async fn of_many_submissions_for_the_last_of_the_budget_one_wins() {
+    let api = TestApi::open().await;
+    api.clinic(1.0, 100).await;
+    let all = (0..8).map(|_| submit(&api, json!({"dataset": "clinic", "epsilon": 0.6})));
+    let answers = futures_util::future::join_all(all).await;
+    let won = answers.iter().filter(|a| a.status == 202).count();
+    assert_eq!(won, 1);
+    for answer in answers.iter().filter(|a| a.status != 202) {
+        assert_eq!(problem(answer, 409, "budget_exhausted")["remaining"].as_f64(), Some(0.4));
+    }
+    assert_eq!(api.get("/v1/jobs").await.expect(200)["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_repeated_submission_is_one_job() {
+    let api = TestApi::open().await;
+    api.clinic(1.0, 100).await;
+    let body = json!({"dataset": "clinic", "epsilon": 0.6});
+    let all = futures_util::future::join_all((0..4).map(|_| submit_once(&api, "k-1", &body))).await;
+    let ids: Vec<_> = all.into_iter().map(|a| a.expect(202)["id"].clone()).collect();
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    // The same request, written differently.
+    let same = json!({"epsilon": 0.6, "dataset": "clinic", "method": {"stage1": "uniform"}, "webhook": null});
+    assert_eq!(submit_once(&api, "k-1", &same).await.expect(202)["id"], ids[0]);
+    let other = json!({"dataset": "clinic", "epsilon": 0.1});
+    problem(&submit_once(&api, "k-1", &other).await, 422, "idempotency_mismatch");
+    assert_ne!(submit_once(&api, "k-2", &other).await.expect(202)["id"], ids[0]);
+    // A refusal is not remembered.
+    problem(&submit_once(&api, "k-3", &body).await, 409, "budget_exhausted");
+    api.post("/v1/datasets/clinic/budget", &json!({"epsilon": 2.0, "delta": 2e-6})).await.expect(200);
+    submit_once(&api, "k-3", &body).await.expect(202);
+    for key in ["", &"k".repeat(256), "\u{e9}"] {
+        problem(&submit_once(&api, key, &body).await, 422, "request_invalid");
+    }
+}
+
+/// The ends of the domains: a plan, or a refusal that says what to do.
+#[tokio::test]
+async fn extreme_prices_are_planned_or_refused() {
+    let api = TestApi::open().await;
+    api.clinic(1000.0, 1000).await;
+    let outcomes = [(0.001, 1e-15), (0.001, 1e-9), (0.01, 1e-7), (10.0, 1e-15), (900.0, 1e-7)];
+    for (epsilon, delta) in outcomes {
+        let body = json!({"dataset": "clinic", "epsilon": epsilon, "delta": delta, "rows": 1});
+        let answer = submit(&api, body).await;
+        if answer.status == 202 {
+            let noise = answer.json()["plan"]["private"]["noise"].as_f64().unwrap();
+            assert!((0.2..=1000.0).contains(&noise), "{noise}");
+        } else {
+            let refusal = problem(&answer, 422, "request_invalid");
+            assert!(refusal["detail"].as_str().unwrap().contains("fewer steps"), "{refusal}");
+        }
+    }
+}
