@@ -13,7 +13,7 @@ use super::plan::{Facts, PublicStage};
 /// and a crash repeats at most one.
 pub const BLOCKS: u32 = 30;
 
-/// Blocks charged for crashes. Two in thirty-two steps cost 3 % more noise.
+/// Blocks charged for crashes. Two beside thirty cost 3 % more noise.
 pub const SPARE_BLOCKS: u32 = 2;
 
 /// How often the loss counts the target, where the other columns count once. More would sharpen
@@ -38,12 +38,12 @@ pub fn model(codec: &Codec) -> Config {
     Config { vocabulary: codec.vocabulary() as usize, positions: codec.width(), width: 64, layers: 1, heads: 4 }
 }
 
-/// Stage 1: some tens of steps.
-pub fn public_stage() -> PublicStage {
+/// Stage 1: a few steps of up to 256 rows, fewer in wide tables.
+pub fn public_stage(codec: &Codec) -> PublicStage {
     PublicStage {
         initial: Initial { tokens: 0.1, positions: 0.1, matrices: 0.6, smoothness: 0.1 },
         steps: 20,
-        batch: 256,
+        batch: (8192 / codec.width() as u32).clamp(16, 256),
         schedule: Schedule { rate: 1e-3, warm_up: 5, end: 0.1 },
         adam: AdamSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.01 },
     }

@@ -164,7 +164,7 @@ impl Plan {
             rows_public: facts.rows_public,
             model,
             target_weight: defaults::TARGET_WEIGHT,
-            public: defaults::public_stage(),
+            public: defaults::public_stage(&codec),
             private,
             rows: facts.rows,
             event: step.self_composed(private.charged_steps()),
