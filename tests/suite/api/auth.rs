@@ -74,3 +74,24 @@ async fn every_route_but_the_open_ones_asks_for_a_key() {
         assert_eq!(api.get(path).await.status, 200, "{path}");
     }
 }
+
+/// Without keys, a page of another site gets nowhere: neither by a name that leads to loopback nor
+/// by a request across sites.
+#[tokio::test]
+async fn a_keyless_server_answers_this_machine_alone() {
+    let api = TestApi::open().await;
+    for (header, value, status) in [
+        ("host", "evil.example:8080", 403),
+        ("host", "localhost.evil.example", 403),
+        ("host", "localhost:8080", 200),
+        ("host", "127.0.0.1", 200),
+        ("host", "[::1]:8080", 200),
+        ("origin", "https://evil.example", 403),
+        ("origin", "null", 403),
+        ("origin", "http://localhost:3000", 200),
+    ] {
+        let answer = api.send(api.request(Method::GET, "/v1/jobs").header(header, value)).await;
+        assert_eq!(answer.status.as_u16(), status, "{header}: {value}");
+        assert!(status == 200 || answer.code() == "forbidden");
+    }
+}
