@@ -81,7 +81,7 @@ fn one_row_less_moves_a_large_sum_by_at_most_the_bound() {
     let mut sum_of = |skip: usize| {
         // Rows that all pull the same way, so that sums grow and round as much as they can.
         let fetch = |i: usize, out: &mut [u32]| {
-            out.copy_from_slice(if (i + skip) % 3 == 0 { &[1, 4, 6, 11] } else { &[1, 4, 6, 12] })
+            out.copy_from_slice(if (i + skip).is_multiple_of(3) { &[1, 4, 6, 11] } else { &[1, 4, 6, 12] })
         };
         let mut sum = vec![0.0; p.len()];
         let batch = dp2stage::model::Batch { rows: 60_000 - skip, fetch: &fetch };
