@@ -60,7 +60,7 @@ fn patient(rng: &mut ChaCha8Rng) -> String {
     let day = time::macros::date!(2024 - 01 - 01) + time::Duration::days(rng.random_range(0..731));
     let stay: f64 = [5.0, 6.0, 4.0, 2.5, 11.0][ward];
     let nights = (stay * normal(rng, 0.0, 0.6).exp()).clamp(0.0, 60.0).round();
-    let risk = -3.6 + 0.025 * age + 0.07 * nights + if smoker == "yes" { 0.9 } else { 0.0 } + 0.05 * (bmi - 26.0);
+    let risk = -5.0 + 0.045 * age + 0.16 * nights + if smoker == "yes" { 1.6 } else { 0.0 } + 0.1 * (bmi - 26.0);
     let again = if rng.random_bool(1.0 / (1.0 + (-risk).exp())) { "yes" } else { "no" };
     let sex = if female { "female" } else { "male" };
     format!("{age},{sex},{},{smoker},{bmi:.1},{systolic},{insurance},{day},{nights},{again}", WARDS[ward])
