@@ -218,7 +218,7 @@ async fn close(
 ) -> Result<Option<Amount>, StoreError> {
     let row = sqlx::query!(
         "update jobs set status = $3, error = $4, lease_expires_at = null, finished_at = clock_timestamp(),
-                checkpoint = null
+                checkpoint = null, step = case when $3 = 'succeeded' then steps else step end
          where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
          returning epsilon_pico, delta_atto, charged_at",
         lease.job_id,
