@@ -126,7 +126,7 @@ impl DatasetView {
             holdout: dataset.holdout,
             access: Access::Private,
             population: dataset.population_id,
-            rows: rows.map(VersionView::from),
+            rows: rows.map(|v| VersionView::from(v).beside(dataset.rows_public)),
             ignored,
             created_at: dataset.created_at,
         }
@@ -147,10 +147,33 @@ pub(super) struct VersionView {
     /// When the upload was complete.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
+    /// A word of advice, when the declared number of rows is far from the exact one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl VersionView {
+    /// The view with advice, if there is reason for any.
+    pub fn beside(mut self, rows_public: i64) -> Self {
+        if self.rows > 2 * rows_public || rows_public > 2 * self.rows {
+            self.note = Some(format!(
+                "the dataset declares rows_public {rows_public}: sampling and noise are set for that number, and \
+                 results suffer when it is far off; declare the dataset anew with one that is closer"
+            ));
+        }
+        self
+    }
 }
 
 impl From<Version> for VersionView {
     fn from(v: Version) -> Self {
-        Self { version: v.version, rows: v.rows, bytes: v.bytes, sha256: v.sha256, created_at: v.created_at }
+        Self {
+            version: v.version,
+            rows: v.rows,
+            bytes: v.bytes,
+            sha256: v.sha256,
+            created_at: v.created_at,
+            note: None,
+        }
     }
 }

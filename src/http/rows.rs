@@ -60,7 +60,7 @@ pub(super) async fn put(
     let intake = Intake { app: app.clone(), schema, packing, holdout: dataset.holdout };
     let version = receive(request, intake).await?;
     let version = store::add_version(&app.pool, dataset.id, &version).await?;
-    Ok((StatusCode::CREATED, Json(VersionView::from(version))))
+    Ok((StatusCode::CREATED, Json(VersionView::from(version).beside(dataset.rows_public))))
 }
 
 fn packing(headers: &HeaderMap) -> Result<Packing, Problem> {

@@ -149,3 +149,18 @@ async fn the_largest_schema_is_taken() {
     body["schema"]["columns"] = json!(vec![columns[0].clone(); 1025]);
     problem(&api.post("/v1/datasets", &body).await, 422, "schema_invalid");
 }
+
+/// A declared number of rows that is far off is pointed out to the custodian, and accepted.
+#[tokio::test]
+async fn a_number_of_rows_that_is_far_off_is_pointed_out() {
+    let api = TestApi::open().await;
+    let declared =
+        json!({"name": "t", "schema": clinic(), "rows_public": 100, "budget": {"epsilon": 1, "delta": 1e-6}});
+    api.post("/v1/datasets", &declared).await.expect(201);
+    for (rows, advised) in [(49, true), (50, false), (200, false), (201, true)] {
+        let answer = api.upload("t", format!("age,ward,ill\n{}", "20,a,no\n".repeat(rows))).await.expect(201);
+        assert_eq!(answer["note"].is_string(), advised, "{answer}");
+        let dataset = api.get("/v1/datasets/t").await.expect(200);
+        assert_eq!(dataset["rows"]["note"], answer["note"]);
+    }
+}
