@@ -68,7 +68,7 @@ proptest! {
                     held.epsilon_pico += charge.epsilon_pico;
                     held.delta_atto += charge.delta_atto;
                 }
-                Err(refusal) => prop_assert!(refusal.largest_next_epsilon <= grant),
+                Err(refusal) => prop_assert!(refusal.largest_next_epsilon <= account.granted.epsilon()),
             }
             let used = account.spent.epsilon_pico + account.reserved.epsilon_pico;
             prop_assert!(used <= account.granted.epsilon_pico);
