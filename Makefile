@@ -16,7 +16,7 @@ help: ## this list
 		|| sed -n 's/^\([a-z-]*\):.*## /  make \1  /p' $(MAKEFILE_LIST)
 
 demo: ## build the service and run a whole job with it: upload, training, download, report
-	@if [ -z "$$DATABASE_URL" ]; then $(WITH_POSTGRES); fi && cargo build --release --locked && exec target/release/dp2stage demo
+	@$(WITH_POSTGRES) && cargo build --release --locked && exec target/release/dp2stage demo
 
 test: ## every test
 	@$(WITH_POSTGRES) && cargo test --locked

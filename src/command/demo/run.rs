@@ -28,6 +28,8 @@ pub async fn run(mut config: Config, arguments: DemoArguments) -> anyhow::Result
     // The account of the private PostgreSQL must be able to pass through.
     std::fs::DirBuilder::new().mode(0o711).create(&state)?;
     config.server.state_dir = Some(state.clone());
+    // A demo keeps its hands off an installation that the environment may name.
+    config.database.url = None;
     config.server.bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     config.log.filter = "error".into();
 
