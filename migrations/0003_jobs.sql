@@ -21,6 +21,7 @@ create table jobs (
     step             integer not null default 0,
     steps            integer not null default 0,
     stage_started_at timestamptz,
+    stage_first_step integer,
     attempts         integer not null default 0,
     run_after        timestamptz not null default now(),
     cancel_requested boolean not null default false,
@@ -61,6 +62,7 @@ comment on column jobs.stage is 'The stage at work: stage1, stage2, generate, re
 comment on column jobs.step is 'Steps of the stage that are done.';
 comment on column jobs.steps is 'Steps of the stage in all.';
 comment on column jobs.stage_started_at is 'When the stage began in this attempt.';
+comment on column jobs.stage_first_step is 'The step with which this attempt entered the stage; after a crash, where it was resumed.';
 comment on column jobs.attempts is 'How often it was claimed, hand-backs not counted.';
 comment on column jobs.run_after is 'Not claimed before this moment: back-off after a device or database error.';
 comment on column jobs.cancel_requested is 'A running job that is to stop within two steps.';

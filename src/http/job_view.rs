@@ -143,10 +143,11 @@ impl ProgressView {
         let done = f64::from(job.step) / f64::from(job.steps.max(1));
         let (before, share) = STAGES.iter().find(|s| s.0 == stage).map_or((0.0, 0.0), |s| (s.1, s.2));
         let fraction = if job.status == JobStatus::Succeeded { 1.0 } else { before + share * done };
-        // This stage's pace is known; the stages after it get their usual share of the whole.
-        let here = job.stage_seconds.filter(|_| job.status == JobStatus::Running && done > 0.02);
+        // This attempt's pace in this stage is known; the stages after it get their usual share of the whole.
+        let since = f64::from(job.stage_first_step.unwrap_or(job.step)) / f64::from(job.steps.max(1));
+        let here = job.stage_seconds.filter(|_| job.status == JobStatus::Running && done - since > 0.02);
         let eta_seconds = here.map(|seconds| {
-            let whole = seconds / done / share.max(0.01);
+            let whole = seconds / (done - since) / share.max(0.01);
             (whole * (1.0 - before - share * done)).max(0.0).round()
         });
         Some(Self { stage, step: job.step, steps: job.steps, fraction, eta_seconds })

@@ -69,6 +69,8 @@ pub struct Job {
     pub steps: i32,
     /// Seconds since the stage began in this attempt.
     pub stage_seconds: Option<f64>,
+    /// The step with which this attempt entered the stage.
+    pub stage_first_step: Option<i32>,
     /// How often it was claimed.
     pub attempts: i32,
     /// What it holds or has charged, epsilon in units of 1e-12.
@@ -106,7 +108,7 @@ pub async fn find_job(pool: &PgPool, id: Uuid) -> Result<Job, StoreError> {
     sqlx::query_as!(
         Job,
         r#"select j.id, j.dataset_id, d.name as dataset_name, j.request, j.plan, j.status as "status: JobStatus",
-                  j.stage, j.step, j.steps, j.attempts, j.epsilon_pico, j.delta_atto, j.charged_at, j.error,
+                  j.stage, j.step, j.steps, j.stage_first_step, j.attempts, j.epsilon_pico, j.delta_atto, j.charged_at, j.error,
                   extract(epoch from clock_timestamp() - j.stage_started_at)::float8 as stage_seconds,
                   j.created_at, j.started_at, j.finished_at
            from jobs j join datasets d on d.id = j.dataset_id where j.id = $1"#,
@@ -125,7 +127,7 @@ pub async fn list_jobs(pool: &PgPool, filter: JobFilter, limit: i64) -> Result<V
     Ok(sqlx::query_as!(
         Job,
         r#"select j.id, j.dataset_id, d.name as dataset_name, j.request, j.plan, j.status as "status: JobStatus",
-                  j.stage, j.step, j.steps, j.attempts, j.epsilon_pico, j.delta_atto, j.charged_at, j.error,
+                  j.stage, j.step, j.steps, j.stage_first_step, j.attempts, j.epsilon_pico, j.delta_atto, j.charged_at, j.error,
                   extract(epoch from clock_timestamp() - j.stage_started_at)::float8 as stage_seconds,
                   j.created_at, j.started_at, j.finished_at
            from jobs j join datasets d on d.id = j.dataset_id

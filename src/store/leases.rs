@@ -66,7 +66,7 @@ pub async fn claim(pool: &PgPool, worker: &str, ttl: Duration) -> Result<Option<
     let row = sqlx::query!(
         "update jobs set status = 'running', worker = $1, lease_epoch = lease_epoch + 1,
                 lease_expires_at = clock_timestamp() + $2::interval, attempts = attempts + 1,
-                started_at = coalesce(started_at, clock_timestamp()), stage_started_at = clock_timestamp()
+                started_at = coalesce(started_at, clock_timestamp()), stage_first_step = null
          where id = (
              select id from jobs
              where (status = 'queued' and run_after <= clock_timestamp())
@@ -122,8 +122,10 @@ pub async fn progress(
     (step, steps): (i32, i32),
 ) -> Result<Pulse, StoreError> {
     let cancel_requested = sqlx::query_scalar!(
-        "update jobs set stage_started_at = case when stage is distinct from $3 then clock_timestamp()
-                                                 else stage_started_at end,
+        "update jobs set stage_started_at = case when stage is distinct from $3 or stage_first_step is null
+                                                 then clock_timestamp() else stage_started_at end,
+                stage_first_step = case when stage is distinct from $3 or stage_first_step is null
+                                        then $4 else stage_first_step end,
                 stage = $3, step = $4, steps = $5
          where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
          returning cancel_requested",
