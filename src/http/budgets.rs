@@ -12,7 +12,7 @@ use super::dataset_view::Grant;
 use super::extract::{Body, Name};
 use super::problem::Problem;
 use super::state::App;
-use crate::privacy::{Account, Amount, Delta, Epsilon};
+use crate::privacy::Account;
 use crate::store::{self, Entry, EntryKind};
 
 /// How a budget stands. Shares are parts of the grant and add up to 1; a grant counts in epsilon and
@@ -107,10 +107,7 @@ pub(super) async fn raise(
     Body(grant): Body<Grant>,
 ) -> Result<Json<BudgetView>, Problem> {
     let dataset = store::find_dataset(&app.pool, &name).await?;
-    if grant.delta >= 1.0 / dataset.rows_public as f64 {
-        return Err(Problem::invalid("delta", "delta must be below 1/rows_public"));
-    }
-    let amount = Amount::grant(Epsilon::new(grant.epsilon)?, Delta::new(grant.delta)?);
+    let amount = grant.amount(dataset.rows_public, "delta")?;
     store::raise(&app.pool, dataset.population_id, amount).await?;
     get(State(app), Name(name)).await
 }

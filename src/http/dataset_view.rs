@@ -7,6 +7,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::json::{object, word};
+use super::problem::Problem;
+use crate::privacy::{Amount, Delta, Epsilon};
 use crate::store::{Dataset, Version};
 
 /// What a custodian declares.
@@ -82,6 +84,22 @@ pub(super) struct Grant {
     /// Delta, 1e-15 to 0.1 and below one over the number of rows.
     #[schema(example = 1e-6)]
     pub delta: f64,
+}
+
+impl Grant {
+    /// The grant in units of the ledger, for this many declared rows; `at` is its place in the request.
+    ///
+    /// A mechanism that publishes one whole row has delta 1/n: a promise with so large a delta would
+    /// mean nothing, and is refused.
+    pub fn amount(self, rows_public: i64, at: &str) -> Result<Amount, Problem> {
+        let (epsilon, delta) = (Epsilon::new(self.epsilon)?, Delta::new(self.delta)?);
+        let most = 1.0 / rows_public as f64;
+        if delta.get() >= most {
+            let detail = format!("delta must be below 1/rows_public = {most:.1e}, better below a tenth of it");
+            return Err(Problem::invalid(at, detail));
+        }
+        Ok(Amount::grant(epsilon, delta))
+    }
 }
 
 /// A dataset: public facts, and, for its custodian, what was uploaded.

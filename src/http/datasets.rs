@@ -10,7 +10,6 @@ use super::extract::{Body, Name, Params};
 use super::page::{Page, PageParams};
 use super::problem::Problem;
 use super::state::App;
-use crate::privacy::{Amount, Delta, Epsilon};
 use crate::store::{self, NewDataset};
 use crate::tabular::Declaration;
 
@@ -47,19 +46,13 @@ fn check(request: &DatasetRequest, declaration: &Declaration) -> Result<NewDatas
     if !(0.0..=0.5).contains(&request.holdout) {
         return Err(Problem::invalid("holdout", "holdout is a share from 0 to 0.5"));
     }
-    let (epsilon, delta) = (Epsilon::new(request.budget.epsilon)?, Delta::new(request.budget.delta)?);
-    // A mechanism that publishes one whole row has delta 1/n: such a promise would mean nothing.
-    if delta.get() >= 1.0 / request.rows_public as f64 {
-        let most = 1.0 / request.rows_public as f64;
-        let detail = format!("delta must be below 1/rows_public = {most:.1e}, better below a tenth of it");
-        return Err(Problem::invalid("budget.delta", detail));
-    }
+    let rows_public = request.rows_public as i64;
     Ok(NewDataset {
         name: name.to_owned(),
         schema: declaration.schema.to_json(),
-        rows_public: request.rows_public as i64,
+        rows_public,
         holdout: request.holdout,
-        grant: Amount::grant(epsilon, delta),
+        grant: request.budget.amount(rows_public, "budget.delta")?,
     })
 }
 
@@ -73,7 +66,7 @@ pub(super) async fn list(
 ) -> Result<Json<Page<DatasetView>>, Problem> {
     let limit = page.limit()?;
     let mut items = Vec::new();
-    for dataset in store::list_datasets(&app.pool, page.cursor(), limit + 1).await? {
+    for dataset in store::list_datasets(&app.pool, page.cursor, limit + 1).await? {
         let rows = store::latest_version(&app.pool, dataset.id).await?;
         items.push(DatasetView::of(dataset, rows, Vec::new()));
     }

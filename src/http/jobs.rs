@@ -47,7 +47,7 @@ pub(super) async fn list(
     State(app): State<App>,
     Params(params): Params<JobParams>,
 ) -> Result<Json<Page<JobView>>, Problem> {
-    let limit = PageParams::new(params.limit, params.cursor).limit()?;
+    let limit = PageParams { limit: params.limit, cursor: params.cursor }.limit()?;
     let dataset = match &params.dataset {
         Some(name) => Some(store::find_dataset(&app.pool, name).await?.id),
         None => None,

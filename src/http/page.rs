@@ -11,28 +11,18 @@ use super::problem::Problem;
 #[into_params(parameter_in = Query)]
 pub(super) struct PageParams {
     /// Most items in the answer, 1 to 200; 50 unless given.
-    limit: Option<u16>,
+    pub limit: Option<u16>,
     /// `next_cursor` of the page before.
-    cursor: Option<Uuid>,
+    pub cursor: Option<Uuid>,
 }
 
 impl PageParams {
-    /// The parameters of a list that has others beside them.
-    pub fn new(limit: Option<u16>, cursor: Option<Uuid>) -> Self {
-        Self { limit, cursor }
-    }
-
     /// The limit, checked.
     pub fn limit(&self) -> Result<i64, Problem> {
         match self.limit.unwrap_or(50) {
             limit @ 1..=200 => Ok(i64::from(limit)),
             _ => Err(Problem::invalid("query.limit", "limit is a number from 1 to 200")),
         }
-    }
-
-    /// The id that the page comes after.
-    pub fn cursor(&self) -> Option<Uuid> {
-        self.cursor
     }
 }
 

@@ -16,7 +16,7 @@ use super::extract::{JobId, Params};
 use super::problem::{Problem, storage};
 use super::state::App;
 use crate::store::{self, ArtifactKind, Blobs, Job, JobStatus};
-use crate::tabular::{CsvText, Declaration, RowsReader, Schema, Table};
+use crate::tabular::{CsvText, RowsReader, Schema, Table};
 
 /// Rows that are turned into text at a time.
 const PIECE: usize = 4096;
@@ -56,7 +56,7 @@ pub(super) async fn synthetic(
     let Format::Csv = params.format;
     let job = succeeded(&app, id).await?;
     let dataset = store::find_dataset(&app.pool, &job.dataset_id.to_string()).await?;
-    let schema = Declaration::from_json(&dataset.schema)?.schema;
+    let schema = dataset.declared()?;
     let artifact = store::artifact(&app.pool, id, ArtifactKind::Synthetic).await?;
     let (chunks, text) = mpsc::channel(2);
     let blobs = app.blobs.clone();

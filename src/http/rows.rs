@@ -21,7 +21,7 @@ use super::problem::{Problem, storage};
 use super::state::App;
 use crate::privacy::{NoiseSource, Purpose};
 use crate::store::{self, BlobWriter, Version};
-use crate::tabular::{Declaration, Packing, RowsWriter, Schema, Upload};
+use crate::tabular::{Packing, RowsWriter, Schema, Upload};
 
 /// A client that sends nothing for this long is cut off.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,7 +56,7 @@ pub(super) async fn put(
 ) -> Result<impl IntoResponse, Problem> {
     let packing = packing(request.headers())?;
     let dataset = store::find_dataset(&app.pool, &name).await?;
-    let schema = Declaration::from_json(&dataset.schema)?.schema;
+    let schema = dataset.declared()?;
     let intake = Intake { app: app.clone(), schema, packing, holdout: dataset.holdout };
     let version = receive(request, intake).await?;
     let version = store::add_version(&app.pool, dataset.id, &version).await?;

@@ -16,7 +16,6 @@ use super::state::App;
 use crate::engine::{Facts, Overrides, Plan, PlanError};
 use crate::privacy::{Amount, Delta, Epsilon};
 use crate::store::{self, Dataset, Idempotency, NewJob};
-use crate::tabular::Declaration;
 
 /// Most rows that one job may generate.
 const MAX_ROWS: u64 = 10_000_000;
@@ -184,14 +183,14 @@ async fn prepare(app: &App, request: &JobRequest, dataset: &Dataset) -> Result<N
     let epsilon = Epsilon::new(request.epsilon)?;
     let delta = match request.delta {
         Some(delta) => delta,
-        None => store::budget(&app.pool, dataset.population_id).await?.account.default_delta(epsilon),
+        None => store::account(&app.pool, dataset.population_id).await?.default_delta(epsilon),
     };
     let delta = Delta::new(delta)?;
     let rows = request.rows.unwrap_or(dataset.rows_public as u64);
     if !(1..=MAX_ROWS).contains(&rows) {
         return Err(Problem::invalid("rows", format!("rows is a number from 1 to {MAX_ROWS}")));
     }
-    let schema = Declaration::from_json(&dataset.schema)?.schema;
+    let schema = dataset.declared()?;
     if rows * schema.width() as u64 > MAX_CELLS {
         let most = MAX_CELLS / schema.width() as u64;
         return Err(Problem::invalid("rows", format!("a table of this width may have {most} rows")));

@@ -13,7 +13,7 @@ use super::worker::Worker;
 use crate::engine::{self, EngineError, Halt, Host, Job, Plan, Progress, Stage, Stop, system_key};
 use crate::report;
 use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, StoreError, Stored};
-use crate::tabular::{Declaration, Rows, RowsWriter, Schema, Table, decode};
+use crate::tabular::{Rows, RowsWriter, Schema, Table, decode};
 
 /// Works on a claimed job and leaves it finished, handed back, or to whoever took the lease.
 pub(super) async fn run(worker: &Worker, (claimed, sent): (Claimed, Instant), drain: CancellationToken) {
@@ -72,7 +72,7 @@ async fn work(
 async fn prepare(worker: &Worker, claimed: &Claimed) -> Result<Task, StoreError> {
     let dataset = store::find_dataset(&worker.pool, &claimed.dataset_id.to_string()).await?;
     let rows = store::version_blob(&worker.pool, claimed.dataset_id, claimed.dataset_version).await?;
-    let schema = Declaration::from_json(&dataset.schema).map_err(|_| StoreError::Unreadable("a schema"))?.schema;
+    let schema = dataset.declared()?;
     let plan = serde_json::from_value(claimed.plan.clone()).map_err(|_| StoreError::Unreadable("a plan"))?;
     // Whether a job succeeds must not depend on its private rows, and the report is the one part of
     // it without bounds proven: an attempt that died there is followed by one without a report.

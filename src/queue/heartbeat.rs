@@ -15,8 +15,8 @@ pub(super) async fn beat(tether: Arc<Tether>, bell: Bell) {
     loop {
         let sent = Instant::now();
         let wait = match store::renew(&tether.pool, tether.lease, tether.terms.ttl).await {
-            Ok(pulse) => {
-                tether.renewed(sent, pulse.cancel_requested);
+            Ok(cancel_requested) => {
+                tether.renewed(sent, cancel_requested);
                 tether.terms.renew_every()
             }
             Err(StoreError::LeaseLost) => return tether.lost(),

@@ -65,7 +65,9 @@ impl Tether {
     /// Records a renewal that was sent at `sent`.
     pub(super) fn renewed(&self, sent: Instant, cancel_requested: bool) {
         self.state().trusted_until = sent + self.terms.trust();
-        self.heard(cancel_requested);
+        if cancel_requested {
+            self.cancelled.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Records that the database says the lease is lost.
@@ -76,12 +78,6 @@ impl Tether {
     /// The blob of the latest checkpoint.
     pub(super) fn checkpoint(&self) -> Option<String> {
         self.state().checkpoint.clone()
-    }
-
-    fn heard(&self, cancel_requested: bool) {
-        if cancel_requested {
-            self.cancelled.store(true, Ordering::Relaxed);
-        }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

@@ -1,7 +1,7 @@
 //! Budgets and the entries of the ledger.
 
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -76,17 +76,7 @@ impl From<Totals> for Account {
 pub async fn budget(pool: &PgPool, population: Uuid) -> Result<Budget, StoreError> {
     let mut tx = pool.begin().await?;
     sqlx::query!("set transaction isolation level repeatable read read only").execute(&mut *tx).await?;
-    let account = sqlx::query_as!(
-        Totals,
-        "select granted_epsilon_pico, granted_delta_atto, spent_epsilon_pico, spent_delta_atto,
-                reserved_epsilon_pico, reserved_delta_atto
-         from populations where id = $1",
-        population,
-    )
-    .fetch_optional(&mut *tx)
-    .await?
-    .ok_or(StoreError::NotFound("budget"))?
-    .into();
+    let account = account(&mut *tx, population).await?;
     let entries = sqlx::query!(
         r#"select l.job_id, l.kind as "kind: EntryKind", l.epsilon_pico, l.delta_atto, l.event, l.at,
                   j.status as "status?"
@@ -108,6 +98,24 @@ pub async fn budget(pool: &PgPool, population: Uuid) -> Result<Budget, StoreErro
     .collect();
     tx.commit().await?;
     Ok(Budget { account, entries })
+}
+
+/// The totals of a budget alone.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn account(connection: impl PgExecutor<'_>, population: Uuid) -> Result<Account, StoreError> {
+    Ok(sqlx::query_as!(
+        Totals,
+        "select granted_epsilon_pico, granted_delta_atto, spent_epsilon_pico, spent_delta_atto,
+                reserved_epsilon_pico, reserved_delta_atto
+         from populations where id = $1",
+        population,
+    )
+    .fetch_optional(connection)
+    .await?
+    .ok_or(StoreError::NotFound("budget"))?
+    .into())
 }
 
 /// Raises a grant to `grant`, in both coordinates at least what it was.

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::error::StoreError;
 use crate::privacy::Amount;
+use crate::tabular::{Declaration, Schema};
 
 /// A declared table: public facts only.
 #[derive(Clone, Debug)]
@@ -25,6 +26,17 @@ pub struct Dataset {
     pub holdout: f64,
     /// When it was declared.
     pub created_at: OffsetDateTime,
+}
+
+impl Dataset {
+    /// The declared columns.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`] when another version stored something this one does not know.
+    pub fn declared(&self) -> Result<Schema, StoreError> {
+        let declaration = Declaration::from_json(&self.schema).map_err(|_| StoreError::Unreadable("a schema"))?;
+        Ok(declaration.schema)
+    }
 }
 
 /// What a custodian declares and grants.

@@ -47,13 +47,6 @@ pub struct Claimed {
     pub stage: Option<String>,
 }
 
-/// What a worker learns whenever it reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pulse {
-    /// The job is to stop.
-    pub cancel_requested: bool,
-}
-
 fn interval(ttl: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: ttl.as_micros().try_into().unwrap_or(i64::MAX) }
 }
@@ -92,12 +85,12 @@ pub async fn claim(pool: &PgPool, worker: &str, ttl: Duration) -> Result<Option<
     }))
 }
 
-/// Extends a lease to `ttl` from now.
+/// Extends a lease to `ttl` from now; says whether the job was asked to stop.
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`].
-pub async fn renew(pool: &PgPool, lease: Lease, ttl: Duration) -> Result<Pulse, StoreError> {
-    let cancel_requested = sqlx::query_scalar!(
+pub async fn renew(pool: &PgPool, lease: Lease, ttl: Duration) -> Result<bool, StoreError> {
+    sqlx::query_scalar!(
         "update jobs set lease_expires_at = clock_timestamp() + $3::interval
          where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
          returning cancel_requested",
@@ -107,28 +100,22 @@ pub async fn renew(pool: &PgPool, lease: Lease, ttl: Duration) -> Result<Pulse, 
     )
     .fetch_optional(pool)
     .await?
-    .ok_or(StoreError::LeaseLost)?;
-    Ok(Pulse { cancel_requested })
+    .ok_or(StoreError::LeaseLost)
 }
 
 /// Records how far the job is.
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`].
-pub async fn progress(
-    pool: &PgPool,
-    lease: Lease,
-    stage: &str,
-    (step, steps): (i32, i32),
-) -> Result<Pulse, StoreError> {
-    let cancel_requested = sqlx::query_scalar!(
+pub async fn progress(pool: &PgPool, lease: Lease, stage: &str, (step, steps): (i32, i32)) -> Result<(), StoreError> {
+    sqlx::query!(
         "update jobs set stage_started_at = case when stage is distinct from $3 or stage_first_step is null
                                                  then clock_timestamp() else stage_started_at end,
                 stage_first_step = case when stage is distinct from $3 or stage_first_step is null
                                         then $4 else stage_first_step end,
                 stage = $3, step = $4, steps = $5
          where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
-         returning cancel_requested",
+         returning id",
         lease.job_id,
         lease.epoch,
         stage,
@@ -138,7 +125,7 @@ pub async fn progress(
     .fetch_optional(pool)
     .await?
     .ok_or(StoreError::LeaseLost)?;
-    Ok(Pulse { cancel_requested })
+    Ok(())
 }
 
 /// Puts a job back for another worker: at once and without counting the attempt when the worker
