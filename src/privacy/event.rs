@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::loss::Loss;
 use super::rdp::{AccountingError, Release};
 use super::units::{NoiseMultiplier, SamplingRate};
 
@@ -17,6 +18,20 @@ pub enum DpEvent {
     Gaussian {
         /// Sigma.
         noise_multiplier: NoiseMultiplier,
+    },
+    /// A table of counts released with discrete Gaussian noise (Canonne, Kamath and Steinke 2020).
+    DiscreteGaussian {
+        /// Sigma, in counts.
+        noise_multiplier: NoiseMultiplier,
+        /// The most that one unit can change the counts, in the Euclidean norm: a whole number.
+        sensitivity: u32,
+    },
+    /// Anything that is (epsilon, delta)-differentially private and of which no more is known.
+    EpsilonDelta {
+        /// Epsilon; 0 for an event that is all leak.
+        epsilon: f64,
+        /// Delta; 0 for pure differential privacy.
+        delta: f64,
     },
     /// An event on a sample that takes each unit with this probability, independently.
     PoissonSampled {
@@ -58,31 +73,43 @@ impl DpEvent {
         Self::SelfComposed { count, event: Box::new(self) }
     }
 
-    /// The tree as a flat list of releases, whose order does not matter.
+    /// Nothing at all.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self::Composed { events: Vec::new() }
+    }
+
+    /// The privacy loss of the tree, flattened; the order of its parts does not matter.
     ///
     /// # Errors
-    /// [`AccountingError::UnknownEvent`] for a tree that the accountant has no rule for: sampling
-    /// of anything but one Gaussian.
-    pub fn releases(&self) -> Result<Vec<Release>, AccountingError> {
+    /// [`AccountingError::UnknownEvent`] for a tree that the accountant has no rule for.
+    pub fn loss(&self) -> Result<Loss, AccountingError> {
+        let mut loss = Loss::default();
+        self.add_to(&mut loss, 1)?;
+        Ok(loss)
+    }
+
+    fn add_to(&self, loss: &mut Loss, times: u32) -> Result<(), AccountingError> {
         match self {
-            Self::Gaussian { noise_multiplier } => Ok(vec![Release::gaussian(*noise_multiplier)]),
+            Self::Gaussian { noise_multiplier } => {
+                loss.add_gaussian(1.0 / noise_multiplier.get(), times);
+                Ok(())
+            }
+            Self::DiscreteGaussian { noise_multiplier, sensitivity } => {
+                loss.add_discrete_gaussian(noise_multiplier.get(), *sensitivity, times)
+            }
+            Self::EpsilonDelta { epsilon, delta } => loss.add_epsilon_delta(*epsilon, *delta, times),
             Self::PoissonSampled { sampling_probability, event } => match **event {
                 Self::Gaussian { noise_multiplier } => {
-                    Ok(vec![Release { rate: *sampling_probability, sigma: noise_multiplier, count: 1 }])
+                    loss.add_release(Release { rate: *sampling_probability, sigma: noise_multiplier, count: times })
                 }
                 _ => Err(AccountingError::UnknownEvent),
             },
             Self::SelfComposed { count, event } => {
-                let mut releases = event.releases()?;
-                for release in &mut releases {
-                    release.count = release.count.checked_mul(*count).ok_or(AccountingError::TooManySteps)?;
-                }
-                Ok(releases)
+                let times = times.checked_mul(*count).ok_or(AccountingError::TooManySteps)?;
+                if times == 0 { Ok(()) } else { event.add_to(loss, times) }
             }
-            Self::Composed { events } => {
-                let lists: Result<Vec<_>, _> = events.iter().map(Self::releases).collect();
-                Ok(lists?.concat())
-            }
+            Self::Composed { events } => events.iter().try_for_each(|event| event.add_to(loss, times)),
         }
     }
 }

@@ -5,8 +5,11 @@
 //! operating system for a key. Privacy loss always rounds up.
 
 mod calibrate;
+mod certificate;
 mod event;
+mod gaussian;
 mod ledger;
+mod loss;
 mod noise;
 mod rdp;
 mod sampling;
@@ -14,7 +17,11 @@ mod units;
 
 pub use calibrate::{epsilon_of, noise_multiplier};
 pub use event::DpEvent;
-pub use ledger::{Account, Amount, Refusal, Shares};
+pub use ledger::{
+    Account, Amount, Book, BookFault, Digest, Entry, EntryKind, Findings, Grant, GrantRecord, Price, Refusal,
+    ReservationRecord, Rule, Shares, UnitKind, Work, price,
+};
+pub use loss::Loss;
 pub use noise::{NoiseSource, Purpose, add_gaussian};
 pub use rdp::{AccountingError, Release, epsilon as rdp_epsilon};
 pub use sampling::poisson;

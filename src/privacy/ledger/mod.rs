@@ -1,0 +1,15 @@
+//! The rules of a budget, without a database: what a plan costs, what is admitted, what is written.
+
+mod account;
+mod amount;
+mod book;
+mod entry;
+mod grant;
+mod price;
+
+pub use account::{Account, Refusal, Shares};
+pub use amount::Amount;
+pub use book::{Book, BookFault, Findings};
+pub use entry::{Digest, Entry, EntryKind, FIRST, GrantRecord, RECORD_VERSION, ReservationRecord, UnitKind};
+pub use grant::Grant;
+pub use price::{Price, Rule, Work, price};
