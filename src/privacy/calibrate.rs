@@ -12,7 +12,13 @@ const SCALE: f64 = 1e4;
 /// # Errors
 /// [`AccountingError`] for trees without a rule and for too many steps.
 pub fn epsilon_of(event: &DpEvent, delta: Delta) -> Result<f64, AccountingError> {
-    epsilon(&event.releases()?, delta)
+    let loss = event.loss()?;
+    let mut releases = loss.sampled().to_vec();
+    if loss.mu2() > 0.0 {
+        let sigma = NoiseMultiplier::new(1.0 / loss.mu2().sqrt()).map_err(|_| AccountingError::Unreachable)?;
+        releases.push(Release { rate: SamplingRate::ALL, sigma, count: 1 });
+    }
+    epsilon(&releases, delta)
 }
 
 /// The least noise multiplier, rounded up to four decimals, with which `steps` Poisson-sampled

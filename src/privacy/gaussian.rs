@@ -15,7 +15,7 @@ use std::f64::consts::FRAC_1_SQRT_2;
 const ULPS: f64 = 2e-15;
 
 /// The upper tail of the standard normal distribution.
-pub(super) fn tail(z: f64) -> f64 {
+pub fn tail(z: f64) -> f64 {
     0.5 * libm::erfc(z * FRAC_1_SQRT_2)
 }
 
@@ -41,7 +41,7 @@ fn error(mu: f64, e: f64, near: f64, far: f64) -> f64 {
 }
 
 /// `delta(e)` of a Gaussian with mean `mu >= 0`, not below the exact value.
-pub(super) fn upper(mu: f64, e: f64) -> f64 {
+pub fn upper(mu: f64, e: f64) -> f64 {
     if mu == 0.0 {
         return (-e.exp_m1()).max(0.0);
     }
@@ -50,7 +50,7 @@ pub(super) fn upper(mu: f64, e: f64) -> f64 {
 }
 
 /// `delta(e)` of a Gaussian with mean `mu >= 0`, not above the exact value.
-pub(super) fn lower(mu: f64, e: f64) -> f64 {
+pub fn lower(mu: f64, e: f64) -> f64 {
     if mu == 0.0 {
         return (-e.exp_m1()).max(0.0);
     }
@@ -59,7 +59,7 @@ pub(super) fn lower(mu: f64, e: f64) -> f64 {
 }
 
 /// The largest mean whose profile passes below `(epsilon, delta)`, rounded down.
-pub(super) fn largest_mean(epsilon: f64, delta: f64) -> f64 {
+pub fn largest_mean(epsilon: f64, delta: f64) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     while upper(high, epsilon) <= delta {
         (low, high) = (high, 2.0 * high);
@@ -73,7 +73,7 @@ pub(super) fn largest_mean(epsilon: f64, delta: f64) -> f64 {
 }
 
 /// The least epsilon at which a Gaussian with mean `mu` has `delta`, rounded up.
-pub(super) fn epsilon(mu: f64, delta: f64) -> f64 {
+pub fn epsilon(mu: f64, delta: f64) -> f64 {
     if upper(mu, 0.0) <= delta {
         return 0.0;
     }

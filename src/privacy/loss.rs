@@ -46,11 +46,11 @@ impl Loss {
         !self.sampled.is_empty()
     }
 
-    pub(super) fn add_gaussian(&mut self, mean: f64, times: u32) {
+    pub fn add_gaussian(&mut self, mean: f64, times: u32) {
         self.mu2 = (self.mu2 + mean * mean * f64::from(times)) * (1.0 + 8.0 * f64::EPSILON);
     }
 
-    pub(super) fn add_discrete_gaussian(
+    pub fn add_discrete_gaussian(
         &mut self,
         s: f64,
         sensitivity: u32,
@@ -63,7 +63,7 @@ impl Loss {
         Ok(())
     }
 
-    pub(super) fn add_epsilon_delta(&mut self, epsilon: f64, delta: f64, times: u32) -> Result<(), AccountingError> {
+    pub fn add_epsilon_delta(&mut self, epsilon: f64, delta: f64, times: u32) -> Result<(), AccountingError> {
         // Outside of these the event says nothing, or is no number.
         if !(0.0..=30.0).contains(&epsilon) || !(0.0..1.0).contains(&delta) {
             return Err(AccountingError::UnknownEvent);
@@ -75,7 +75,7 @@ impl Loss {
         Ok(())
     }
 
-    pub(super) fn add_release(&mut self, release: Release) -> Result<(), AccountingError> {
+    pub fn add_release(&mut self, release: Release) -> Result<(), AccountingError> {
         if release.rate == SamplingRate::ALL {
             self.add_gaussian(1.0 / release.sigma.get(), release.count);
             return Ok(());

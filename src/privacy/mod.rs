@@ -11,10 +11,13 @@ mod gaussian;
 mod ledger;
 mod loss;
 mod noise;
+mod pld;
 mod rdp;
 mod sampling;
 mod units;
 
+pub use certificate::{certificate, residual};
+pub use gaussian::{epsilon as gaussian_epsilon, largest_mean as gaussian_mean, upper as gaussian_delta};
 pub use calibrate::{epsilon_of, noise_multiplier};
 pub use event::DpEvent;
 pub use ledger::{

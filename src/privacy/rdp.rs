@@ -35,6 +35,9 @@ pub enum AccountingError {
     /// An event without an accounting rule counts as infinite.
     #[error("the accountant has no rule for this event")]
     UnknownEvent,
+    /// A grid fine enough for the wanted precision would not fit into memory.
+    #[error("this composition needs too fine a grid: take more noise or fewer steps")]
+    TooFine,
     /// Nothing in the domain of the noise multiplier reaches the wanted epsilon.
     #[error(
         "no noise multiplier up to 1000 reaches this epsilon and delta: take fewer steps, a smaller batch, or a larger epsilon"
