@@ -8,9 +8,9 @@ create table datasets (
     rows_public   bigint not null,
     holdout       double precision not null,
     created_at    timestamptz not null default now(),
+    deleted_at    timestamptz,
     constraint datasets_pk primary key (id),
     constraint datasets_population_fk foreign key (population_id) references populations (id),
-    constraint datasets_name_unique unique (name),
     constraint datasets_name_not_empty check (name <> ''),
     constraint datasets_rows_public_positive check (rows_public > 0),
     constraint datasets_holdout_is_a_share check (holdout >= 0 and holdout <= 0.5)
@@ -23,14 +23,18 @@ comment on column datasets.schema is 'The declared columns in canonical form.';
 comment on column datasets.rows_public is 'About how many rows there are, as declared; the constant in every normaliser and sampling rate.';
 comment on column datasets.holdout is 'The share of uploaded rows, each chosen by an independent coin, that no training sees: reports test on them.';
 comment on column datasets.created_at is 'When it was declared.';
+comment on column datasets.deleted_at is 'When its rows were destroyed, if they were. What jobs made of them stays, and so does the budget.';
+create unique index datasets_name_unique on datasets (name) where deleted_at is null;
+comment on index datasets_name_unique is 'A name may be declared anew after a deletion; it stays bound to its population.';
+create index datasets_by_population on datasets (population_id);
 
 create table dataset_versions (
     dataset_id uuid not null,
     version    integer not null,
     rows       bigint not null,
     bytes      bigint not null,
-    sha256     text not null,
-    blob       text not null,
+    sha256     text,
+    blob       text,
     created_at timestamptz not null default now(),
     constraint dataset_versions_pk primary key (dataset_id, version),
     constraint dataset_versions_dataset_fk foreign key (dataset_id) references datasets (id),
@@ -41,6 +45,6 @@ comment on column dataset_versions.dataset_id is 'The dataset.';
 comment on column dataset_versions.version is '1, 2, 3 in the order of upload.';
 comment on column dataset_versions.rows is 'Rows accepted; custodian view.';
 comment on column dataset_versions.bytes is 'Bytes of the body as it was sent; custodian view.';
-comment on column dataset_versions.sha256 is 'SHA-256 of the body as it was sent, in hex; custodian view.';
-comment on column dataset_versions.blob is 'The blob that holds the encoded rows.';
+comment on column dataset_versions.sha256 is 'SHA-256 of the body as it was sent, in hex; custodian view. Null once the dataset is deleted.';
+comment on column dataset_versions.blob is 'The blob that holds the encoded rows; null once the dataset is deleted.';
 comment on column dataset_versions.created_at is 'When the upload was complete.';

@@ -14,8 +14,9 @@ create table jobs (
     population_id    uuid not null,
     request          jsonb not null,
     plan             jsonb not null,
-    epsilon_pico     bigint not null,
-    delta_atto       bigint not null,
+    epsilon          double precision not null,
+    delta            double precision not null,
+    price            jsonb not null,
     status           text not null default 'queued',
     stage            text,
     step             integer not null default 0,
@@ -55,8 +56,9 @@ comment on column jobs.dataset_version is 'The upload it trains on, fixed at sub
 comment on column jobs.population_id is 'Whose budget it spends.';
 comment on column jobs.request is 'The request as accepted.';
 comment on column jobs.plan is 'Steps, noise and events, fixed before the first private byte.';
-comment on column jobs.epsilon_pico is 'What it holds or has charged, epsilon in units of 1e-12.';
-comment on column jobs.delta_atto is 'What it holds or has charged, delta in units of 1e-18.';
+comment on column jobs.epsilon is 'The epsilon that it was planned for. Not what the ledger counts.';
+comment on column jobs.delta is 'The delta that it was planned for.';
+comment on column jobs.price is 'What it holds on the ledger and how that was found (privacy::Price).';
 comment on column jobs.status is 'queued, running, succeeded, failed or cancelled.';
 comment on column jobs.stage is 'The stage at work: stage1, stage2, generate, report.';
 comment on column jobs.step is 'Steps of the stage that are done.';
@@ -71,7 +73,7 @@ comment on column jobs.lease_expires_at is 'When another worker may claim it, by
 comment on column jobs.worker is 'Who holds, or last held, the lease.';
 comment on column jobs.blocks_allowed is 'Private blocks that the charge covers: those of the plan and its spares.';
 comment on column jobs.blocks_claimed is 'Private blocks begun, each counted before its noise key exists.';
-comment on column jobs.charged_at is 'When the whole plan was charged; nothing is given back after it.';
+comment on column jobs.charged_at is 'When it was first charged: the whole plan, of which nothing is given back, or its first block.';
 comment on column jobs.checkpoint is 'The blob to resume from: noised quantities only, never keys or samples.';
 comment on column jobs.error is 'The failure code, when failed.';
 comment on column jobs.created_at is 'When it was accepted.';

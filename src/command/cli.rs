@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use dp2stage::{http, store};
 
 use super::demo::DemoArguments;
-use super::{demo, key, logging, serve, service, work};
+use super::{demo, key, logging, serve, service, verify, work};
 use crate::config::Config;
 
 /// Turns private tables into differentially private synthetic tables with language models.
@@ -53,6 +53,11 @@ enum Command {
     /// Keys of the API.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Read ledgers from their first line and compute everything again: digests, sums, prices.
+    Verify {
+        /// A ledger as `GET /v1/datasets/{dataset}/ledger` gives it; without one, all of the database.
+        file: Option<PathBuf>,
+    },
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -69,6 +74,9 @@ impl Cli {
         if let Command::Openapi = self.command {
             print!("{}", http::document().to_yaml()?);
             return Ok(());
+        }
+        if let Command::Verify { file: Some(file) } = &self.command {
+            return verify::file(file);
         }
         let mut config = Config::load(self.config.as_deref())?;
         if self.state_dir.is_some() {
@@ -90,6 +98,7 @@ impl Cli {
                     database.close().await
                 }
                 Command::Key(KeyCommand::Create) => key::create(config).await,
+                Command::Verify { .. } => verify::database(config).await,
                 Command::Openapi => Ok(()),
             }
         })

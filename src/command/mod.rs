@@ -6,6 +6,7 @@ mod key;
 mod logging;
 mod serve;
 mod service;
+mod verify;
 mod work;
 
 pub use cli::Cli;

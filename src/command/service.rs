@@ -102,6 +102,7 @@ impl Service {
             limits: config.upload_limits(),
             pool: database.pool.clone(),
             open,
+            figures: http::Figures::default(),
             stopping: stopping.clone(),
         };
         let crew = tokio::spawn(supervise(crew(&config, &database)?, database.pool.clone(), stopping.clone()));

@@ -9,6 +9,7 @@ mod checkpoint;
 mod defaults;
 mod dp_step;
 mod generate;
+mod largest;
 mod optimiser;
 mod plan;
 mod ports;
@@ -18,6 +19,7 @@ mod stage_two;
 
 pub use checkpoint::{BadCheckpoint, Checkpoint};
 pub use dp_step::{Chance, Mechanism, PrivateRows, Work};
+pub use largest::{largest_next_epsilon, price_or_beyond};
 pub use optimiser::{Adam, AdamSettings, Schedule};
 pub use plan::{Facts, Overrides, Plan, PlanError, PrivateStage, PublicStage};
 pub use ports::{FreshKey, Halt, Host, Meter, Progress, Stage, Stop, Streams, Vault, system_key};

@@ -1,10 +1,12 @@
 //! A job as steps and events, known before the first one runs: a pure function of public facts.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::model::{Config, Initial};
 use crate::privacy::{
-    AccountingError, ClippingNorm, Delta, DpEvent, Epsilon, NoiseMultiplier, SamplingRate, UnitError, noise_multiplier,
+    AccountingError, ClippingNorm, Delta, DpEvent, Epsilon, NoiseMultiplier, SamplingRate, UnitError, Work,
+    noise_multiplier,
 };
 use crate::tabular::{Codec, Schema};
 
@@ -142,6 +144,12 @@ impl PrivateStage {
         self.blocks * self.block_steps
     }
 
+    /// One step, as the accountant sees it.
+    #[must_use]
+    pub fn step(&self) -> DpEvent {
+        DpEvent::gaussian(self.noise).poisson_sampled(self.rate)
+    }
+
     /// Private steps that are charged.
     #[must_use]
     pub fn charged_steps(&self) -> u32 {
@@ -159,7 +167,6 @@ impl Plan {
         let codec = Codec::new(facts.schema);
         let model = defaults::model(&codec);
         let private = private_stage(facts, overrides, &codec, &model)?;
-        let step = DpEvent::gaussian(private.noise).poisson_sampled(private.rate);
         Ok(Self {
             rows_public: facts.rows_public,
             model,
@@ -167,7 +174,27 @@ impl Plan {
             public: defaults::public_stage(&codec),
             private,
             rows: facts.rows,
-            event: step.self_composed(private.charged_steps()),
+            event: private.step().self_composed(private.charged_steps()),
+        })
+    }
+
+    /// Everything private that may happen, block by block, for the ledger.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        let PrivateStage { blocks, block_steps, spare_blocks, .. } = self.private;
+        Work { opening: None, block: self.private.step().self_composed(block_steps), blocks, spare_blocks }
+    }
+
+    /// Facts about the mechanisms that the accounting rests on, for whoever reads the ledger.
+    #[must_use]
+    pub fn facts(&self) -> Value {
+        json!({
+            "clipping_norm": self.private.clipping_norm,
+            "normaliser": self.private.rate.get() * self.rows_public as f64,
+            "sampler": "poisson",
+            "noise": "gaussian, drawn once a step in f64 from ChaCha20 keyed by the operating system",
+            "neighbours": "add or remove one unit",
+            "releases": "the weights after every step",
         })
     }
 

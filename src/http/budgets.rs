@@ -2,75 +2,53 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
-use serde_json::Value;
-use time::OffsetDateTime;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::dataset_view::Grant;
+use super::budget_entry::EntryView;
 use super::extract::{Body, Name};
+use super::planning::Planner;
 use super::problem::Problem;
 use super::state::App;
-use crate::privacy::Account;
-use crate::store::{self, Entry, EntryKind};
+use crate::privacy::{Book, Delta, Epsilon, Grant, UnitKind};
+use crate::store;
 
-/// How a budget stands. Shares are parts of the grant and add up to 1; a grant counts in epsilon and
-/// in delta, and the shares are of the one of which more is gone.
+/// How the budget of a population stands: of one dataset, or of all that share it.
+///
+/// What is counted is not epsilon: jobs are compared with Gaussians, whose squared means add up, so
+/// many jobs cost less than the sum of their epsilons. Shares are parts of what the grant buys and add
+/// up to 1.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BudgetView {
-    /// The granted epsilon: what is guaranteed over the whole life of the dataset.
+    /// The people whose budget this is.
+    population: Uuid,
+    /// What one unit of privacy is: the guarantee is about adding or removing all rows of one.
+    unit: UnitKind,
+    /// About how many units there are, as declared.
+    units_public: i64,
+    /// The granted epsilon.
     epsilon: f64,
     /// The granted delta.
     delta: f64,
+    /// What is guaranteed, at any time, about everything that was and will be released: the grant.
+    epsilon_guaranteed: f64,
     /// The share that was charged. Never falls.
     spent: f64,
     /// The share that admitted jobs hold.
     reserved: f64,
     /// The share that is free.
     remaining: f64,
-    /// The largest epsilon of a single job that would be admitted now.
+    /// The largest epsilon of a single job with the defaults that would be admitted now.
     largest_next_epsilon: f64,
+    /// The epsilon, at the grant's delta, that everything charged would have, had it been planned in
+    /// advance. Not a guarantee: jobs may have been chosen by what others released. Null where the
+    /// accountant has no answer.
+    epsilon_if_preplanned: Option<f64>,
+    /// The digest of the last entry; each entry's covers all before it.
+    head: String,
     /// Everything that was written about it, oldest first.
     entries: Vec<EntryView>,
-}
-
-/// One line of the ledger.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct EntryView {
-    /// The job, unless it is a grant.
-    job_id: Option<Uuid>,
-    /// What happened.
-    kind: EntryKind,
-    /// The mechanism, on charges: a tree with the names of Google's `dp_accounting.DpEvent`.
-    #[schema(value_type = Option<Object>)]
-    event: Option<Value>,
-    /// How much epsilon.
-    epsilon: f64,
-    /// How much delta.
-    delta: f64,
-    /// The share of the grant, as it is now.
-    share: f64,
-    /// The state of the job, unless it is a grant.
-    state: Option<String>,
-    /// When it was written.
-    #[serde(with = "time::serde::rfc3339")]
-    at: OffsetDateTime,
-}
-
-impl EntryView {
-    fn of(entry: Entry, account: &Account) -> Self {
-        Self {
-            job_id: entry.job_id,
-            kind: entry.kind,
-            event: entry.event,
-            epsilon: entry.amount.epsilon(),
-            delta: entry.amount.delta(),
-            share: entry.amount.share_of(account.granted),
-            state: entry.job_status,
-            at: entry.at,
-        }
-    }
 }
 
 /// How the budget of a dataset stands.
@@ -78,24 +56,54 @@ impl EntryView {
     params(("dataset" = String, Path, description = "id or name")), responses(
     (status = 200, body = BudgetView),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
+    (status = 500, description = "`ledger_damaged`: an entry was changed behind the service's back", content_type = "application/problem+json"),
 ))]
 pub(super) async fn get(State(app): State<App>, Name(name): Name) -> Result<Json<BudgetView>, Problem> {
     let dataset = store::find_dataset(&app.pool, &name).await?;
     let budget = store::budget(&app.pool, dataset.population_id).await?;
-    let (account, shares) = (budget.account, budget.account.shares());
+    let findings = budget.verify(false).map_err(|fault| Problem::ledger_damaged(&fault))?;
+    let (account, head) = (findings.account, findings.head);
+    let planner = Planner::default_for(&dataset, account.grant)?;
+    let largest = app.figures.get(planner.name(dataset.id), head, move || Some(planner.largest(&account))).await?;
+    let events = findings.clone();
+    let preplanned = move || events.epsilon_if_preplanned();
+    let epsilon_if_preplanned =
+        app.figures.get(format!("preplanned {}", budget.population.id), head, preplanned).await?;
+    let shares = account.shares();
     Ok(Json(BudgetView {
-        epsilon: account.granted.epsilon(),
-        delta: account.granted.delta(),
+        population: budget.population.id,
+        unit: findings.unit,
+        units_public: findings.units_public,
+        epsilon: account.grant.epsilon.get(),
+        delta: account.grant.delta.get(),
+        epsilon_guaranteed: account.grant.epsilon.get(),
         spent: shares.spent,
         reserved: shares.reserved,
         remaining: shares.remaining,
-        largest_next_epsilon: account.largest_next_epsilon(),
-        entries: budget.entries.into_iter().map(|e| EntryView::of(e, &account)).collect(),
+        largest_next_epsilon: largest.unwrap_or_default(),
+        epsilon_if_preplanned,
+        head: hex::encode(head),
+        entries: EntryView::of(&budget, account.cap),
     }))
 }
 
-/// Raise the grant to a new (epsilon, delta), in both at least what it was. What was spent stays.
-#[utoipa::path(post, path = "/v1/datasets/{dataset}/budget", tag = "budgets", request_body = Grant,
+/// A larger grant.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raise {
+    /// The new epsilon, at least what it was.
+    #[schema(example = 4.0)]
+    epsilon: f64,
+    /// The delta as it was; need not be given.
+    #[serde(default)]
+    delta: Option<f64>,
+}
+
+/// Raise the grant to a larger epsilon. Its delta stays what it was, and what was spent stays spent.
+///
+/// Each grant is kept for what is released while it holds: whoever raises it after having seen results
+/// has the guarantee of the larger one.
+#[utoipa::path(post, path = "/v1/datasets/{dataset}/budget", tag = "budgets", request_body = Raise,
     params(("dataset" = String, Path, description = "id or name")), responses(
     (status = 200, body = BudgetView),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
@@ -104,10 +112,23 @@ pub(super) async fn get(State(app): State<App>, Name(name): Name) -> Result<Json
 pub(super) async fn raise(
     State(app): State<App>,
     Name(name): Name,
-    Body(grant): Body<Grant>,
+    Body(raise): Body<Raise>,
 ) -> Result<Json<BudgetView>, Problem> {
     let dataset = store::find_dataset(&app.pool, &name).await?;
-    let amount = grant.amount(dataset.rows_public, "delta")?;
-    store::raise(&app.pool, dataset.population_id, amount).await?;
+    let before = store::population(&app.pool, dataset.population_id).await?.account.grant;
+    let delta = raise.delta.map_or(Ok(before.delta), Delta::new)?;
+    store::raise(&app.pool, dataset.population_id, Grant { epsilon: Epsilon::new(raise.epsilon)?, delta }).await?;
     get(State(app), Name(name)).await
+}
+
+/// The whole ledger of a dataset's population: every line with its mechanisms, price and digest.
+/// `dp2stage verify FILE` recomputes all of it from this document alone.
+#[utoipa::path(get, path = "/v1/datasets/{dataset}/ledger", tag = "budgets",
+    params(("dataset" = String, Path, description = "id or name")), responses(
+    (status = 200, description = "the lines in order", body = Object),
+    (status = 404, description = "`not_found`", content_type = "application/problem+json"),
+))]
+pub(super) async fn ledger(State(app): State<App>, Name(name): Name) -> Result<Json<Book>, Problem> {
+    let dataset = store::find_dataset(&app.pool, &name).await?;
+    Ok(Json(store::budget(&app.pool, dataset.population_id).await?.book))
 }

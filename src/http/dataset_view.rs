@@ -6,9 +6,9 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::json::{object, word};
+use super::json::{object, optional_object, word};
 use super::problem::Problem;
-use crate::privacy::{Amount, Delta, Epsilon};
+use crate::privacy::{self, Delta, Epsilon};
 use crate::store::{Dataset, Version};
 
 /// What a custodian declares.
@@ -29,9 +29,13 @@ pub(super) struct DatasetRequest {
     /// What one unit of privacy is; `{"kind": "row"}` unless given.
     #[serde(default, deserialize_with = "object")]
     pub privacy_unit: PrivacyUnit,
-    /// The privacy that all jobs together may spend.
-    #[serde(deserialize_with = "object")]
-    pub budget: Grant,
+    /// The privacy that all jobs together may spend; left out where `population` is given.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub budget: Option<Grant>,
+    /// The population whose budget the jobs spend, where the table holds rows of people who are
+    /// protected by a budget already: see `population` in the answer to the first declaration.
+    #[serde(default)]
+    pub population: Option<Uuid>,
     /// About how many rows there are: a number that you are willing to publish. It sets sampling
     /// rates and normalisers; it is never counted from the rows.
     #[schema(example = 32000, minimum = 1)]
@@ -87,18 +91,18 @@ pub(super) struct Grant {
 }
 
 impl Grant {
-    /// The grant in units of the ledger, for this many declared rows; `at` is its place in the request.
+    /// The grant, for this many declared units; `at` is its place in the request.
     ///
     /// A mechanism that publishes one whole row has delta 1/n: a promise with so large a delta would
     /// mean nothing, and is refused.
-    pub fn amount(self, rows_public: i64, at: &str) -> Result<Amount, Problem> {
-        let (epsilon, delta) = (Epsilon::new(self.epsilon)?, Delta::new(self.delta)?);
-        let most = 1.0 / rows_public as f64;
-        if delta.get() >= most {
+    pub fn checked(self, units_public: i64, at: &str) -> Result<privacy::Grant, Problem> {
+        let grant = privacy::Grant { epsilon: Epsilon::new(self.epsilon)?, delta: Delta::new(self.delta)? };
+        let most = 1.0 / units_public as f64;
+        if grant.delta.get() >= most {
             let detail = format!("delta must be below 1/rows_public = {most:.1e}, better below a tenth of it");
             return Err(Problem::invalid(at, detail));
         }
-        Ok(Amount::grant(epsilon, delta))
+        Ok(grant)
     }
 }
 

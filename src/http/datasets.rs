@@ -8,9 +8,11 @@ use axum::response::IntoResponse;
 use super::dataset_view::{Access, DatasetRequest, DatasetView, PrivacyUnit};
 use super::extract::{Body, Name, Params};
 use super::page::{Page, PageParams};
-use super::problem::Problem;
+use super::planning::aside;
+use super::problem::{Problem, storage};
 use super::state::App;
-use crate::store::{self, NewDataset};
+use crate::privacy::UnitKind;
+use crate::store::{self, Allowance, NewBudget, NewDataset};
 use crate::tabular::Declaration;
 
 /// Declare a table and grant its budget. Everything in the request is public.
@@ -52,8 +54,28 @@ fn check(request: &DatasetRequest, declaration: &Declaration) -> Result<NewDatas
         schema: declaration.schema.to_json(),
         rows_public,
         holdout: request.holdout,
-        grant: request.budget.amount(rows_public, "budget.delta")?,
+        allowance: allowance(request, rows_public)?,
     })
+}
+
+/// A budget of its own, or that of a population: one of the two.
+fn allowance(request: &DatasetRequest, units_public: i64) -> Result<Allowance, Problem> {
+    let unit = UnitKind::Row;
+    match (request.budget, request.population) {
+        (Some(grant), None) => {
+            let grant = grant.checked(units_public, "budget.delta")?;
+            Ok(Allowance::Granted(NewBudget { grant, unit, units_public }))
+        }
+        (None, Some(population)) => Ok(Allowance::Shared(population, unit)),
+        (Some(_), Some(_)) => {
+            let detail = "a population has a budget already: leave `budget` out, or `population`";
+            Err(Problem::invalid("budget", detail))
+        }
+        (None, None) => {
+            let detail = "grant a budget, {\"epsilon\": ..., \"delta\": ...}, or name the `population` that has one";
+            Err(Problem::invalid("budget", detail))
+        }
+    }
 }
 
 /// All datasets, in the order of their declaration.
@@ -71,6 +93,23 @@ pub(super) async fn list(
         items.push(DatasetView::of(dataset, rows, Vec::new()));
     }
     Ok(Json(Page::cut(items, limit, |d| d.id)))
+}
+
+/// Delete a dataset: its rows, and the exact reports on them, are destroyed. What jobs released
+/// stays, and so does the budget: the same name, declared anew, goes on spending it.
+#[utoipa::path(delete, path = "/v1/datasets/{dataset}", tag = "datasets",
+    params(("dataset" = String, Path, description = "id or name")), responses(
+    (status = 204, description = "deleted"),
+    (status = 404, description = "`not_found`", content_type = "application/problem+json"),
+    (status = 409, description = "`state_conflict`: jobs on it are queued or running", content_type = "application/problem+json"),
+))]
+pub(super) async fn delete(State(app): State<App>, Name(name): Name) -> Result<StatusCode, Problem> {
+    let dataset = store::find_dataset(&app.pool, &name).await?;
+    let blobs = store::delete_dataset(&app.pool, dataset.id).await?;
+    let folder = app.blobs.clone();
+    let removed = aside(move || blobs.iter().try_for_each(|blob| folder.remove(blob))).await?;
+    removed.map_err(|e| storage(&e))?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// One dataset, by id or name.

@@ -8,7 +8,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::problem::Problem;
-use crate::privacy::Amount;
 use crate::store::{self, Job, JobStatus};
 
 /// A job and where it stands.
@@ -22,7 +21,7 @@ pub(super) struct JobView {
     dataset: String,
     /// How far it is; null before it first ran.
     progress: Option<ProgressView>,
-    /// What it costs.
+    /// The epsilon that it was planned for; what it takes of the budget is on the ledger.
     epsilon: EpsilonView,
     /// The delta that goes with the epsilon.
     delta: f64,
@@ -66,7 +65,7 @@ struct ProgressView {
     eta_seconds: Option<f64>,
 }
 
-/// What a job costs. One of the two is 0, or both when the reservation was handed back.
+/// The epsilon of the job by itself. One of the two is 0, or both when the reservation was handed back.
 #[derive(Debug, Serialize, ToSchema)]
 struct EpsilonView {
     /// Held, and handed back if the job ends before it touches a private row.
@@ -101,7 +100,6 @@ impl JobView {
 
     /// The view of a job whose place in the queue is known or not asked for.
     pub fn of(job: Job, queue_position: Option<i64>) -> Self {
-        let amount = Amount { epsilon_pico: job.epsilon_pico, delta_atto: job.delta_atto };
         let charged = job.charged_at.is_some();
         let held = !charged && !job.status.is_final();
         let result = |what: &str| (job.status == JobStatus::Succeeded).then(|| format!("/v1/jobs/{}/{what}", job.id));
@@ -110,10 +108,10 @@ impl JobView {
             status: job.status,
             progress: ProgressView::of(&job),
             epsilon: EpsilonView {
-                reserved: if held { amount.epsilon() } else { 0.0 },
-                charged: if charged { amount.epsilon() } else { 0.0 },
+                reserved: if held { job.epsilon } else { 0.0 },
+                charged: if charged { job.epsilon } else { 0.0 },
             },
-            delta: amount.delta(),
+            delta: job.delta,
             attempts: job.attempts,
             queue_position,
             links: Links {

@@ -5,16 +5,20 @@
 //! framework itself refuses in the same form.
 
 mod auth;
+mod budget_entry;
 mod budgets;
 mod dataset_view;
 mod datasets;
 mod extract;
+mod figures;
 mod health;
+mod job_request;
 mod job_view;
 mod jobs;
 mod json;
 mod openapi;
 mod page;
+mod planning;
 mod problem;
 mod request_id;
 mod results;
@@ -24,6 +28,7 @@ mod state;
 mod submission;
 
 pub use auth::{IssuedKey, issue};
+pub use figures::Figures;
 pub use openapi::document;
 pub use problem::Problem;
 pub use router::router;

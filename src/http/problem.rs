@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use crate::privacy::{Refusal, UnitError};
+use crate::privacy::{BookFault, Refusal, UnitError};
 use crate::store::StoreError;
 use crate::tabular::{SchemaError, UploadError};
 
@@ -37,6 +37,14 @@ impl Problem {
     pub fn invalid(at: &str, detail: impl Into<String>) -> Self {
         let title = "The request is not valid";
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "request_invalid", title, detail).with("at", at)
+    }
+
+    /// 500 for a ledger that does not add up. The log says where.
+    #[must_use]
+    pub fn ledger_damaged(fault: &BookFault) -> Self {
+        tracing::error!(%fault, "a ledger is damaged");
+        let detail = "the ledger was changed behind the service's back; `dp2stage verify` on the server says where";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "ledger_damaged", "The ledger does not add up", detail)
     }
 
     /// The problem that stands for a bare error status of the framework.
@@ -98,8 +106,10 @@ impl From<StoreError> for Problem {
             E::NameTaken => of(StatusCode::CONFLICT, "state_conflict", "The name is taken"),
             E::NoRows => of(StatusCode::CONFLICT, "state_conflict", "The dataset has no rows"),
             E::StateConflict(_) => of(StatusCode::CONFLICT, "state_conflict", "The job is in a final state"),
+            E::DatasetInUse => of(StatusCode::CONFLICT, "state_conflict", "The dataset is in use"),
+            E::PopulationMismatch(_) => of(StatusCode::CONFLICT, "state_conflict", "The budget is another one"),
+            E::Stale => of(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment"),
             E::GrantLowered => of(StatusCode::UNPROCESSABLE_ENTITY, "request_invalid", "The request is not valid"),
-            E::BudgetExhausted(refusal) => exhausted(&refusal),
             E::IdempotencyMismatch => {
                 of(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_mismatch", "The key belongs to another request")
             }
@@ -112,7 +122,12 @@ impl From<StoreError> for Problem {
                 Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)
             }
             E::Blob(cause) => storage(&cause),
-            other @ (E::LeaseLost | E::Cancelled | E::ReservationExhausted | E::Migration(_) | E::Unreadable(_)) => {
+            other @ (E::BudgetExhausted(_)
+            | E::LeaseLost
+            | E::Cancelled
+            | E::ReservationExhausted
+            | E::Migration(_)
+            | E::Unreadable(_)) => {
                 tracing::error!(error = %other, "an error that no route should meet");
                 Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)
             }
@@ -120,17 +135,19 @@ impl From<StoreError> for Problem {
     }
 }
 
-fn exhausted(refusal: &Refusal) -> Problem {
+/// A job that does not fit, and the largest epsilon with which the same job would.
+pub(super) fn exhausted(refusal: &Refusal, largest_next_epsilon: f64) -> Problem {
     let detail = format!(
-        "the job asks for {:.4} of the grant and {:.4} remains; the largest epsilon that still fits is {}",
-        refusal.requested, refusal.shares.remaining, refusal.largest_next_epsilon
+        "the job asks for {:.4} of the budget and {:.4} remains; the largest epsilon with which it still fits is \
+         {largest_next_epsilon}",
+        refusal.requested, refusal.shares.remaining,
     );
     Problem::new(StatusCode::CONFLICT, "budget_exhausted", "The budget does not allow this job", detail)
         .with("requested", refusal.requested)
         .with("spent", refusal.shares.spent)
         .with("reserved", refusal.shares.reserved)
         .with("remaining", refusal.shares.remaining)
-        .with("largest_next_epsilon", refusal.largest_next_epsilon)
+        .with("largest_next_epsilon", largest_next_epsilon)
 }
 
 /// A fault of the folder of blobs: a full disk is said so, the rest is ours.

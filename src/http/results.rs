@@ -55,7 +55,7 @@ pub(super) async fn synthetic(
 ) -> Result<Response, Problem> {
     let Format::Csv = params.format;
     let job = succeeded(&app, id).await?;
-    let dataset = store::find_dataset(&app.pool, &job.dataset_id.to_string()).await?;
+    let dataset = store::dataset_of_job(&app.pool, job.id).await?;
     let schema = dataset.declared()?;
     let artifact = store::artifact(&app.pool, id, ArtifactKind::Synthetic).await?;
     let (chunks, text) = mpsc::channel(2);

@@ -38,9 +38,10 @@ pub fn router(app: App) -> Router {
 pub(super) fn guarded_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(datasets::create, datasets::list))
-        .routes(routes!(datasets::get))
+        .routes(routes!(datasets::get, datasets::delete))
         .routes(routes!(rows::put))
         .routes(routes!(budgets::get, budgets::raise))
+        .routes(routes!(budgets::ledger))
         .routes(routes!(submission::submit, jobs::list))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::cancel))

@@ -3,6 +3,7 @@
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
+use super::figures::Figures;
 use crate::store::{Bell, Blobs};
 use crate::tabular::UploadLimits;
 
@@ -19,6 +20,8 @@ pub struct App {
     pub limits: UploadLimits,
     /// Whether callers need no key: loopback development only.
     pub open: bool,
+    /// Figures that were computed before.
+    pub figures: Figures,
     /// Cancelled when the server stops, so that waiting requests end.
     pub stopping: CancellationToken,
 }

@@ -46,16 +46,16 @@ impl Loss {
         !self.sampled.is_empty()
     }
 
+    /// Adds `times` Gaussian releases of this mean.
     pub fn add_gaussian(&mut self, mean: f64, times: u32) {
         self.mu2 = (self.mu2 + mean * mean * f64::from(times)) * (1.0 + 8.0 * f64::EPSILON);
     }
 
-    pub fn add_discrete_gaussian(
-        &mut self,
-        s: f64,
-        sensitivity: u32,
-        times: u32,
-    ) -> Result<(), AccountingError> {
+    /// Adds `times` tables with discrete Gaussian noise of deviation `s`.
+    ///
+    /// # Errors
+    /// [`AccountingError::UnknownEvent`] below `s = 1` and for a sensitivity of 0.
+    pub fn add_discrete_gaussian(&mut self, s: f64, sensitivity: u32, times: u32) -> Result<(), AccountingError> {
         if s < 1.0 || sensitivity == 0 {
             return Err(AccountingError::UnknownEvent);
         }
@@ -63,6 +63,10 @@ impl Loss {
         Ok(())
     }
 
+    /// Adds `times` mechanisms of which no more than (epsilon, delta) is known.
+    ///
+    /// # Errors
+    /// [`AccountingError::UnknownEvent`] where the pair says nothing.
     pub fn add_epsilon_delta(&mut self, epsilon: f64, delta: f64, times: u32) -> Result<(), AccountingError> {
         // Outside of these the event says nothing, or is no number.
         if !(0.0..=30.0).contains(&epsilon) || !(0.0..1.0).contains(&delta) {
@@ -75,6 +79,10 @@ impl Loss {
         Ok(())
     }
 
+    /// Adds releases on Poisson samples.
+    ///
+    /// # Errors
+    /// [`AccountingError::TooManySteps`] when they cannot be counted.
     pub fn add_release(&mut self, release: Release) -> Result<(), AccountingError> {
         if release.rate == SamplingRate::ALL {
             self.add_gaussian(1.0 / release.sigma.get(), release.count);

@@ -16,13 +16,13 @@ mod rdp;
 mod sampling;
 mod units;
 
-pub use certificate::{certificate, residual};
-pub use gaussian::{epsilon as gaussian_epsilon, largest_mean as gaussian_mean, upper as gaussian_delta};
 pub use calibrate::{epsilon_of, noise_multiplier};
+pub use certificate::{certificate, residual};
 pub use event::DpEvent;
+pub use gaussian::{epsilon as gaussian_epsilon, largest_mean as gaussian_mean, upper as gaussian_delta};
 pub use ledger::{
-    Account, Amount, Book, BookFault, Digest, Entry, EntryKind, Findings, Grant, GrantRecord, Price, Refusal,
-    ReservationRecord, Rule, Shares, UnitKind, Work, price,
+    Account, Amount, Book, BookFault, Digest, Entry, EntryKind, Findings, Grant, GrantRecord, Price, RECORD_VERSION,
+    Refusal, ReservationRecord, Rule, Shares, UnitKind, Work, price,
 };
 pub use loss::Loss;
 pub use noise::{NoiseSource, Purpose, add_gaussian};

@@ -57,11 +57,6 @@ const TAIL: f64 = 14.0;
 const MAX_ORDER_OVER_SIGMA: f64 = 2e4;
 
 impl Release {
-    /// A Gaussian release on all rows.
-    pub(super) fn gaussian(sigma: NoiseMultiplier) -> Self {
-        Self { rate: SamplingRate::ALL, sigma, count: 1 }
-    }
-
     /// The Renyi divergence of order `order > 1` of all `count` releases, in nats; infinite where
     /// the order is too large to be worth integrating.
     fn divergence(&self, order: f64) -> f64 {

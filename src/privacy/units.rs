@@ -42,6 +42,12 @@ macro_rules! unit {
             }
         }
 
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
         impl From<$name> for f64 {
             fn from(unit: $name) -> f64 {
                 unit.0
@@ -52,12 +58,17 @@ macro_rules! unit {
 
 unit! {
     /// Epsilon: the bound on the privacy loss, in nats.
-    Epsilon, "epsilon", "a number from 0.001 to 1000", |x| (1e-3..=1e3).contains(&x)
+    Epsilon, "epsilon", "a number from 0.001 to 1000", |x| (Self::LEAST..=1e3).contains(&x)
 }
 unit! {
     /// Delta: the probability with which the bound may fail.
     Delta, "delta", "a number from 1e-15 to 0.1", |x| (1e-15..=0.1).contains(&x)
 }
+impl Epsilon {
+    /// The smallest epsilon of the domain.
+    pub const LEAST: f64 = 1e-3;
+}
+
 impl Delta {
     /// The smallest delta of the domain.
     pub const SMALLEST: Self = Self(1e-15);

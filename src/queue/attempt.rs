@@ -53,12 +53,11 @@ async fn work(
             return store::hand_back(&worker.pool, lease, Some(worker.terms.wait_after(claimed.attempts))).await;
         }
     };
-    let event = serde_json::to_value(&task.plan.event).map_err(|_| StoreError::Unreadable("a plan"))?;
     let tether = Arc::new(Tether::new(
         worker.pool.clone(),
         worker.blobs.clone(),
         (lease, worker.terms, sent),
-        (event, claimed.checkpoint.clone()),
+        claimed.checkpoint.clone(),
         drain,
     ));
     let heartbeat = tokio::spawn(heartbeat::beat(tether.clone(), worker.bell.clone()));

@@ -4,7 +4,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use sqlx::PgPool;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +25,6 @@ pub struct Tether {
     pub(super) drain: CancellationToken,
     runtime: Handle,
     blobs: Blobs,
-    event: Value,
     cancelled: AtomicBool,
     state: Mutex<State>,
 }
@@ -41,14 +39,13 @@ struct State {
 }
 
 impl Tether {
-    /// A hold on a job that was claimed by a statement sent at `sent`. `event` is what the ledger
-    /// says when the plan is charged.
+    /// A hold on a job that was claimed by a statement sent at `sent`.
     #[must_use]
     pub fn new(
         pool: PgPool,
         blobs: Blobs,
         (lease, terms, sent): (Lease, LeaseTerms, Instant),
-        (event, checkpoint): (Value, Option<String>),
+        checkpoint: Option<String>,
         drain: CancellationToken,
     ) -> Self {
         let state = State {
@@ -59,7 +56,7 @@ impl Tether {
             checkpoint,
         };
         let (runtime, cancelled) = (Handle::current(), AtomicBool::new(false));
-        Self { pool, lease, terms, drain, runtime, blobs, event, cancelled, state: Mutex::new(state) }
+        Self { pool, lease, terms, drain, runtime, blobs, cancelled, state: Mutex::new(state) }
     }
 
     /// Records a renewal that was sent at `sent`.
@@ -152,7 +149,7 @@ impl Meter for Tether {
         if self.drain.is_cancelled() {
             return Err(Halt::Draining);
         }
-        self.persist(|| store::claim_block(&self.pool, self.lease, block as i32, &self.event))
+        self.persist(|| store::claim_block(&self.pool, self.lease, block as i32))
     }
 }
 

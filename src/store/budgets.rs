@@ -1,214 +1,145 @@
-//! Budgets and the entries of the ledger.
+//! Budgets: granting, raising, reading the whole ledger.
 
-use serde_json::Value;
-use sqlx::{PgConnection, PgExecutor, PgPool};
-use time::OffsetDateTime;
+use std::collections::HashMap;
+
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::error::StoreError;
-use crate::privacy::{Account, Amount};
+use super::jobs::JobStatus;
+use super::populations::{Line, Population, lock, population, post};
+use crate::privacy::{Amount, Book, BookFault, Entry, EntryKind, Findings, Grant, GrantRecord, UnitKind};
 
-/// A budget with everything that was written about it.
+/// A budget with everything that was written about it, read in one snapshot.
 #[derive(Clone, Debug)]
 pub struct Budget {
-    /// The totals.
-    pub account: Account,
-    /// The entries, oldest first.
-    pub entries: Vec<Entry>,
+    /// The totals, as they are kept beside the ledger.
+    pub population: Population,
+    /// The ledger.
+    pub book: Book,
+    /// The states of the jobs that are named in it.
+    pub jobs: HashMap<Uuid, JobStatus>,
 }
 
-/// One line of the ledger.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The job, unless it is a grant.
-    pub job_id: Option<Uuid>,
-    /// What happened.
-    pub kind: EntryKind,
-    /// How much.
-    pub amount: Amount,
-    /// The mechanism, on charges.
-    pub event: Option<Value>,
-    /// When.
-    pub at: OffsetDateTime,
-    /// The state of the job, unless it is a grant.
-    pub job_status: Option<String>,
-}
-
-/// What a line of the ledger says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type, serde::Serialize, utoipa::ToSchema)]
-#[sqlx(type_name = "text", rename_all = "lowercase")]
-#[serde(rename_all = "lowercase")]
-pub enum EntryKind {
-    /// The custodian allowed it.
-    Grant,
-    /// An admitted job holds it.
-    Reservation,
-    /// Irrevocable, written before the first noise was drawn.
-    Charge,
-    /// A reservation handed back untouched.
-    Release,
-}
-
-struct Totals {
-    granted_epsilon_pico: i64,
-    granted_delta_atto: i64,
-    spent_epsilon_pico: i64,
-    spent_delta_atto: i64,
-    reserved_epsilon_pico: i64,
-    reserved_delta_atto: i64,
-}
-
-impl From<Totals> for Account {
-    fn from(t: Totals) -> Self {
-        let amount = |epsilon_pico, delta_atto| Amount { epsilon_pico, delta_atto };
-        Self {
-            granted: amount(t.granted_epsilon_pico, t.granted_delta_atto),
-            spent: amount(t.spent_epsilon_pico, t.spent_delta_atto),
-            reserved: amount(t.reserved_epsilon_pico, t.reserved_delta_atto),
+impl Budget {
+    /// Reads the ledger from its first line and compares the totals; `prices` as in [`Book::verify`].
+    ///
+    /// # Errors
+    /// [`BookFault`].
+    pub fn verify(&self, prices: bool) -> Result<Findings, BookFault> {
+        let findings = self.book.verify(prices)?;
+        let kept = &self.population;
+        let told = (findings.account, findings.unit, findings.units_public, findings.head);
+        if told != (kept.account, kept.unit, kept.units_public, kept.head) || kept.entries != self.book.len() {
+            let what = "the totals that are kept beside the ledger are not what it says";
+            return Err(BookFault { seq: 0, what: what.to_owned() });
         }
+        Ok(findings)
     }
 }
 
-/// A budget as it stands, read in one snapshot.
+/// A budget as it stands, with its ledger.
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
-pub async fn budget(pool: &PgPool, population: Uuid) -> Result<Budget, StoreError> {
+pub async fn budget(pool: &PgPool, id: Uuid) -> Result<Budget, StoreError> {
     let mut tx = pool.begin().await?;
     sqlx::query!("set transaction isolation level repeatable read read only").execute(&mut *tx).await?;
-    let account = account(&mut *tx, population).await?;
-    let entries = sqlx::query!(
-        r#"select l.job_id, l.kind as "kind: EntryKind", l.epsilon_pico, l.delta_atto, l.event, l.at,
-                  j.status as "status?"
-           from ledger_entries l left join jobs j on j.id = l.job_id
-           where l.population_id = $1 order by l.id"#,
-        population,
-    )
-    .fetch_all(&mut *tx)
-    .await?
-    .into_iter()
-    .map(|e| Entry {
-        job_id: e.job_id,
-        kind: e.kind,
-        amount: Amount { epsilon_pico: e.epsilon_pico, delta_atto: e.delta_atto },
-        event: e.event,
-        at: e.at,
-        job_status: e.status,
-    })
-    .collect();
+    let population = population(&mut *tx, id).await?;
+    let book = book(&mut tx, id).await?;
+    let jobs = sqlx::query!(r#"select id, status as "status: JobStatus" from jobs where population_id = $1"#, id)
+        .fetch_all(&mut *tx)
+        .await?;
     tx.commit().await?;
-    Ok(Budget { account, entries })
+    Ok(Budget { population, book, jobs: jobs.into_iter().map(|job| (job.id, job.status)).collect() })
 }
 
-/// The totals of a budget alone.
-///
-/// # Errors
-/// [`StoreError::NotFound`].
-pub async fn account(connection: impl PgExecutor<'_>, population: Uuid) -> Result<Account, StoreError> {
-    Ok(sqlx::query_as!(
-        Totals,
-        "select granted_epsilon_pico, granted_delta_atto, spent_epsilon_pico, spent_delta_atto,
-                reserved_epsilon_pico, reserved_delta_atto
-         from populations where id = $1",
+async fn book(tx: &mut PgConnection, population: Uuid) -> Result<Book, StoreError> {
+    let lines = sqlx::query!(
+        "select seq, job_id, kind, block, mu2_pico, leak_atto, at_micros, record, digest
+         from ledger_entries where population_id = $1 order by seq",
         population,
     )
-    .fetch_optional(connection)
-    .await?
-    .ok_or(StoreError::NotFound("budget"))?
-    .into())
+    .fetch_all(tx)
+    .await?;
+    let entries = lines.into_iter().map(|line| {
+        Some(Entry {
+            seq: line.seq,
+            kind: EntryKind::of_word(&line.kind)?,
+            job_id: line.job_id,
+            block: line.block,
+            amount: Amount { mu2_pico: line.mu2_pico, leak_atto: line.leak_atto },
+            at_micros: line.at_micros,
+            record: line.record,
+            digest: line.digest.try_into().ok()?,
+        })
+    });
+    let entries = entries.collect::<Option<_>>().ok_or(StoreError::Unreadable("a ledger"))?;
+    Ok(Book::new(population, entries))
 }
 
-/// Raises a grant to `grant`, in both coordinates at least what it was.
+/// What a custodian grants for a new population.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NewBudget {
+    /// What is guaranteed.
+    pub grant: Grant,
+    /// What one unit of privacy is.
+    pub unit: UnitKind,
+    /// About how many units there are, as declared.
+    pub units_public: i64,
+}
+
+/// Opens a ledger with its first grant.
+pub(super) async fn open(tx: &mut PgConnection, new: &NewBudget) -> Result<Uuid, StoreError> {
+    let (id, cap) = (Uuid::now_v7(), new.grant.cap());
+    sqlx::query!(
+        "insert into populations (id, unit, units_public, epsilon, delta, cap_mu2_pico, cap_leak_atto)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+        id,
+        new.unit.word(),
+        new.units_public,
+        new.grant.epsilon.get(),
+        new.grant.delta.get(),
+        cap.mu2_pico,
+        cap.leak_atto,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let mut population = population(&mut *tx, id).await?;
+    let line = granted(&population)?;
+    post(tx, &mut population, line).await?;
+    Ok(id)
+}
+
+/// The line for the grant and the cap of a population as they are.
+fn granted(population: &Population) -> Result<Line, StoreError> {
+    let Population { account, unit, units_public, .. } = *population;
+    let record = GrantRecord::new(account.grant, unit, units_public);
+    let record = serde_json::to_string(&record).map_err(|_| StoreError::Unreadable("a grant"))?;
+    Ok(Line { kind: EntryKind::Grant, job_id: None, block: 0, amount: account.cap, record })
+}
+
+/// Raises a grant to a larger epsilon. What was spent stays.
 ///
 /// # Errors
-/// [`StoreError::GrantLowered`], [`StoreError::NotFound`].
-pub async fn raise(pool: &PgPool, population: Uuid, grant: Amount) -> Result<(), StoreError> {
+/// [`StoreError::GrantLowered`] when epsilon would fall; [`StoreError::NotFound`].
+pub async fn raise(pool: &PgPool, id: Uuid, grant: Grant) -> Result<(), StoreError> {
     let mut tx = pool.begin().await?;
-    let granted = lock(&mut tx, population).await?.granted;
-    if grant.epsilon_pico < granted.epsilon_pico || grant.delta_atto < granted.delta_atto {
+    let mut population = lock(&mut tx, id).await?;
+    let before = population.account.grant;
+    if grant.epsilon < before.epsilon || grant.delta != before.delta {
         return Err(StoreError::GrantLowered);
     }
-    sqlx::query!(
-        "update populations set granted_epsilon_pico = $2, granted_delta_atto = $3 where id = $1",
-        population,
-        grant.epsilon_pico,
-        grant.delta_atto,
-    )
-    .execute(&mut *tx)
-    .await?;
-    // The entry says by how much, so that the totals stay the fold of the entries.
-    sqlx::query!(
-        "insert into ledger_entries (population_id, kind, epsilon_pico, delta_atto) values ($1, 'grant', $2, $3)",
-        population,
-        grant.epsilon_pico - granted.epsilon_pico,
-        grant.delta_atto - granted.delta_atto,
-    )
-    .execute(&mut *tx)
-    .await?;
+    if grant == before {
+        return Ok(());
+    }
+    // Behind an exact first plan the cap is the plan's charge and what may follow it.
+    let book = book(&mut tx, id).await?;
+    let cap = tokio::task::spawn_blocking(move || book.cap_of(grant)).await.ok().and_then(Result::ok);
+    population.account.grant = grant;
+    population.account.cap = cap.ok_or(StoreError::Unreadable("a ledger"))?;
+    let line = granted(&population)?;
+    post(&mut tx, &mut population, line).await?;
     tx.commit().await?;
-    Ok(())
-}
-
-/// Locks a population's row until the transaction ends and returns its totals.
-pub(super) async fn lock(tx: &mut PgConnection, population: Uuid) -> Result<Account, StoreError> {
-    Ok(sqlx::query_as!(
-        Totals,
-        "select granted_epsilon_pico, granted_delta_atto, spent_epsilon_pico, spent_delta_atto,
-                reserved_epsilon_pico, reserved_delta_atto
-         from populations where id = $1 for update",
-        population,
-    )
-    .fetch_optional(tx)
-    .await?
-    .ok_or(StoreError::NotFound("budget"))?
-    .into())
-}
-
-/// What moves on a ledger when a job goes on.
-#[derive(Clone, Copy)]
-pub(super) enum Move {
-    Reserve,
-    Charge,
-    Release,
-}
-
-/// Writes one move of one job: the entry and the totals. The population must be locked.
-pub(super) async fn post(
-    tx: &mut PgConnection,
-    population: Uuid,
-    job: Uuid,
-    amount: Amount,
-    (what, event): (Move, Option<&Value>),
-) -> Result<(), StoreError> {
-    let (kind, spent, reserved) = match what {
-        Move::Reserve => ("reservation", 0, 1),
-        Move::Charge => ("charge", 1, -1),
-        Move::Release => ("release", 0, -1),
-    };
-    sqlx::query!(
-        "insert into ledger_entries (population_id, job_id, kind, epsilon_pico, delta_atto, event)
-         values ($1, $2, $3, $4, $5, $6)",
-        population,
-        job,
-        kind,
-        amount.epsilon_pico,
-        amount.delta_atto,
-        event,
-    )
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query!(
-        "update populations set
-             spent_epsilon_pico = spent_epsilon_pico + $2, spent_delta_atto = spent_delta_atto + $3,
-             reserved_epsilon_pico = reserved_epsilon_pico + $4, reserved_delta_atto = reserved_delta_atto + $5
-         where id = $1",
-        population,
-        spent * amount.epsilon_pico,
-        spent * amount.delta_atto,
-        reserved * amount.epsilon_pico,
-        reserved * amount.delta_atto,
-    )
-    .execute(&mut *tx)
-    .await?;
     Ok(())
 }

@@ -1,17 +1,19 @@
-//! Charging: the whole plan before the first noise, each private block before its key exists.
+//! Charging: each private block is counted, and what it costs is charged, before its key exists.
 
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
-use super::budgets::{Move, lock, post};
 use super::error::StoreError;
 use super::leases::Lease;
-use crate::privacy::Amount;
+use super::populations::{Line, lock, post};
+use crate::privacy::{Amount, EntryKind, Price};
 
-/// Counts one private block of a job, charging the whole plan when it is the first.
+/// Counts one private block of a job. Where the plan is charged as a whole, that is done with the
+/// first block; where it is charged block by block, with every one.
 ///
 /// When this returns, the count and the charge are on disk. A block that comes again after a crash
-/// is counted again: repetitions use up the spare blocks that the charge covers.
+/// is counted again: repetitions use up the spare blocks that the reservation covers.
 ///
 /// Asked again for the same block under the same lease, as after an answer that was lost on the
 /// way, it counts nothing: a block begins once in an attempt.
@@ -19,51 +21,111 @@ use crate::privacy::Amount;
 /// # Errors
 /// [`StoreError::LeaseLost`]; [`StoreError::ReservationExhausted`] when no spare is left;
 /// [`StoreError::Cancelled`] when the job was asked to stop before it was charged.
-pub async fn claim_block(pool: &PgPool, lease: Lease, block: i32, event: &Value) -> Result<(), StoreError> {
+pub async fn claim_block(pool: &PgPool, lease: Lease, block: i32) -> Result<(), StoreError> {
     let mut tx = pool.begin().await?;
-    let job = sqlx::query!(
-        "select population_id, epsilon_pico, delta_atto, charged_at from jobs where id = $1",
-        lease.job_id
-    )
-    .fetch_optional(&mut *tx)
-    .await?
-    .ok_or(StoreError::LeaseLost)?;
-    if job.charged_at.is_none() {
-        // The population before the job, as everywhere.
-        lock(&mut tx, job.population_id).await?;
+    let job = sqlx::query!("select population_id, price, charged_at from jobs where id = $1", lease.job_id)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(StoreError::LeaseLost)?;
+    let price = priced(job.price)?;
+    // The population before the job, as everywhere.
+    let mut population = match price.block.is_some() || job.charged_at.is_none() {
+        true => Some(lock(&mut tx, job.population_id).await?),
+        false => None,
+    };
+    let held = held(&mut tx, lease).await?;
+    if counted(&mut tx, lease, block).await? {
+        return Ok(());
     }
-    let held = sqlx::query!(
-        "select blocks_claimed, blocks_allowed, charged_at, cancel_requested from jobs
-         where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
-         for update",
+    if held.claimed >= held.allowed {
+        return Err(StoreError::ReservationExhausted);
+    }
+    if held.cancel_requested && !held.charged {
+        return Err(StoreError::Cancelled);
+    }
+    let ordinal = held.claimed + 1;
+    if let Some(population) = &mut population
+        && let Some((block, amount)) = due(&price, held.charged, ordinal)
+    {
+        let line = Line { block, ..Line::of_job(EntryKind::Charge, lease.job_id, amount) };
+        post(&mut tx, population, line).await?;
+    }
+    count(&mut tx, lease, block, ordinal).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The number and the amount of the charge that goes with the block of this ordinal, if one does.
+fn due(price: &Price, charged: bool, ordinal: i32) -> Option<(i32, Amount)> {
+    match price.block {
+        Some(each) => Some((ordinal, each)),
+        None if charged => None,
+        None => Some((0, price.whole)),
+    }
+}
+
+/// A price as it is stored with a job.
+pub(super) fn priced(stored: Value) -> Result<Price, StoreError> {
+    serde_json::from_value(stored).map_err(|_| StoreError::Unreadable("a price"))
+}
+
+/// Hands back what an ending job holds uncharged, if it holds anything. The population must be
+/// locked before the job.
+pub(super) async fn release(
+    tx: &mut PgConnection,
+    population: Uuid,
+    job: Uuid,
+    (price, claimed): (Price, i32),
+) -> Result<(), StoreError> {
+    let rest = match price.block {
+        None if claimed > 0 => return Ok(()),
+        None => price.whole,
+        Some(each) => {
+            let charged = each.times(claimed.unsigned_abs());
+            price.whole.minus(charged).ok_or(StoreError::Unreadable("a price"))?
+        }
+    };
+    if rest == Amount::default() {
+        return Ok(());
+    }
+    let mut population = lock(tx, population).await?;
+    post(tx, &mut population, Line::of_job(EntryKind::Release, job, rest)).await
+}
+
+struct Held {
+    claimed: i32,
+    allowed: i32,
+    charged: bool,
+    cancel_requested: bool,
+}
+
+async fn held(tx: &mut PgConnection, lease: Lease) -> Result<Held, StoreError> {
+    sqlx::query_as!(
+        Held,
+        r#"select blocks_claimed as claimed, blocks_allowed as allowed, charged_at is not null as "charged!",
+                  cancel_requested from jobs
+           where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
+           for update"#,
         lease.job_id,
         lease.epoch,
     )
-    .fetch_optional(&mut *tx)
+    .fetch_optional(tx)
     .await?
-    .ok_or(StoreError::LeaseLost)?;
-    let counted = sqlx::query_scalar!(
+    .ok_or(StoreError::LeaseLost)
+}
+
+async fn counted(tx: &mut PgConnection, lease: Lease, block: i32) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar!(
         r#"select exists (select from private_blocks where job_id = $1 and lease_epoch = $2 and block = $3) as "any!""#,
         lease.job_id,
         lease.epoch,
         block,
     )
-    .fetch_one(&mut *tx)
-    .await?;
-    if counted {
-        return Ok(());
-    }
-    if held.blocks_claimed >= held.blocks_allowed {
-        return Err(StoreError::ReservationExhausted);
-    }
-    if held.charged_at.is_none() {
-        if held.cancel_requested {
-            return Err(StoreError::Cancelled);
-        }
-        let amount = Amount { epsilon_pico: job.epsilon_pico, delta_atto: job.delta_atto };
-        post(&mut tx, job.population_id, lease.job_id, amount, (Move::Charge, Some(event))).await?;
-    }
-    let ordinal = held.blocks_claimed + 1;
+    .fetch_one(tx)
+    .await?)
+}
+
+async fn count(tx: &mut PgConnection, lease: Lease, block: i32, ordinal: i32) -> Result<(), StoreError> {
     sqlx::query!(
         "update jobs set blocks_claimed = $2, charged_at = coalesce(charged_at, clock_timestamp()) where id = $1",
         lease.job_id,
@@ -78,8 +140,7 @@ pub async fn claim_block(pool: &PgPool, lease: Lease, block: i32, event: &Value)
         block,
         lease.epoch,
     )
-    .execute(&mut *tx)
+    .execute(tx)
     .await?;
-    tx.commit().await?;
     Ok(())
 }

@@ -1,12 +1,14 @@
 //! Declared tables.
 
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::budgets::{NewBudget, open};
 use super::error::StoreError;
-use crate::privacy::Amount;
+use super::populations::population;
+use crate::privacy::UnitKind;
 use crate::tabular::{Declaration, Schema};
 
 /// A declared table: public facts only.
@@ -39,7 +41,17 @@ impl Dataset {
     }
 }
 
-/// What a custodian declares and grants.
+/// Which budget a dataset's jobs spend.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Allowance {
+    /// One that is granted with the dataset. Where a deleted dataset had the same name, that one's
+    /// budget goes on, and must be the same: names stay bound to their people.
+    Granted(NewBudget),
+    /// That of a population that is there already, whose unit must be this.
+    Shared(Uuid, UnitKind),
+}
+
+/// What a custodian declares.
 #[derive(Clone, Debug)]
 pub struct NewDataset {
     /// Unique.
@@ -51,38 +63,22 @@ pub struct NewDataset {
     /// The share of rows that training never sees.
     pub holdout: f64,
     /// The budget.
-    pub grant: Amount,
+    pub allowance: Allowance,
 }
 
-/// Stores a declaration and its budget.
+/// Stores a declaration, and its budget if that is new.
 ///
 /// # Errors
-/// [`StoreError::NameTaken`].
+/// [`StoreError::NameTaken`], [`StoreError::NotFound`], [`StoreError::PopulationMismatch`].
 pub async fn create_dataset(pool: &PgPool, new: &NewDataset) -> Result<Dataset, StoreError> {
-    let (population, id) = (Uuid::now_v7(), Uuid::now_v7());
     let mut tx = pool.begin().await?;
-    sqlx::query!(
-        "insert into populations (id, rows_public, granted_epsilon_pico, granted_delta_atto) values ($1, $2, $3, $4)",
-        population,
-        new.rows_public,
-        new.grant.epsilon_pico,
-        new.grant.delta_atto,
-    )
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query!(
-        "insert into ledger_entries (population_id, kind, epsilon_pico, delta_atto) values ($1, 'grant', $2, $3)",
-        population,
-        new.grant.epsilon_pico,
-        new.grant.delta_atto,
-    )
-    .execute(&mut *tx)
-    .await?;
+    let population = population_for(&mut tx, new).await?;
     let dataset = sqlx::query_as!(
         Dataset,
         "insert into datasets (id, name, population_id, schema, rows_public, holdout)
-         values ($1, $2, $3, $4, $5, $6) returning *",
-        id,
+         values ($1, $2, $3, $4, $5, $6)
+         returning id, name, population_id, schema, rows_public, holdout, created_at",
+        Uuid::now_v7(),
         new.name,
         population,
         new.schema,
@@ -99,6 +95,41 @@ pub async fn create_dataset(pool: &PgPool, new: &NewDataset) -> Result<Dataset, 
     Ok(dataset)
 }
 
+async fn population_for(tx: &mut PgConnection, new: &NewDataset) -> Result<Uuid, StoreError> {
+    let earlier = sqlx::query_scalar!(
+        "select population_id from datasets where name = $1 and deleted_at is not null order by id limit 1",
+        new.name,
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let mismatch = |what: String| Err(StoreError::PopulationMismatch(what));
+    let (id, unit) = match (new.allowance, earlier) {
+        (Allowance::Granted(budget), None) => return open(tx, &budget).await,
+        (Allowance::Granted(budget), Some(earlier)) => {
+            let grant = population(&mut *tx, earlier).await?.account.grant;
+            if grant != budget.grant {
+                return mismatch(format!(
+                    "a deleted dataset had this name; its budget goes on as population {earlier} with epsilon {} and \
+                     delta {}: declare the same budget, or leave `budget` out and name the `population`",
+                    grant.epsilon, grant.delta,
+                ));
+            }
+            (earlier, budget.unit)
+        }
+        (Allowance::Shared(shared, unit), earlier) => {
+            if let Some(earlier) = earlier.filter(|earlier| *earlier != shared) {
+                return mismatch(format!("a deleted dataset had this name and belongs to population {earlier}"));
+            }
+            (shared, unit)
+        }
+    };
+    let kept = population(tx, id).await?.unit;
+    if kept != unit {
+        return mismatch(format!("the unit of privacy of population {id} is the {}", kept.word()));
+    }
+    Ok(id)
+}
+
 /// The dataset with this id or name.
 ///
 /// # Errors
@@ -112,13 +143,30 @@ pub async fn find_dataset(pool: &PgPool, id_or_name: &str) -> Result<Dataset, St
     // A name that looks like an id must not hide the dataset that has the id.
     sqlx::query_as!(
         Dataset,
-        "select * from datasets where id = $1 or name = $2 order by id = $1 desc nulls last limit 1",
+        "select id, name, population_id, schema, rows_public, holdout, created_at from datasets
+         where (id = $1 or name = $2) and deleted_at is null order by id = $1 desc nulls last limit 1",
         id,
         id_or_name,
     )
     .fetch_optional(pool)
     .await?
     .ok_or(StoreError::NotFound("dataset"))
+}
+
+/// The dataset of a job, deleted or not: what jobs made of it stays.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn dataset_of_job(pool: &PgPool, job: Uuid) -> Result<Dataset, StoreError> {
+    sqlx::query_as!(
+        Dataset,
+        "select d.id, d.name, d.population_id, d.schema, d.rows_public, d.holdout, d.created_at
+         from datasets d join jobs j on j.dataset_id = d.id where j.id = $1",
+        job,
+    )
+    .fetch_optional(pool)
+    .await?
+    .ok_or(StoreError::NotFound("job"))
 }
 
 /// Datasets in the order of their declaration, at most `limit` after the id `after`.
@@ -128,7 +176,8 @@ pub async fn find_dataset(pool: &PgPool, id_or_name: &str) -> Result<Dataset, St
 pub async fn list_datasets(pool: &PgPool, after: Option<Uuid>, limit: i64) -> Result<Vec<Dataset>, StoreError> {
     Ok(sqlx::query_as!(
         Dataset,
-        "select * from datasets where $1::uuid is null or id > $1 order by id limit $2",
+        "select id, name, population_id, schema, rows_public, holdout, created_at from datasets
+         where ($1::uuid is null or id > $1) and deleted_at is null order by id limit $2",
         after,
         limit,
     )

@@ -17,9 +17,18 @@ pub enum StoreError {
     /// The job does not fit into what is left of the budget.
     #[error("the job does not fit into what is left of the budget")]
     BudgetExhausted(Refusal),
-    /// The grant would shrink.
-    #[error("a grant can only be raised")]
+    /// The budget changed while the job was being priced: price it again.
+    #[error("the budget changed while the job was being priced")]
+    Stale,
+    /// The grant would shrink, or its delta would change.
+    #[error("a grant can only be raised, and in epsilon alone: its delta stays what it was")]
     GrantLowered,
+    /// The dataset belongs to a budget with another grant or another unit.
+    #[error("{0}")]
+    PopulationMismatch(String),
+    /// Jobs on the dataset are queued or running.
+    #[error("jobs on the dataset are queued or running: cancel them or wait for them first")]
+    DatasetInUse,
     /// The job is in a state in which this cannot be done.
     #[error("the job is already {0}")]
     StateConflict(&'static str),

@@ -5,9 +5,9 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::budgets::{Move, lock, post};
+use super::charges::{priced, release};
 use super::error::StoreError;
-use crate::privacy::Amount;
+use super::populations::lock;
 
 /// The state of a job; the picture is in `migrations/0003_jobs.sql`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -73,11 +73,11 @@ pub struct Job {
     pub stage_first_step: Option<i32>,
     /// How often it was claimed.
     pub attempts: i32,
-    /// What it holds or has charged, epsilon in units of 1e-12.
-    pub epsilon_pico: i64,
-    /// What it holds or has charged, delta in units of 1e-18.
-    pub delta_atto: i64,
-    /// When the plan was charged.
+    /// The epsilon that it was planned for.
+    pub epsilon: f64,
+    /// The delta that it was planned for.
+    pub delta: f64,
+    /// When it was first charged.
     pub charged_at: Option<OffsetDateTime>,
     /// The failure code.
     pub error: Option<String>,
@@ -108,7 +108,7 @@ pub async fn find_job(pool: &PgPool, id: Uuid) -> Result<Job, StoreError> {
     sqlx::query_as!(
         Job,
         r#"select j.id, j.dataset_id, d.name as dataset_name, j.request, j.plan, j.status as "status: JobStatus",
-                  j.stage, j.step, j.steps, j.stage_first_step, j.attempts, j.epsilon_pico, j.delta_atto, j.charged_at, j.error,
+                  j.stage, j.step, j.steps, j.stage_first_step, j.attempts, j.epsilon, j.delta, j.charged_at, j.error,
                   extract(epoch from clock_timestamp() - j.stage_started_at)::float8 as stage_seconds,
                   j.created_at, j.started_at, j.finished_at
            from jobs j join datasets d on d.id = j.dataset_id where j.id = $1"#,
@@ -127,7 +127,7 @@ pub async fn list_jobs(pool: &PgPool, filter: JobFilter, limit: i64) -> Result<V
     Ok(sqlx::query_as!(
         Job,
         r#"select j.id, j.dataset_id, d.name as dataset_name, j.request, j.plan, j.status as "status: JobStatus",
-                  j.stage, j.step, j.steps, j.stage_first_step, j.attempts, j.epsilon_pico, j.delta_atto, j.charged_at, j.error,
+                  j.stage, j.step, j.steps, j.stage_first_step, j.attempts, j.epsilon, j.delta, j.charged_at, j.error,
                   extract(epoch from clock_timestamp() - j.stage_started_at)::float8 as stage_seconds,
                   j.created_at, j.started_at, j.finished_at
            from jobs j join datasets d on d.id = j.dataset_id
@@ -171,7 +171,7 @@ pub async fn cancel(pool: &PgPool, id: Uuid) -> Result<(), StoreError> {
     // Always the population before the job: one order, no deadlock.
     lock(&mut tx, population).await?;
     let job = sqlx::query!(
-        r#"select status as "status: JobStatus", epsilon_pico, delta_atto, charged_at from jobs where id = $1 for update"#,
+        r#"select status as "status: JobStatus", price, blocks_claimed from jobs where id = $1 for update"#,
         id
     )
     .fetch_one(&mut *tx)
@@ -185,10 +185,7 @@ pub async fn cancel(pool: &PgPool, id: Uuid) -> Result<(), StoreError> {
             .execute(&mut *tx)
             .await?;
             // A job that was handed back after its charge keeps it.
-            if job.charged_at.is_none() {
-                let held = Amount { epsilon_pico: job.epsilon_pico, delta_atto: job.delta_atto };
-                post(&mut tx, population, id, held, (Move::Release, None)).await?;
-            }
+            release(&mut tx, population, id, (priced(job.price)?, job.blocks_claimed)).await?;
         }
         JobStatus::Running => {
             sqlx::query!("update jobs set cancel_requested = true where id = $1", id).execute(&mut *tx).await?;

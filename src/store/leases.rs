@@ -11,9 +11,9 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::artifacts::{Artifact, insert_artifact};
-use super::budgets::{Move, lock, post};
+use super::charges::{priced, release};
 use super::error::StoreError;
-use crate::privacy::Amount;
+use super::populations::lock;
 
 /// The right to work on a job, until it expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,13 +151,14 @@ pub async fn hand_back(pool: &PgPool, lease: Lease, after: Option<Duration>) -> 
     Ok(())
 }
 
-/// Finishes a job and makes its results visible, in one transaction.
+/// Finishes a job and makes its results visible, in one transaction; spare blocks that were never
+/// charged are handed back.
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`]: then nothing was published.
 pub async fn finish(pool: &PgPool, lease: Lease, artifacts: &[Artifact]) -> Result<(), StoreError> {
     let mut tx = pool.begin().await?;
-    if close(&mut tx, lease, ("succeeded", None)).await?.is_some() {
+    if close(&mut tx, lease, ("succeeded", None)).await? == 0 {
         // Results without a charge would be a leak, or a fault of ours: nothing is published.
         return Err(StoreError::Unreadable("a job that was never charged"));
     }
@@ -186,40 +187,34 @@ pub async fn finish_cancelled(pool: &PgPool, lease: Lease) -> Result<(), StoreEr
 
 async fn end_early(pool: &PgPool, lease: Lease, end: (&str, Option<&str>)) -> Result<(), StoreError> {
     let mut tx = pool.begin().await?;
-    let population = sqlx::query_scalar!("select population_id from jobs where id = $1", lease.job_id)
-        .fetch_optional(&mut *tx)
-        .await?
-        .ok_or(StoreError::LeaseLost)?;
-    lock(&mut tx, population).await?;
-    let held = close(&mut tx, lease, end).await?;
-    if let Some(held) = held {
-        post(&mut tx, population, lease.job_id, held, (Move::Release, None)).await?;
-    }
+    close(&mut tx, lease, end).await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// Takes a job to a final state under its lease; returns what it still holds uncharged.
-async fn close(
-    tx: &mut PgConnection,
-    lease: Lease,
-    (status, error): (&str, Option<&str>),
-) -> Result<Option<Amount>, StoreError> {
+/// Takes a job to a final state under its lease and hands back what it holds uncharged; returns how
+/// many blocks were charged.
+async fn close(tx: &mut PgConnection, lease: Lease, (status, error): (&str, Option<&str>)) -> Result<i32, StoreError> {
+    let population = sqlx::query_scalar!("select population_id from jobs where id = $1", lease.job_id)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(StoreError::LeaseLost)?;
+    lock(tx, population).await?;
     let row = sqlx::query!(
         "update jobs set status = $3, error = $4, lease_expires_at = null, finished_at = clock_timestamp(),
                 checkpoint = null, step = case when $3 = 'succeeded' then steps else step end
          where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
-         returning epsilon_pico, delta_atto, charged_at",
+         returning price, blocks_claimed",
         lease.job_id,
         lease.epoch,
         status,
         error,
     )
-    .fetch_optional(tx)
+    .fetch_optional(&mut *tx)
     .await?
     .ok_or(StoreError::LeaseLost)?;
-    let held = Amount { epsilon_pico: row.epsilon_pico, delta_atto: row.delta_atto };
-    Ok(row.charged_at.is_none().then_some(held))
+    release(tx, population, lease.job_id, (priced(row.price)?, row.blocks_claimed)).await?;
+    Ok(row.blocks_claimed)
 }
 
 /// Ends the lease of a worker that is known to be dead, so that its job can be claimed at once.

@@ -4,9 +4,9 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::budgets::{Move, lock, post};
 use super::error::StoreError;
-use crate::privacy::Amount;
+use super::populations::{Line, Population, lock, post};
+use crate::privacy::{Account, EntryKind, Grant, Price, RECORD_VERSION, ReservationRecord, Rule, Work};
 
 /// A job that is ready to be admitted.
 #[derive(Clone, Debug)]
@@ -19,10 +19,16 @@ pub struct NewJob {
     pub request: Value,
     /// Steps, noise and events.
     pub plan: Value,
-    /// What it costs.
-    pub charge: Amount,
-    /// Private blocks that the charge covers, spares included.
-    pub blocks_allowed: i32,
+    /// The (epsilon, delta) that it was planned for.
+    pub planned: Grant,
+    /// Everything private that it may do.
+    pub work: Work,
+    /// Facts about its mechanisms that the accounting rests on.
+    pub facts: Value,
+    /// What it costs on `priced_on`.
+    pub price: Price,
+    /// The account that the price was found on.
+    pub priced_on: Account,
 }
 
 /// A request that may be repeated without a second job.
@@ -46,30 +52,66 @@ pub struct Submission {
 /// Admits a job, or refuses and leaves nothing behind.
 ///
 /// # Errors
-/// [`StoreError::BudgetExhausted`], [`StoreError::NoRows`], [`StoreError::IdempotencyMismatch`],
+/// [`StoreError::Stale`] when the account has changed in a way that changes the price: price it
+/// again. [`StoreError::BudgetExhausted`], [`StoreError::NoRows`], [`StoreError::IdempotencyMismatch`],
 /// [`StoreError::NotFound`].
 pub async fn submit(pool: &PgPool, new: &NewJob, once: Option<Idempotency<'_>>) -> Result<Submission, StoreError> {
     let mut tx = pool.begin().await?;
-    let account = lock(&mut tx, new.population_id).await?;
+    let mut population = lock(&mut tx, new.population_id).await?;
     if let Some(once) = once
         && let Some(job_id) = seen(&mut tx, once).await?
     {
         return Ok(Submission { job_id, fresh: false });
     }
-    account.admit(new.charge).map_err(StoreError::BudgetExhausted)?;
-    let version =
-        sqlx::query_scalar!("select max(version) from dataset_versions where dataset_id = $1", new.dataset_id)
-            .fetch_one(&mut *tx)
-            .await?
-            .ok_or(StoreError::NoRows)?;
+    if !still_holds(new, &population.account) {
+        return Err(StoreError::Stale);
+    }
+    population.account.admit(new.price.whole).map_err(StoreError::BudgetExhausted)?;
+    let version = newest_version(&mut tx, new.dataset_id).await?;
     let job_id = Uuid::now_v7();
     insert(&mut tx, job_id, version, new).await?;
-    post(&mut tx, new.population_id, job_id, new.charge, (Move::Reserve, None)).await?;
+    let line = reservation(job_id, new, &population)?;
+    post(&mut tx, &mut population, line).await?;
     if let Some(once) = once {
         remember(&mut tx, once, job_id).await?;
     }
     tx.commit().await?;
     Ok(Submission { job_id, fresh: true })
+}
+
+/// Whether a price that was found on an earlier state of the account is good for this one.
+fn still_holds(new: &NewJob, now: &Account) -> bool {
+    let then = &new.priced_on;
+    let first = new.price.rule != Rule::Certificate;
+    now.next_leak_atto() == then.next_leak_atto() && (!first || (now.is_untouched() && now.cap == then.cap))
+}
+
+fn reservation(job_id: Uuid, new: &NewJob, population: &Population) -> Result<Line, StoreError> {
+    let account = population.account;
+    let record = ReservationRecord {
+        version: RECORD_VERSION,
+        planned: new.planned,
+        work: new.work.clone(),
+        facts: new.facts.clone(),
+        price: new.price,
+        spent_before: account.spent,
+        reserved_before: account.reserved,
+        cap_before: account.cap,
+    };
+    let record = serde_json::to_string(&record).map_err(|_| StoreError::Unreadable("a plan"))?;
+    Ok(Line { record, ..Line::of_job(EntryKind::Reservation, job_id, new.price.whole) })
+}
+
+/// The upload that a job of now trains on; keeps the dataset from being deleted before the job is there.
+async fn newest_version(tx: &mut PgConnection, dataset: Uuid) -> Result<i32, StoreError> {
+    sqlx::query_scalar!("select id from datasets where id = $1 and deleted_at is null for share", dataset)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(StoreError::NotFound("dataset"))?;
+    sqlx::query_scalar!("select max(version) from dataset_versions where dataset_id = $1", dataset)
+        .fetch_one(tx)
+        .await?
+        .ok_or(StoreError::NoRows)
 }
 
 /// The job of an earlier submission with this key.
@@ -84,18 +126,19 @@ async fn seen(tx: &mut PgConnection, once: Idempotency<'_>) -> Result<Option<Uui
 
 async fn insert(tx: &mut PgConnection, id: Uuid, version: i32, new: &NewJob) -> Result<(), StoreError> {
     sqlx::query!(
-        "insert into jobs (id, dataset_id, dataset_version, population_id, request, plan, epsilon_pico, delta_atto,
+        "insert into jobs (id, dataset_id, dataset_version, population_id, request, plan, epsilon, delta, price,
                            blocks_allowed)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         id,
         new.dataset_id,
         version,
         new.population_id,
         new.request,
         new.plan,
-        new.charge.epsilon_pico,
-        new.charge.delta_atto,
-        new.blocks_allowed,
+        new.planned.epsilon.get(),
+        new.planned.delta.get(),
+        serde_json::to_value(new.price).map_err(|_| StoreError::Unreadable("a price"))?,
+        new.work.blocks_charged() as i32,
     )
     .execute(tx)
     .await?;

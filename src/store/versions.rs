@@ -33,9 +33,9 @@ pub async fn add_version(pool: &PgPool, dataset: Uuid, new: &Version) -> Result<
     sqlx::query!("select id from datasets where id = $1 for update", dataset).fetch_one(&mut *tx).await?;
     let version = sqlx::query_as!(
         Version,
-        "insert into dataset_versions (dataset_id, version, rows, bytes, sha256, blob)
+        r#"insert into dataset_versions (dataset_id, version, rows, bytes, sha256, blob)
          select $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5 from dataset_versions where dataset_id = $1
-         returning version, rows, bytes, sha256, blob, created_at",
+         returning version, rows, bytes, sha256 as "sha256!", blob as "blob!", created_at"#,
         dataset,
         new.rows,
         new.bytes,
@@ -55,8 +55,8 @@ pub async fn add_version(pool: &PgPool, dataset: Uuid, new: &Version) -> Result<
 pub async fn latest_version(pool: &PgPool, dataset: Uuid) -> Result<Option<Version>, StoreError> {
     Ok(sqlx::query_as!(
         Version,
-        "select version, rows, bytes, sha256, blob, created_at from dataset_versions
-         where dataset_id = $1 order by version desc limit 1",
+        r#"select version, rows, bytes, sha256 as "sha256!", blob as "blob!", created_at from dataset_versions
+           where dataset_id = $1 and blob is not null order by version desc limit 1"#,
         dataset,
     )
     .fetch_optional(pool)
@@ -71,5 +71,6 @@ pub async fn version_blob(pool: &PgPool, dataset: Uuid, version: i32) -> Result<
     sqlx::query_scalar!("select blob from dataset_versions where dataset_id = $1 and version = $2", dataset, version)
         .fetch_optional(pool)
         .await?
+        .flatten()
         .ok_or(StoreError::NotFound("version of the dataset"))
 }

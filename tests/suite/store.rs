@@ -5,3 +5,4 @@ mod budgets;
 mod embedded;
 mod leases;
 mod migrations;
+mod tampering;

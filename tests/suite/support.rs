@@ -8,3 +8,8 @@ mod service;
 pub use cluster::{folder_of_this_run, scratch};
 pub use database::{TestDatabase, fresh_database};
 pub use service::{Answer, TestApi, clinic};
+
+/// How often a test repeats itself: `long` when DP2STAGE_LONG is set (`make long`), else `short`.
+pub fn repeats(short: usize, long: usize) -> usize {
+    if std::env::var_os("DP2STAGE_LONG").is_some() { long } else { short }
+}

@@ -25,7 +25,8 @@ const LADDER: f64 = 3.5;
 
 /// The parts of a loss: sampled releases, and one Gaussian for all others.
 pub fn parts_of(loss: &Loss) -> Vec<Part> {
-    let sampled = loss.sampled().iter().map(|r| Part { rate: r.rate.get(), sigma: r.sigma.get(), count: f64::from(r.count) });
+    let sampled =
+        loss.sampled().iter().map(|r| Part { rate: r.rate.get(), sigma: r.sigma.get(), count: f64::from(r.count) });
     let gaussian = (loss.mu2() > 0.0).then(|| Part { rate: 1.0, sigma: 1.0 / loss.mu2().sqrt(), count: 1.0 });
     sampled.chain(gaussian).collect()
 }

@@ -51,12 +51,7 @@ pub fn residual(loss: &Loss, epsilon: f64, delta: f64) -> Result<Option<f64>, Ac
 
 /// The losses of a plan, tilted for a Gaussian of about the size that may follow it, and the tilt. Any
 /// tilt gives a bound; the saddle point gives a tight one.
-fn losses(
-    loss: &Loss,
-    direction: Direction,
-    epsilon: f64,
-    whole: f64,
-) -> Result<(Tilted, f64), AccountingError> {
+fn losses(loss: &Loss, direction: Direction, epsilon: f64, whole: f64) -> Result<(Tilted, f64), AccountingError> {
     let parts = parts_of(loss);
     let moments = Moments::new(&parts, direction);
     // A loss that fills the budget like a Gaussian has this tilt; heavier tails are met by less.

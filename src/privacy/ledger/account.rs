@@ -1,6 +1,7 @@
 //! The state of one budget, and what is admitted to it.
 
 use super::amount::Amount;
+use super::entry::EntryKind;
 use super::grant::Grant;
 
 /// How one population's budget stands.
@@ -46,6 +47,20 @@ impl Account {
     #[must_use]
     pub fn new(grant: Grant) -> Self {
         Self { grant, cap: grant.cap(), spent: Amount::default(), reserved: Amount::default() }
+    }
+
+    /// The account after one more line; `None` when more would be charged or released than is held.
+    /// Whether a reservation fits is for [`Account::admit`] to say.
+    #[must_use]
+    pub fn after(self, kind: EntryKind, amount: Amount) -> Option<Self> {
+        Some(match kind {
+            EntryKind::Grant => Self { cap: amount, ..self },
+            EntryKind::Reservation => Self { reserved: self.reserved.plus(amount), ..self },
+            EntryKind::Charge => {
+                Self { reserved: self.reserved.minus(amount)?, spent: self.spent.plus(amount), ..self }
+            }
+            EntryKind::Release => Self { reserved: self.reserved.minus(amount)?, ..self },
+        })
     }
 
     /// Charged and held.

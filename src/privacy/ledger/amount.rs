@@ -63,6 +63,12 @@ impl Amount {
         rest.is_valid().then_some(rest)
     }
 
+    /// The larger of the two in each coordinate.
+    #[must_use]
+    pub fn most(self, other: Self) -> Self {
+        Self { mu2_pico: self.mu2_pico.max(other.mu2_pico), leak_atto: self.leak_atto.max(other.leak_atto) }
+    }
+
     /// This amount `count` times.
     #[must_use]
     pub fn times(self, count: u32) -> Self {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::account::Account;
 use super::amount::Amount;
-use super::entry::{Entry, EntryKind, FIRST, GrantRecord, RECORD_VERSION, ReservationRecord, UnitKind};
+use super::entry::{Digest, Entry, EntryKind, FIRST, GrantRecord, RECORD_VERSION, ReservationRecord, UnitKind};
 use super::grant::Grant;
 use super::price::{Price, Rule, Work, covers};
 use crate::privacy::calibrate::epsilon_of;
@@ -51,7 +51,7 @@ pub struct Findings {
     /// Every mechanism that was charged, as far as it was charged.
     pub events: Vec<DpEvent>,
     /// The digest of the last line.
-    pub head: super::entry::Digest,
+    pub head: Digest,
 }
 
 impl Findings {
@@ -96,12 +96,43 @@ impl Book {
         Self { format: Self::FORMAT.to_owned(), version: RECORD_VERSION, population, entries }
     }
 
+    /// Lines.
+    #[must_use]
+    pub fn len(&self) -> i64 {
+        self.entries.len() as i64
+    }
+
+    /// Whether there is no line.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What a grant would buy that this one is raised to.
+    ///
+    /// # Errors
+    /// [`BookFault`].
+    pub fn cap_of(&self, grant: Grant) -> Result<Amount, BookFault> {
+        let whole = |what: String| BookFault { seq: 0, what };
+        let (reading, _) = self.read(false)?;
+        let cap = grant.cap_after(reading.exact()).map_err(|e| whole(e.to_string()))?;
+        let before = reading.findings.ok_or_else(|| whole("there is no grant".to_owned()))?.account.cap;
+        Ok(before.most(cap))
+    }
+
     /// Reads the ledger from its first line: digests, order, sums, and, when `prices` is set, what
     /// every grant buys and every plan costs.
     ///
     /// # Errors
     /// The first [`BookFault`].
     pub fn verify(&self, prices: bool) -> Result<Findings, BookFault> {
+        let (reading, head) = self.read(prices)?;
+        let events = reading.charged();
+        let findings = reading.findings.ok_or(BookFault { seq: 0, what: "there is no grant".to_owned() })?;
+        Ok(Findings { events, head, ..findings })
+    }
+
+    fn read(&self, prices: bool) -> Result<(Reading, Digest), BookFault> {
         let whole = |what: &str| BookFault { seq: 0, what: what.to_owned() };
         if self.format != Self::FORMAT || self.version != RECORD_VERSION {
             return Err(whole("not a ledger of a version that is known here"));
@@ -119,10 +150,7 @@ impl Book {
             before = entry.digest;
             reading.take(entry, prices).map_err(fault)?;
         }
-        let mut findings = reading.findings.take().ok_or_else(|| whole("there is no grant"))?;
-        findings.events = reading.charged();
-        findings.head = before;
-        Ok(findings)
+        Ok((reading, before))
     }
 }
 
@@ -143,11 +171,18 @@ impl Reading {
         self.findings.as_mut().map(|f| &mut f.account).ok_or_else(|| "there is no grant before it".to_owned())
     }
 
+    fn exact(&self) -> Option<(&Work, Amount)> {
+        self.exact.as_ref().map(|(_, work, amount)| (work, *amount))
+    }
+
     fn grant(&mut self, entry: &Entry, prices: bool) -> Result<(), String> {
         let record: GrantRecord = read(&entry.record)?;
-        let exact = self.exact.as_ref().map(|(_, work, amount)| (work, *amount));
-        if prices && !entry.amount.fits(loosened(record.grant.cap_after(exact).map_err(|e| e.to_string())?)) {
-            return Err("the cap is more than the grant buys".to_owned());
+        let before = self.findings.as_ref().map(|f| f.account.cap).unwrap_or_default();
+        if prices {
+            let cap = record.grant.cap_after(self.exact()).map_err(|e| e.to_string())?;
+            if !entry.amount.fits(loosened(before.most(cap))) {
+                return Err("the cap is more than the grant buys".to_owned());
+            }
         }
         match &mut self.findings {
             None => {
@@ -185,7 +220,7 @@ impl Reading {
             return Err("the price is below what the plan costs".to_owned());
         }
         account.admit(entry.amount).map_err(|_| "it does not fit the budget".to_owned())?;
-        account.reserved = account.reserved.plus(entry.amount);
+        *account = account.after(entry.kind, entry.amount).ok_or("it does not fit the budget")?;
         if record.price.rule != Rule::Certificate {
             self.exact = Some((job, record.work.clone(), entry.amount));
         }
@@ -206,8 +241,7 @@ impl Reading {
         open.charges += 1;
         open.ended = open.left == Amount::default();
         let account = self.account()?;
-        account.reserved = account.reserved.minus(entry.amount).ok_or("it is more than was reserved")?;
-        account.spent = account.spent.plus(entry.amount);
+        *account = account.after(entry.kind, entry.amount).ok_or("it is more than was reserved")?;
         Ok(())
     }
 
@@ -222,7 +256,7 @@ impl Reading {
             self.exact = None;
         }
         let account = self.account()?;
-        account.reserved = account.reserved.minus(entry.amount).ok_or("it is more than was reserved")?;
+        *account = account.after(entry.kind, entry.amount).ok_or("it is more than was reserved")?;
         Ok(())
     }
 

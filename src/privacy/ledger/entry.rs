@@ -120,6 +120,12 @@ impl UnitKind {
             Self::Person => "person",
         }
     }
+
+    /// The unit that a word stands for.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Row, Self::Person].into_iter().find(|unit| unit.word() == word)
+    }
 }
 
 /// The version of the records below. Their meaning never changes under the same number.
@@ -137,6 +143,14 @@ pub struct GrantRecord {
     pub unit: UnitKind,
     /// About how many units there are, as declared.
     pub units_public: i64,
+}
+
+impl GrantRecord {
+    /// The record of a grant.
+    #[must_use]
+    pub fn new(grant: Grant, unit: UnitKind, units_public: i64) -> Self {
+        Self { version: RECORD_VERSION, grant, unit, units_public }
+    }
 }
 
 /// The details of a reservation: all that is needed to compute its price again.

@@ -10,6 +10,6 @@ mod price;
 pub use account::{Account, Refusal, Shares};
 pub use amount::Amount;
 pub use book::{Book, BookFault, Findings};
-pub use entry::{Digest, Entry, EntryKind, FIRST, GrantRecord, RECORD_VERSION, ReservationRecord, UnitKind};
+pub use entry::{Digest, Entry, EntryKind, GrantRecord, RECORD_VERSION, ReservationRecord, UnitKind};
 pub use grant::Grant;
 pub use price::{Price, Rule, Work, price};

@@ -76,6 +76,15 @@ pub struct Price {
     pub block: Option<Amount>,
 }
 
+impl Price {
+    /// The price of a plan that cannot be priced: more than any budget has.
+    #[must_use]
+    pub fn beyond(leak_atto: i64) -> Self {
+        let whole = Amount { mu2_pico: i64::MAX, leak_atto: i64::MAX };
+        Self { rule: Rule::Certificate, leak_atto, whole, block: None }
+    }
+}
+
 /// The price of a plan on an account as it stands. The leak of a certificate and the right to the
 /// rules for a first plan depend on the account: a price is good for admission as long as
 /// [`Account::next_leak_atto`], [`Account::is_untouched`] and the cap are what they were.

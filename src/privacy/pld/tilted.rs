@@ -84,7 +84,8 @@ impl Tilted {
             let at = index as f64 * self.h - self.mean;
             if index % stride == 0 {
                 let excess = (p * (1.0 + 1e-13) - at.exp() * q * (1.0 - 1e-13)).max(0.0);
-                bounds[(index / stride) as usize] = self.infinity + scale * (excess + self.slack * (-self.theta * at).exp());
+                bounds[(index / stride) as usize] =
+                    self.infinity + scale * (excess + self.slack * (-self.theta * at).exp());
             }
             if index >= self.first {
                 let mass = self.mass[(index - self.first) as usize] * (-self.theta * at).exp();

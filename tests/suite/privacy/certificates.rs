@@ -1,6 +1,8 @@
 //! Certificates and residuals: against published numbers, an accountant of another make, and their laws.
 
-use dp2stage::privacy::{Loss, NoiseMultiplier, Release, SamplingRate, certificate, gaussian_delta, gaussian_mean, residual};
+use dp2stage::privacy::{
+    Loss, NoiseMultiplier, Release, SamplingRate, certificate, gaussian_delta, gaussian_mean, residual,
+};
 use proptest::prelude::*;
 
 use super::oracle::{Losses, Rounding, Side};

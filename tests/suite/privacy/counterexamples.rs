@@ -113,9 +113,11 @@ fn releasing_part_of_a_plan_is_unsound() {
             value.iter_mut().zip(&grid).for_each(|(v, l)| *v = v.max(stop.delta(e - l)));
         }
         // One block before: the expectation over its loss.
-        let cells: Vec<(i64, f64)> = blocks[k - 1].cells().filter(|c| c.1 > 1e-13).map(|(l, p)| ((l / 2e-3).floor() as i64, p)).collect();
+        let cells: Vec<(i64, f64)> =
+            blocks[k - 1].cells().filter(|c| c.1 > 1e-13).map(|(l, p)| ((l / 2e-3).floor() as i64, p)).collect();
         let last = value.len() as i64 - 1;
-        value = (0..=last).map(|i| cells.iter().map(|(c, p)| p * value[(i + c).clamp(0, last) as usize]).sum()).collect();
+        value =
+            (0..=last).map(|i| cells.iter().map(|(c, p)| p * value[(i + c).clamp(0, last) as usize]).sum()).collect();
     }
     let reached = value[1500];
     println!("pro rata: {:.2} of the claim", reached / DELTA);
@@ -136,7 +138,8 @@ fn a_running_epsilon_is_no_guarantee() {
     for level in (0..10).rev() {
         value.iter_mut().zip(&grid).for_each(|(v, &l)| *v = v.max(stop(shown[level], l)));
         let last = value.len() as i64 - 1;
-        value = (0..=last).map(|i| cells.iter().map(|(c, p)| p * value[(i + c).clamp(0, last) as usize]).sum()).collect();
+        value =
+            (0..=last).map(|i| cells.iter().map(|(c, p)| p * value[(i + c).clamp(0, last) as usize]).sum()).collect();
     }
     let reached = value[1000];
     println!("odometer: {:.1} of the claim", reached / DELTA);
@@ -166,7 +169,10 @@ fn discrete_noise_is_not_a_gaussian() {
             for i in 0..200 {
                 let e = f64::from(i) * 0.03 * (1.0 + shift / sigma);
                 let (true_delta, ours) = (profile(sigma, shift, e), of_gaussian(mu, e));
-                assert!(true_delta <= ours * (1.0 + 1e-9) + 1e-15, "sigma {sigma} shift {shift} e {e}: {true_delta:e} {ours:e}");
+                assert!(
+                    true_delta <= ours * (1.0 + 1e-9) + 1e-15,
+                    "sigma {sigma} shift {shift} e {e}: {true_delta:e} {ours:e}"
+                );
             }
         }
     }

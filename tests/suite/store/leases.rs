@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use dp2stage::privacy::EntryKind;
 use dp2stage::store::{self, Artifact, ArtifactKind, Lease, StoreError};
-use serde_json::json;
 
-use super::budgets::job_on;
+use super::budgets::{submit, table, whole};
 use crate::support::fresh_database;
 
 const LONG: Duration = Duration::from_secs(600);
@@ -14,9 +14,9 @@ const LONG: Duration = Duration::from_secs(600);
 #[tokio::test]
 async fn a_job_is_claimed_once() {
     let database = fresh_database().await;
-    let job = job_on(&database.pool, 1000.0, 0.1).await;
+    let dataset = table(&database.pool, 1.0).await;
     for _ in 0..200 {
-        store::submit(&database.pool, &job, None).await.unwrap();
+        submit(&database.pool, &dataset, whole(1.0, 0.001)).await.unwrap();
     }
     let workers = (0..8).map(|i| {
         let pool = database.pool.clone();
@@ -38,8 +38,8 @@ async fn a_job_is_claimed_once() {
 async fn a_lost_lease_changes_nothing() {
     let database = fresh_database().await;
     let pool = &database.pool;
-    let job = job_on(pool, 1.0, 0.5).await;
-    store::submit(pool, &job, None).await.unwrap();
+    let (dataset, work) = (table(pool, 1.0).await, whole(1.0, 0.5));
+    submit(pool, &dataset, work.clone()).await.unwrap();
     let stale = store::claim(pool, "first", Duration::from_millis(1)).await.unwrap().unwrap().lease;
     tokio::time::sleep(Duration::from_millis(20)).await;
     refused(&database.pool, stale).await;
@@ -47,7 +47,7 @@ async fn a_lost_lease_changes_nothing() {
     assert_eq!((second.lease.job_id, second.lease.epoch, second.attempts), (stale.job_id, stale.epoch + 1, 2));
     refused(&database.pool, stale).await;
     let artifact = Artifact { kind: ArtifactKind::Report, blob: "b".into(), bytes: 1 };
-    store::claim_block(pool, second.lease, 0, &json!({})).await.unwrap();
+    store::claim_block(pool, second.lease, 0).await.unwrap();
     store::finish(pool, second.lease, &[artifact]).await.unwrap();
     refused(&database.pool, stale).await;
     refused(&database.pool, second.lease).await;
@@ -59,7 +59,7 @@ async fn refused(pool: &sqlx::PgPool, lease: Lease) {
     let artifact = Artifact { kind: ArtifactKind::Report, blob: "stale".into(), bytes: 1 };
     assert!(lost(store::renew(pool, lease, LONG).await.map(drop)));
     assert!(lost(store::progress(pool, lease, "stage1", (1, 2)).await));
-    assert!(lost(store::claim_block(pool, lease, 0, &json!({})).await));
+    assert!(lost(store::claim_block(pool, lease, 0).await));
     assert!(lost(store::set_checkpoint(pool, lease, "stale").await));
     assert!(lost(store::finish(pool, lease, &[artifact]).await));
     assert!(lost(store::fail(pool, lease, "worker_error").await));
@@ -72,24 +72,23 @@ async fn refused(pool: &sqlx::PgPool, lease: Lease) {
 async fn blocks_are_counted_and_charged_once() {
     let database = fresh_database().await;
     let pool = &database.pool;
-    let job = job_on(pool, 1.0, 0.5).await;
-    store::submit(pool, &job, None).await.unwrap();
+    let (dataset, work) = (table(pool, 1.0).await, whole(1.0, 0.5));
+    submit(pool, &dataset, work.clone()).await.unwrap();
     let lease = store::claim(pool, "w", LONG).await.unwrap().unwrap().lease;
-    let event = json!({"type": "gaussian"});
     // An answer that was lost is asked for again, and counts once.
     for block in [0, 0, 1, 1] {
-        store::claim_block(pool, lease, block, &event).await.unwrap();
+        store::claim_block(pool, lease, block).await.unwrap();
     }
     // The next attempt repeats a block with fresh noise, and that counts.
     store::hand_back(pool, lease, None).await.unwrap();
     let lease = store::claim(pool, "w", LONG).await.unwrap().unwrap().lease;
-    store::claim_block(pool, lease, 1, &event).await.unwrap();
-    let more = store::claim_block(pool, lease, 2, &json!({})).await;
+    store::claim_block(pool, lease, 1).await.unwrap();
+    let more = store::claim_block(pool, lease, 2).await;
     assert!(matches!(more, Err(StoreError::ReservationExhausted)));
-    let budget = store::budget(pool, job.population_id).await.unwrap();
-    let charges: Vec<_> = budget.entries.iter().filter(|e| e.kind == store::EntryKind::Charge).collect();
+    let budget = store::budget(pool, dataset.population_id).await.unwrap();
+    let charges: Vec<_> = budget.book.entries.iter().filter(|e| e.kind == EntryKind::Charge).collect();
     assert_eq!(charges.len(), 1);
-    assert_eq!(charges[0].event, Some(json!({"type": "gaussian"})));
+    assert_eq!(budget.verify(true).unwrap().events, [work.event()]);
 }
 
 /// A dead worker's job can be claimed at once, and nobody else's.
@@ -97,9 +96,9 @@ async fn blocks_are_counted_and_charged_once() {
 async fn the_lease_of_a_dead_worker_can_be_ended() {
     let database = fresh_database().await;
     let pool = &database.pool;
-    let job = job_on(pool, 1.0, 0.1).await;
+    let (dataset, work) = (table(pool, 1.0).await, whole(1.0, 0.1));
     for _ in 0..2 {
-        store::submit(pool, &job, None).await.unwrap();
+        submit(pool, &dataset, work.clone()).await.unwrap();
     }
     let dead = store::claim(pool, "dead", LONG).await.unwrap().unwrap().lease;
     store::claim(pool, "alive", LONG).await.unwrap().unwrap();
@@ -114,13 +113,13 @@ async fn the_lease_of_a_dead_worker_can_be_ended() {
 async fn a_cancelled_job_is_not_charged() {
     let database = fresh_database().await;
     let pool = &database.pool;
-    let job = job_on(pool, 1.0, 0.5).await;
-    let id = store::submit(pool, &job, None).await.unwrap().job_id;
+    let (dataset, work) = (table(pool, 1.0).await, whole(1.0, 0.5));
+    let id = submit(pool, &dataset, work.clone()).await.unwrap().job_id;
     let lease = store::claim(pool, "w", LONG).await.unwrap().unwrap().lease;
     store::cancel(pool, id).await.unwrap();
-    let charge = store::claim_block(pool, lease, 0, &json!({})).await;
+    let charge = store::claim_block(pool, lease, 0).await;
     assert!(matches!(charge, Err(StoreError::Cancelled)));
     store::finish_cancelled(pool, lease).await.unwrap();
-    let account = store::budget(pool, job.population_id).await.unwrap().account;
-    assert_eq!((account.spent.epsilon_pico, account.reserved.epsilon_pico), (0, 0));
+    let account = store::budget(pool, dataset.population_id).await.unwrap().population.account;
+    assert!(account.is_untouched());
 }

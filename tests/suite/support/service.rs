@@ -66,6 +66,7 @@ impl TestApi {
             bell: Bell::start(database.pool.clone(), stopping.clone()),
             limits,
             open,
+            figures: http::Figures::default(),
             stopping: stopping.clone(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");

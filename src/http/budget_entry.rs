@@ -1,0 +1,80 @@
+//! Lines of a ledger as JSON.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::privacy::{Amount, DpEvent, Entry, EntryKind, GrantRecord, ReservationRecord};
+use crate::store::Budget;
+
+/// One line of the ledger.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EntryView {
+    /// 1, 2, 3 in the order of writing.
+    seq: i64,
+    /// The job, unless it is a grant.
+    job_id: Option<Uuid>,
+    /// What happened.
+    kind: EntryKind,
+    /// The mechanism, on reservations and charges: a tree with the names of Google's
+    /// `dp_accounting.DpEvent`.
+    #[schema(value_type = Option<Object>)]
+    event: Option<DpEvent>,
+    /// The granted epsilon, or the one that the job by itself was planned for. What counts is the share.
+    epsilon: Option<f64>,
+    /// The delta that goes with it.
+    delta: Option<f64>,
+    /// The share of what the grant buys, as it is now.
+    share: f64,
+    /// The state of the job, unless it is a grant.
+    state: Option<String>,
+    /// When it was written.
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+}
+
+impl EntryView {
+    /// All lines of a ledger that was verified, as shares of `cap`.
+    pub fn of(budget: &Budget, cap: Amount) -> Vec<Self> {
+        let mut plans: HashMap<Uuid, ReservationRecord> = HashMap::new();
+        let view = |entry: &Entry| {
+            if entry.kind == EntryKind::Reservation
+                && let (Some(job), Ok(plan)) = (entry.job_id, serde_json::from_str(&entry.record))
+            {
+                plans.insert(job, plan);
+            }
+            let plan = entry.job_id.and_then(|job| plans.get(&job));
+            let granted = || serde_json::from_str::<GrantRecord>(&entry.record).ok().map(|record| record.grant);
+            let planned = plan.map(|plan| plan.planned).or_else(granted);
+            let state = entry.job_id.and_then(|job| budget.jobs.get(&job)).map(|state| state.word().to_owned());
+            Self {
+                seq: entry.seq,
+                job_id: entry.job_id,
+                kind: entry.kind,
+                event: plan.and_then(|plan| event(entry, plan)),
+                epsilon: planned.map(|grant| grant.epsilon.get()),
+                delta: planned.map(|grant| grant.delta.get()),
+                share: entry.amount.share_of(cap),
+                state,
+                at: moment(entry.at_micros),
+            }
+        };
+        budget.book.entries.iter().map(view).collect()
+    }
+}
+
+/// What a line stands for: the whole plan, or one block of it.
+fn event(entry: &Entry, plan: &ReservationRecord) -> Option<DpEvent> {
+    match entry.kind {
+        EntryKind::Charge if entry.block > 0 => Some(plan.work.block.clone()),
+        EntryKind::Charge | EntryKind::Reservation => Some(plan.work.event()),
+        EntryKind::Grant | EntryKind::Release => None,
+    }
+}
+
+fn moment(micros: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}

@@ -1,0 +1,134 @@
+//! What a client asks for: a job as JSON.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::json::{object, unsaid, unset, word};
+
+/// What to make from which dataset at what price. Everything but `dataset` and `epsilon` has a
+/// default.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct JobRequest {
+    /// Id or name of the dataset.
+    #[schema(example = "adult")]
+    pub dataset: String,
+    /// The epsilon of the job by itself. What it costs the budget is less than in proportion.
+    #[schema(example = 1.0)]
+    pub epsilon: f64,
+    /// The delta that the job is planned for; unless given, the grant's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta: Option<f64>,
+    /// How.
+    #[serde(default, deserialize_with = "object")]
+    pub method: Method,
+    /// How many synthetic rows; the declared number of rows unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 10_000_000)]
+    pub rows: Option<u64>,
+    /// Expert settings; the plan has good ones.
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Training::is_default")]
+    pub training: Training,
+    /// What the report may release. There is no released view in this version.
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "unsaid")]
+    pub report: ReportRequest,
+    /// Null: not in this version.
+    #[serde(default, rename = "seed_rows", deserialize_with = "unset", skip_serializing_if = "unsaid")]
+    #[schema(value_type = Option<Object>)]
+    _seed_rows: (),
+    /// Null: not in this version.
+    #[serde(default, rename = "webhook", deserialize_with = "unset", skip_serializing_if = "unsaid")]
+    #[schema(value_type = Option<Object>)]
+    _webhook: (),
+}
+
+/// What the report may release.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ReportRequest {
+    /// The epsilon of released figures: 0, none.
+    #[schema(minimum = 0, maximum = 0)]
+    pub released_epsilon: f64,
+}
+
+/// The parts of the method.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Method {
+    /// What stage 1 trains on.
+    #[serde(deserialize_with = "word")]
+    pub stage1: Stage1,
+    /// What stage 2 trains.
+    #[serde(deserialize_with = "word")]
+    stage2: Stage2,
+    /// The language model.
+    #[serde(deserialize_with = "word")]
+    model: Model,
+    /// What draws the synthetic rows.
+    #[serde(deserialize_with = "word")]
+    generator: Generator,
+}
+
+/// What stage 1 trains on.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Stage1 {
+    /// Uniform rows of the public schema (DP-2Stage-U).
+    #[default]
+    Uniform,
+    /// Nothing: stage 2 alone (DP-Standard).
+    None,
+}
+
+/// What stage 2 trains.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Stage2 {
+    /// All parameters.
+    #[default]
+    Full,
+}
+
+/// The language model.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Model {
+    /// A small GPT trained from scratch.
+    #[default]
+    Small,
+}
+
+/// What draws the synthetic rows.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Generator {
+    /// The best there is for the method.
+    #[default]
+    Auto,
+    /// The language model.
+    Lm,
+}
+
+/// Expert settings of the training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Training {
+    /// Private steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
+    /// Expected rows in a private step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<f64>,
+    /// The peak learning rate of stage 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f32>,
+    /// The norm to which the gradient of each row is clipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clipping_norm: Option<f64>,
+}
+
+impl Training {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}

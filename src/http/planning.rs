@@ -1,0 +1,123 @@
+//! From a request to a plan: public facts alone, before anything private is read.
+
+use axum::http::StatusCode;
+use uuid::Uuid;
+
+use super::job_request::{JobRequest, Stage1};
+use super::problem::Problem;
+use crate::engine::{Facts, Overrides, Plan, PlanError, largest_next_epsilon};
+use crate::privacy::{Account, Delta, Epsilon, Grant};
+use crate::store::Dataset;
+use crate::tabular::Schema;
+
+/// Most rows that one job may generate.
+const MAX_ROWS: u64 = 10_000_000;
+
+/// Most cells that one job may generate: they pass through a worker's memory.
+const MAX_CELLS: u64 = 200_000_000;
+
+/// Everything that a request says about a plan, for any epsilon.
+#[derive(Clone, Debug)]
+pub(super) struct Planner {
+    schema: Schema,
+    rows_public: u64,
+    /// The (epsilon, delta) that was asked for.
+    pub asked: Grant,
+    rows: u64,
+    overrides: Overrides,
+    without_stage1: bool,
+}
+
+impl Planner {
+    /// Checks a request against the dataset that it names and the grant that it would spend.
+    pub fn new(request: &JobRequest, dataset: &Dataset, grant: Grant) -> Result<Self, Problem> {
+        let asked = Grant {
+            epsilon: Epsilon::new(request.epsilon)?,
+            delta: request.delta.map_or(Ok(grant.delta), Delta::new)?,
+        };
+        let rows = request.rows.unwrap_or(dataset.rows_public as u64);
+        if !(1..=MAX_ROWS).contains(&rows) {
+            return Err(Problem::invalid("rows", format!("rows is a number from 1 to {MAX_ROWS}")));
+        }
+        let schema = dataset.declared()?;
+        if rows * schema.width() as u64 > MAX_CELLS {
+            let most = MAX_CELLS / schema.width() as u64;
+            return Err(Problem::invalid("rows", format!("a table of this width may have {most} rows")));
+        }
+        if request.report.released_epsilon != 0.0 {
+            let detail = "a released view of the report is not available in this version: leave it out, or say 0";
+            return Err(Problem::invalid("report.released_epsilon", detail));
+        }
+        let training = request.training;
+        let overrides = Overrides {
+            steps: training.steps,
+            expected_batch: training.batch,
+            learning_rate: training.learning_rate,
+            clipping_norm: training.clipping_norm,
+            spare_blocks: None,
+        };
+        let without_stage1 = matches!(request.method.stage1, Stage1::None);
+        Ok(Self { schema, rows_public: units_in_training(dataset), asked, rows, overrides, without_stage1 })
+    }
+
+    /// What a job with the defaults would be, for the largest epsilon that a budget still has room for.
+    pub fn default_for(dataset: &Dataset, grant: Grant) -> Result<Self, Problem> {
+        let schema = dataset.declared()?;
+        let rows = dataset.rows_public.clamp(1, 1000) as u64;
+        let overrides = Overrides::default();
+        let rows_public = units_in_training(dataset);
+        Ok(Self { schema, rows_public, asked: grant, rows, overrides, without_stage1: false })
+    }
+
+    /// The plan for what was asked.
+    pub fn plan(&self) -> Result<Plan, PlanError> {
+        self.plan_for(self.asked.epsilon)
+    }
+
+    /// The plan with another epsilon.
+    fn plan_for(&self, epsilon: Epsilon) -> Result<Plan, PlanError> {
+        let facts = Facts {
+            schema: &self.schema,
+            rows_public: self.rows_public,
+            epsilon,
+            delta: self.asked.delta,
+            rows: self.rows,
+        };
+        let mut plan = Plan::new(&facts, &self.overrides)?;
+        if self.without_stage1 {
+            plan.public.steps = 0;
+        }
+        Ok(plan)
+    }
+
+    /// A name for all planners that give the same answers about one dataset's budget.
+    pub fn name(&self, dataset: Uuid) -> String {
+        format!("largest {dataset} {} {:?}", self.asked.delta, self.overrides)
+    }
+
+    /// The largest epsilon with which such a job would be admitted.
+    pub fn largest(&self, account: &Account) -> f64 {
+        largest_next_epsilon(account, |epsilon| self.plan_for(epsilon).ok().map(|plan| plan.work()))
+    }
+}
+
+/// What training may expect to see of the declared rows.
+fn units_in_training(dataset: &Dataset) -> u64 {
+    ((dataset.rows_public as f64 * (1.0 - dataset.holdout)).round() as u64).max(1)
+}
+
+/// Runs arithmetic that takes a moment where it holds nobody up.
+pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+/// Says which member of the request is at fault.
+pub(super) fn unplanned(error: &PlanError) -> Problem {
+    let at = match error.at() {
+        "clipping norm" => "training.clipping_norm".to_owned(),
+        at @ ("steps" | "batch" | "learning_rate") => format!("training.{at}"),
+        at => at.to_owned(),
+    };
+    Problem::invalid(&at, error.to_string())
+}

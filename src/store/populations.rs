@@ -1,0 +1,172 @@
+//! Populations: the budgets, and the one function that writes on their ledgers.
+
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use super::error::StoreError;
+use crate::privacy::{Account, Amount, Delta, Digest, Entry, EntryKind, Epsilon, Grant, UnitKind};
+
+/// A budget as it stands, without its ledger.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Population {
+    /// UUIDv7.
+    pub id: Uuid,
+    /// What one unit of privacy is.
+    pub unit: UnitKind,
+    /// About how many units there are, as declared.
+    pub units_public: i64,
+    /// The totals.
+    pub account: Account,
+    /// Lines of the ledger.
+    pub entries: i64,
+    /// The digest of the last line.
+    pub head: Digest,
+}
+
+struct Row {
+    id: Uuid,
+    unit: String,
+    units_public: i64,
+    epsilon: f64,
+    delta: f64,
+    cap_mu2_pico: i64,
+    cap_leak_atto: i64,
+    spent_mu2_pico: i64,
+    spent_leak_atto: i64,
+    reserved_mu2_pico: i64,
+    reserved_leak_atto: i64,
+    entries: i64,
+    head: Vec<u8>,
+}
+
+impl TryFrom<Row> for Population {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let unreadable = StoreError::Unreadable("a budget");
+        let amount = |mu2_pico, leak_atto| Amount { mu2_pico, leak_atto };
+        let (Ok(epsilon), Ok(delta), Some(unit), Ok(head)) =
+            (Epsilon::new(row.epsilon), Delta::new(row.delta), UnitKind::of_word(&row.unit), row.head.try_into())
+        else {
+            return Err(unreadable);
+        };
+        let account = Account {
+            grant: Grant { epsilon, delta },
+            cap: amount(row.cap_mu2_pico, row.cap_leak_atto),
+            spent: amount(row.spent_mu2_pico, row.spent_leak_atto),
+            reserved: amount(row.reserved_mu2_pico, row.reserved_leak_atto),
+        };
+        Ok(Self { id: row.id, unit, units_public: row.units_public, account, entries: row.entries, head })
+    }
+}
+
+/// A population with this id.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn population(connection: impl PgExecutor<'_>, id: Uuid) -> Result<Population, StoreError> {
+    sqlx::query_as!(
+        Row,
+        "select id, unit, units_public, epsilon, delta, cap_mu2_pico, cap_leak_atto, spent_mu2_pico, spent_leak_atto,
+                reserved_mu2_pico, reserved_leak_atto, entries, head
+         from populations where id = $1",
+        id,
+    )
+    .fetch_optional(connection)
+    .await?
+    .ok_or(StoreError::NotFound("population"))?
+    .try_into()
+}
+
+/// All populations, oldest first.
+///
+/// # Errors
+/// Database faults only.
+pub async fn populations(connection: impl PgExecutor<'_>) -> Result<Vec<Uuid>, StoreError> {
+    Ok(sqlx::query_scalar!("select id from populations order by id").fetch_all(connection).await?)
+}
+
+/// Locks a population's row until the transaction ends and returns how it stands.
+pub(super) async fn lock(tx: &mut PgConnection, id: Uuid) -> Result<Population, StoreError> {
+    sqlx::query_scalar!("select id from populations where id = $1 for update", id)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(StoreError::NotFound("population"))?;
+    population(tx, id).await
+}
+
+/// What is to be written on a ledger.
+pub(super) struct Line {
+    pub kind: EntryKind,
+    pub job_id: Option<Uuid>,
+    /// The ordinal of a block that is charged by itself, else 0.
+    pub block: i32,
+    pub amount: Amount,
+    pub record: String,
+}
+
+impl Line {
+    /// A line about a job that needs no details.
+    pub fn of_job(kind: EntryKind, job: Uuid, amount: Amount) -> Self {
+        Self { kind, job_id: Some(job), block: 0, amount, record: "{}".to_owned() }
+    }
+}
+
+/// Writes one line and the totals after it. The population must be locked by this transaction.
+pub(super) async fn post(tx: &mut PgConnection, population: &mut Population, line: Line) -> Result<(), StoreError> {
+    let at_micros =
+        sqlx::query_scalar!(r#"select (extract(epoch from clock_timestamp()) * 1000000)::bigint as "micros!""#)
+            .fetch_one(&mut *tx)
+            .await?;
+    let Line { kind, job_id, block, amount, record } = line;
+    let seq = population.entries + 1;
+    let mut entry = Entry { seq, kind, job_id, block, amount, at_micros, record, digest: population.head };
+    entry.digest = entry.digest_after(&population.head, population.id);
+    insert(tx, population.id, &entry).await?;
+    let after = population.account.after(kind, amount).ok_or(StoreError::Unreadable("a ledger"))?;
+    (population.account, population.entries, population.head) = (after, seq, entry.digest);
+    update(tx, population).await
+}
+
+async fn insert(tx: &mut PgConnection, population: Uuid, entry: &Entry) -> Result<(), StoreError> {
+    sqlx::query!(
+        "insert into ledger_entries
+             (population_id, seq, job_id, kind, block, mu2_pico, leak_atto, at_micros, record, digest)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        population,
+        entry.seq,
+        entry.job_id,
+        entry.kind.word(),
+        entry.block,
+        entry.amount.mu2_pico,
+        entry.amount.leak_atto,
+        entry.at_micros,
+        entry.record,
+        entry.digest.as_slice(),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn update(tx: &mut PgConnection, population: &Population) -> Result<(), StoreError> {
+    let account = population.account;
+    sqlx::query!(
+        "update populations set epsilon = $2, cap_mu2_pico = $3, cap_leak_atto = $4, spent_mu2_pico = $5,
+                spent_leak_atto = $6, reserved_mu2_pico = $7, reserved_leak_atto = $8, entries = $9, head = $10
+         where id = $1",
+        population.id,
+        account.grant.epsilon.get(),
+        account.cap.mu2_pico,
+        account.cap.leak_atto,
+        account.spent.mu2_pico,
+        account.spent.leak_atto,
+        account.reserved.mu2_pico,
+        account.reserved.leak_atto,
+        population.entries,
+        population.head.as_slice(),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
