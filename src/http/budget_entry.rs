@@ -10,11 +10,10 @@ use uuid::Uuid;
 use crate::privacy::{Amount, DpEvent, Entry, EntryKind, GrantRecord, ReservationRecord};
 use crate::store::Budget;
 
-/// One line of the ledger.
+/// What the ledger says about one step of one job, or about a grant. Where blocks are charged one by
+/// one, all charges of a job are one entry; the ledger itself has a line for each.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EntryView {
-    /// 1, 2, 3 in the order of writing.
-    seq: i64,
     /// The job, unless it is a grant.
     job_id: Option<Uuid>,
     /// What happened.
@@ -51,7 +50,6 @@ impl EntryView {
             let planned = plan.map(|plan| plan.planned).or_else(granted);
             let state = entry.job_id.and_then(|job| budget.jobs.get(&job)).map(|state| state.word().to_owned());
             Self {
-                seq: entry.seq,
                 job_id: entry.job_id,
                 kind: entry.kind,
                 event: plan.and_then(|plan| event(entry, plan)),
@@ -62,14 +60,30 @@ impl EntryView {
                 at: moment(entry.at_micros),
             }
         };
-        budget.book.entries.iter().map(view).collect()
+        let mut views: Vec<Self> = Vec::new();
+        for (entry, view) in budget.book.entries.iter().map(|entry| (entry, view(entry))) {
+            let earlier = |v: &&mut Self| v.job_id == view.job_id && v.kind == EntryKind::Charge;
+            match views.iter_mut().rev().find(earlier).filter(|_| entry.block > 1) {
+                Some(earlier) => earlier.add(view.share, entry.block),
+                None => views.push(view),
+            }
+        }
+        views
+    }
+
+    /// Adds the charge of the block with this ordinal.
+    fn add(&mut self, share: f64, ordinal: i32) {
+        self.share += share;
+        if let Some(DpEvent::SelfComposed { count, .. }) = &mut self.event {
+            *count = ordinal.unsigned_abs();
+        }
     }
 }
 
 /// What a line stands for: the whole plan, or one block of it.
 fn event(entry: &Entry, plan: &ReservationRecord) -> Option<DpEvent> {
     match entry.kind {
-        EntryKind::Charge if entry.block > 0 => Some(plan.work.block.clone()),
+        EntryKind::Charge if entry.block > 0 => Some(plan.work.block.clone().self_composed(1)),
         EntryKind::Charge | EntryKind::Reservation => Some(plan.work.event()),
         EntryKind::Grant | EntryKind::Release => None,
     }

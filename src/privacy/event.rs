@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::loss::Loss;
-use super::rdp::{AccountingError, Release};
+use super::loss::{Loss, Release};
+use super::rdp::AccountingError;
 use super::units::{NoiseMultiplier, SamplingRate};
 
 /// One mechanism, or several composed.

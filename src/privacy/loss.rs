@@ -1,7 +1,18 @@
 //! The privacy loss of a tree of events, flattened into what the accountants know.
 
-use super::rdp::{AccountingError, Release};
-use super::units::SamplingRate;
+use super::rdp::AccountingError;
+use super::units::{NoiseMultiplier, SamplingRate};
+
+/// `count` releases of a Gaussian sum on fresh Poisson samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Release {
+    /// q.
+    pub rate: SamplingRate,
+    /// Sigma.
+    pub sigma: NoiseMultiplier,
+    /// How many times, each with fresh sampling and noise.
+    pub count: u32,
+}
 
 /// Poisson-sampled Gaussians, one Gaussian that stands for all releases on every unit, and a leak.
 ///
@@ -86,6 +97,9 @@ impl Loss {
     pub fn add_release(&mut self, release: Release) -> Result<(), AccountingError> {
         if release.rate == SamplingRate::ALL {
             self.add_gaussian(1.0 / release.sigma.get(), release.count);
+            return Ok(());
+        }
+        if release.count == 0 {
             return Ok(());
         }
         let known = self.sampled.iter_mut().find(|r| r.rate == release.rate && r.sigma == release.sigma);

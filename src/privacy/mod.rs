@@ -6,6 +6,7 @@
 
 mod calibrate;
 mod certificate;
+mod epsilon;
 mod event;
 mod gaussian;
 mod ledger;
@@ -16,16 +17,17 @@ mod rdp;
 mod sampling;
 mod units;
 
-pub use calibrate::{epsilon_of, noise_multiplier};
+pub use calibrate::noise_multiplier;
 pub use certificate::{certificate, residual};
+pub use epsilon::{epsilon, epsilon_of, epsilon_rdp};
 pub use event::DpEvent;
 pub use gaussian::{epsilon as gaussian_epsilon, largest_mean as gaussian_mean, upper as gaussian_delta};
 pub use ledger::{
     Account, Amount, Book, BookFault, Digest, Entry, EntryKind, Findings, Grant, GrantRecord, Price, RECORD_VERSION,
     Refusal, ReservationRecord, Rule, Shares, UnitKind, Work, price,
 };
-pub use loss::Loss;
+pub use loss::{Loss, Release};
 pub use noise::{NoiseSource, Purpose, add_gaussian};
-pub use rdp::{AccountingError, Release, epsilon as rdp_epsilon};
+pub use rdp::AccountingError;
 pub use sampling::poisson;
 pub use units::{ClippingNorm, Delta, Epsilon, NoiseMultiplier, SamplingRate, UnitError};

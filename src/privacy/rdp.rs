@@ -13,18 +13,8 @@
 //! is a trapezoid sum of a function that is analytic in a strip: with a spacing of s/8 its error is
 //! below exp(-31), far below the slack that is added at the end.
 
-use super::units::{Delta, NoiseMultiplier, SamplingRate};
-
-/// `count` releases of a Gaussian sum on fresh Poisson samples.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Release {
-    /// q.
-    pub rate: SamplingRate,
-    /// Sigma.
-    pub sigma: NoiseMultiplier,
-    /// How many times, each with fresh sampling and noise.
-    pub count: u32,
-}
+use super::loss::{Loss, Release};
+use super::pld::Direction;
 
 /// Why no epsilon can be given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +28,9 @@ pub enum AccountingError {
     /// A grid fine enough for the wanted precision would not fit into memory.
     #[error("this composition needs too fine a grid: take more noise or fewer steps")]
     TooFine,
+    /// Events that tell all with a small probability use up delta.
+    #[error("delta is not above the probability with which the events tell everything")]
+    Leaks,
     /// Nothing in the domain of the noise multiplier reaches the wanted epsilon.
     #[error(
         "no noise multiplier up to 1000 reaches this epsilon and delta: take fewer steps, a smaller batch, or a larger epsilon"
@@ -56,33 +49,35 @@ const TAIL: f64 = 14.0;
 /// the best order is far below.
 const MAX_ORDER_OVER_SIGMA: f64 = 2e4;
 
-impl Release {
-    /// The Renyi divergence of order `order > 1` of all `count` releases, in nats; infinite where
-    /// the order is too large to be worth integrating.
-    fn divergence(&self, order: f64) -> f64 {
-        let (q, s) = (self.rate.get(), self.sigma.get());
-        let one = if q >= 1.0 {
-            order / (2.0 * s * s)
-        } else if order / s > MAX_ORDER_OVER_SIGMA {
-            return f64::INFINITY;
-        } else {
-            log_moment(q, s, order) / (order - 1.0)
-        };
-        one * f64::from(self.count)
+/// The Renyi divergence of order `order > 1` of all releases of a kind, in nats; infinite where the
+/// order is too large to be worth integrating.
+fn divergence(release: &Release, direction: Direction, order: f64) -> f64 {
+    let (q, s) = (release.rate.get(), release.sigma.get());
+    if order / s > MAX_ORDER_OVER_SIGMA {
+        return f64::INFINITY;
     }
+    // Remove: E_Q[(P/Q)^order], its mass between 0 and the order. Add: E_P[(P/Q)^(order - 1)], where P is
+    // the plain Gaussian, its mass between 1 - order and 0.
+    let one = match direction {
+        Direction::Remove => log_moment(q, s, order, (0.0, order)),
+        Direction::Add => log_moment(q, s, 1.0 - order, (1.0 - order, 0.0)),
+    };
+    one / (order - 1.0) * f64::from(release.count)
 }
 
-/// `ln E_Q[(P/Q)^order]` by the trapezoid rule over `[-14 s, order + 14 s]`; at least 0.
-fn log_moment(q: f64, s: f64, order: f64) -> f64 {
+/// `ln E[ratio(x)^power]` for x from N(0, s^2), by the trapezoid rule, 14 s beyond `modes` on both
+/// sides; at least 0.
+fn log_moment(q: f64, s: f64, power: f64, modes: (f64, f64)) -> f64 {
     let step = s / 8.0;
-    let first = -TAIL * s;
-    let nodes = ((order + 2.0 * TAIL * s) / step).ceil() as usize;
+    let first = modes.0 - TAIL * s;
+    let nodes = ((modes.1 - modes.0 + 2.0 * TAIL * s) / step).ceil() as usize;
     let log_at = |i: usize| {
         let x = first + step * i as f64;
-        order * log_ratio(q, s, x) - x * x / (2.0 * s * s)
+        power * log_ratio(q, s, x) - x * x / (2.0 * s * s)
     };
-    let peak = (0..=nodes).map(log_at).fold(f64::NEG_INFINITY, f64::max);
-    let sum: f64 = (0..=nodes).map(|i| (log_at(i) - peak).exp()).sum();
+    let logs: Vec<f64> = (0..=nodes).map(log_at).collect();
+    let peak = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = logs.iter().filter(|log| **log > peak - 50.0).map(|log| (log - peak).exp()).sum();
     let scale = (step / (s * (2.0 * std::f64::consts::PI).sqrt())).ln();
     (peak + sum.ln() + scale).max(0.0)
 }
@@ -93,44 +88,63 @@ fn log_ratio(q: f64, s: f64, x: f64) -> f64 {
     if t < 30.0 { (q * t.exp_m1()).ln_1p() } else { t + (q + (1.0 - q) * (-t).exp()).ln() }
 }
 
-/// Epsilon of all releases together at `delta`, rounded up.
+/// Refuses more steps than the slacks are made for.
+///
+/// # Errors
+/// [`AccountingError::TooManySteps`].
+pub fn check_steps(loss: &Loss) -> Result<(), AccountingError> {
+    let steps: u64 = loss.sampled().iter().map(|r| u64::from(r.count)).sum();
+    if steps > MAX_STEPS { Err(AccountingError::TooManySteps) } else { Ok(()) }
+}
+
+/// The bound on epsilon at `delta` by one order, rounded up.
+fn at_order(loss: &Loss, direction: Direction, delta: f64, order: f64) -> f64 {
+    let sampled: f64 = loss.sampled().iter().map(|r| divergence(r, direction, order)).sum();
+    let renyi = sampled + loss.mu2() * order / 2.0;
+    let bound = renyi + ((order - 1.0) / order).ln() - (delta.ln() + order.ln()) / (order - 1.0);
+    bound.max(0.0) * (1.0 + SLACK.0) + SLACK.1
+}
+
+/// Epsilon of a loss without leaks at `delta`, rounded up: the best of all orders.
 ///
 /// # Errors
 /// [`AccountingError::TooManySteps`] beyond ten million steps; [`AccountingError::Unreachable`] when
 /// no order gives a finite bound.
-pub fn epsilon(releases: &[Release], delta: Delta) -> Result<f64, AccountingError> {
-    if releases.iter().map(|r| u64::from(r.count)).sum::<u64>() > MAX_STEPS {
-        return Err(AccountingError::TooManySteps);
-    }
-    if releases.iter().all(|r| r.count == 0) {
+pub fn epsilon(loss: &Loss, delta: f64) -> Result<f64, AccountingError> {
+    check_steps(loss)?;
+    if *loss == Loss::default() {
         return Ok(0.0);
     }
     // The search runs over ln(order - 1).
-    let bound = |log: f64| {
-        let order = 1.0 + log.exp();
-        let loss: f64 = releases.iter().map(|r| r.divergence(order)).sum();
-        loss + ((order - 1.0) / order).ln() - (delta.get().ln() + order.ln()) / (order - 1.0)
-    };
+    let bound = |log: f64| at_order(loss, Direction::Remove, delta, 1.0 + log.exp());
     let best = minimum(bound, (1e-2f64).ln(), (1e5f64).ln());
-    if !best.is_finite() {
-        return Err(AccountingError::Unreachable);
-    }
-    Ok(best.max(0.0) * (1.0 + SLACK.0) + SLACK.1)
+    if best.is_finite() { Ok(best) } else { Err(AccountingError::Unreachable) }
+}
+
+/// The best order within a factor of three of `order - 1`, in one direction.
+pub fn epsilon_near(loss: &Loss, direction: Direction, delta: f64, order: f64) -> f64 {
+    let bound = |log: f64| at_order(loss, direction, delta, 1.0 + log.exp());
+    let middle = (order - 1.0).max(1e-9).ln();
+    golden(bound, (middle - 1.1, middle + 1.1), 14)
 }
 
 /// The least value seen on a coarse grid and on a golden-section search around its best point.
 fn minimum(f: impl Fn(f64) -> f64, low: f64, high: f64) -> f64 {
     const POINTS: usize = 33;
-    const GOLDEN: f64 = 0.618_033_988_749_894_9;
     let width = (high - low) / (POINTS - 1) as f64;
     let grid: Vec<f64> = (0..POINTS).map(|i| f(low + width * i as f64)).collect();
     let best = (0..POINTS).fold(0, |b, i| if grid[i] < grid[b] { i } else { b });
-    let mut least = grid[best];
-    let (mut a, mut b) = (low + width * (best as f64 - 1.0), low + width * (best as f64 + 1.0));
+    let around = (low + width * (best as f64 - 1.0), low + width * (best as f64 + 1.0));
+    grid[best].min(golden(f, around, 24))
+}
+
+/// The least value seen by a golden-section search.
+fn golden(f: impl Fn(f64) -> f64, (mut a, mut b): (f64, f64), rounds: usize) -> f64 {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
     let (mut c, mut d) = (b - GOLDEN * (b - a), a + GOLDEN * (b - a));
     let (mut fc, mut fd) = (f(c), f(d));
-    for _ in 0..24 {
-        least = least.min(fc).min(fd);
+    let mut least = fc.min(fd);
+    for _ in 0..rounds {
         if fc < fd {
             (b, d, fd) = (d, c, fc);
             c = b - GOLDEN * (b - a);
@@ -140,6 +154,7 @@ fn minimum(f: impl Fn(f64) -> f64, low: f64, high: f64) -> f64 {
             d = a + GOLDEN * (b - a);
             fd = f(d);
         }
+        least = least.min(fc).min(fd);
     }
     least
 }

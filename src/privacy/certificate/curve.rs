@@ -2,7 +2,7 @@
 
 use crate::privacy::gaussian;
 use crate::privacy::loss::Loss;
-use crate::privacy::pld::{Direction, Moments, Part, Tilted};
+use crate::privacy::pld::{Direction, Moments, Tilted, parts_of};
 use crate::privacy::rdp::AccountingError;
 
 /// Upper bounds of a profile at `0, step, 2 step, ...`, the last of them at most the leak.
@@ -22,14 +22,6 @@ const POINTS: f64 = 4e6;
 const PRECISION: f64 = 3e-4;
 /// Standard deviations between the means of two tilts.
 const LADDER: f64 = 3.5;
-
-/// The parts of a loss: sampled releases, and one Gaussian for all others.
-pub fn parts_of(loss: &Loss) -> Vec<Part> {
-    let sampled =
-        loss.sampled().iter().map(|r| Part { rate: r.rate.get(), sigma: r.sigma.get(), count: f64::from(r.count) });
-    let gaussian = (loss.mu2() > 0.0).then(|| Part { rate: 1.0, sigma: 1.0 / loss.mu2().sqrt(), count: 1.0 });
-    sampled.chain(gaussian).collect()
-}
 
 impl Curve {
     /// The profile of `loss` in one direction, as far as it is above `leak`.

@@ -7,12 +7,12 @@
 //! `delta_{P x G(r)}(e) = sum_l P(L = l) delta_r(e - l) + P(L = infinity)`
 //! over the losses l of P (a discretised distribution whose profile is never below P's).
 
-use super::curve::parts_of;
+use crate::privacy::epsilon::epsilon as least_epsilon;
 use crate::privacy::gaussian;
 use crate::privacy::loss::Loss;
-use crate::privacy::pld::{Direction, Moments, Tilted};
-use crate::privacy::rdp::{self, AccountingError};
-use crate::privacy::units::Delta;
+use crate::privacy::pld::{Direction, Moments, Tilted, parts_of};
+use crate::privacy::rdp::AccountingError;
+use crate::privacy::units::{Delta, Epsilon};
 
 /// The error of the discretisation, relative to epsilon.
 const PRECISION: f64 = 1e-4;
@@ -70,11 +70,10 @@ fn losses(loss: &Loss, direction: Direction, epsilon: f64, whole: f64) -> Result
     }
 }
 
-/// Whether a loss fits (epsilon, delta) exactly.
+/// Whether a loss fits (epsilon, delta) exactly, by the accountant that jobs are calibrated with.
 ///
 /// # Errors
 /// [`AccountingError`] where the loss cannot be computed.
-pub fn fits_exactly(loss: &Loss, epsilon: f64, delta: f64) -> Result<bool, AccountingError> {
-    let rest = Delta::new(delta - loss.leak()).map_err(|_| AccountingError::Unreachable);
-    Ok(rdp::epsilon(loss.sampled(), rest?)? <= epsilon)
+pub fn fits_exactly(loss: &Loss, epsilon: Epsilon, delta: Delta) -> Result<bool, AccountingError> {
+    Ok(least_epsilon(loss, delta)? <= epsilon.get())
 }

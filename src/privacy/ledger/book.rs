@@ -10,8 +10,8 @@ use super::amount::Amount;
 use super::entry::{Digest, Entry, EntryKind, FIRST, GrantRecord, RECORD_VERSION, ReservationRecord, UnitKind};
 use super::grant::Grant;
 use super::price::{Price, Rule, Work, covers};
-use crate::privacy::calibrate::epsilon_of;
 use crate::privacy::certificate::residual;
+use crate::privacy::epsilon::epsilon_of;
 use crate::privacy::event::DpEvent;
 use crate::privacy::rdp::AccountingError;
 

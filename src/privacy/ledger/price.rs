@@ -83,6 +83,11 @@ impl Price {
         let whole = Amount { mu2_pico: i64::MAX, leak_atto: i64::MAX };
         Self { rule: Rule::Certificate, leak_atto, whole, block: None }
     }
+
+    /// What a job is charged that runs without a crash.
+    fn of_success(&self, work: &Work) -> Amount {
+        self.block.map_or(self.whole, |each| each.times(work.blocks))
+    }
 }
 
 /// The price of a plan on an account as it stands. The leak of a certificate and the right to the
@@ -99,7 +104,7 @@ pub fn price(account: &Account, work: &Work) -> Result<Price, AccountingError> {
     }
     match (first(account, work, leak_atto)?, certified) {
         // A smaller charge leaves more for later; which one is taken depends on public facts alone.
-        (Some(exact), Ok(price)) if price.whole.mu2_pico > exact.whole.mu2_pico => Ok(exact),
+        (Some(exact), Ok(price)) if price.of_success(work).mu2_pico > exact.whole.mu2_pico => Ok(exact),
         (Some(exact), Err(_)) => Ok(exact),
         (_, certified) => certified,
     }
@@ -136,10 +141,8 @@ pub fn covers(account: &Account, work: &Work, recorded: &Price) -> Result<bool, 
 /// By certificates: in whole, or block by block where that is no dearer once the job has succeeded.
 fn certified(work: &Work, leak_atto: i64) -> Result<Price, AccountingError> {
     let whole = in_whole(work, leak_atto)?;
-    let dearer =
-        |blocks: &Price| blocks.block.is_none_or(|each| each.times(work.blocks).mu2_pico > whole.whole.mu2_pico);
     match in_blocks(work, leak_atto) {
-        Ok(Some(blocks)) if !dearer(&blocks) => Ok(blocks),
+        Ok(Some(blocks)) if blocks.of_success(work).mu2_pico <= whole.whole.mu2_pico => Ok(blocks),
         _ => Ok(whole),
     }
 }
@@ -180,6 +183,6 @@ fn first(account: &Account, work: &Work, leak_atto: i64) -> Result<Option<Price>
         let whole = Amount { mu2_pico: (account.cap.mu2_pico - rest).max(1), leak_atto: 0 };
         return Ok(Some(priced(Rule::Residual, whole)));
     }
-    let fits = fits_exactly(&loss, grant.epsilon.get(), grant.delta.get())?;
+    let fits = fits_exactly(&loss, grant.epsilon, grant.delta)?;
     Ok(fits.then(|| priced(Rule::Closing, account.cap)))
 }

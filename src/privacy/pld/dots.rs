@@ -6,6 +6,7 @@
 
 use super::pair::{Direction, Part};
 use crate::privacy::gaussian::tail;
+use crate::privacy::rdp::AccountingError;
 
 /// Masses of P at the losses `(first + i) h`.
 pub struct Dots {
@@ -18,6 +19,9 @@ pub struct Dots {
 /// Beyond so many standard deviations of the noise there is a mass below 1e-40, which
 /// [`INFINITY`](super::tilted) covers.
 const REACH: f64 = 13.5;
+
+/// Losses of one release at most.
+const MOST: f64 = (1u64 << 23) as f64;
 
 /// A tail with the side on which it is small, so that differences keep their digits.
 #[derive(Clone, Copy)]
@@ -43,11 +47,17 @@ impl Tail {
 
 impl Dots {
     /// One release of `part` (of all, where it is on every unit) on multiples of `h`.
-    pub fn of(part: &Part, direction: Direction, h: f64) -> Self {
+    ///
+    /// # Errors
+    /// [`AccountingError::TooFine`] when there would be too many.
+    pub fn of(part: &Part, direction: Direction, h: f64) -> Result<Self, AccountingError> {
         let (s, q) = (part.sigma, part.rate);
         let sign = if direction == Direction::Remove { 1.0 } else { -1.0 };
         let ends = [part.loss(-REACH * s), part.loss(1.0 + REACH * s)];
         let (low, high) = if sign > 0.0 { (ends[0], ends[1]) } else { (-ends[1], -ends[0]) };
+        if (high - low) / h > MOST {
+            return Err(AccountingError::TooFine);
+        }
         let (first, last) = ((low / h).floor() as i64 - 1, (high / h).ceil() as i64 + 1);
         let cuts = |i: i64| {
             let x = part.place(sign * i as f64 * h);
@@ -72,6 +82,6 @@ impl Dots {
             mass[i + 1] += up;
             left = right;
         }
-        Self { first, mass }
+        Ok(Self { first, mass })
     }
 }

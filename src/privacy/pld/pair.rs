@@ -4,6 +4,8 @@
 //! unit is removed, and the other way round when it is added (Zhu, Dong and Wang 2022, theorem 11).
 //! The loss is `l(x) = ln(1 - q + q exp((2x - 1) / (2 s^2)))`, or its negative.
 
+use crate::privacy::loss::Loss;
+
 /// Which of the two neighbours has the unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -56,4 +58,12 @@ impl Part {
         let r = loss.exp_m1() / q;
         if r <= -1.0 { f64::NEG_INFINITY } else { s * s * r.ln_1p() + 0.5 }
     }
+}
+
+/// The parts of a loss: sampled releases, and one Gaussian for all others.
+pub fn parts_of(loss: &Loss) -> Vec<Part> {
+    let sampled =
+        loss.sampled().iter().map(|r| Part { rate: r.rate.get(), sigma: r.sigma.get(), count: f64::from(r.count) });
+    let gaussian = (loss.mu2() > 0.0).then(|| Part { rate: 1.0, sigma: 1.0 / loss.mu2().sqrt(), count: 1.0 });
+    sampled.chain(gaussian).collect()
 }

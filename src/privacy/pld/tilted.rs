@@ -53,16 +53,28 @@ impl Tilted {
     /// # Errors
     /// [`AccountingError::TooFine`] when the grid would have too many cells.
     pub fn new(parts: &[Part], direction: Direction, theta: f64, h: f64) -> Result<Self, AccountingError> {
+        Self::with(&Moments::new(parts, direction), (parts, direction), theta, h)
+    }
+
+    /// The same, with moments of these parts that are there already.
+    ///
+    /// # Errors
+    /// As [`Tilted::new`].
+    pub fn with(
+        moments: &Moments,
+        (parts, direction): (&[Part], Direction),
+        theta: f64,
+        h: f64,
+    ) -> Result<Self, AccountingError> {
         let parts: Vec<Part> = parts.iter().map(Part::merged).collect();
-        let moments = Moments::new(&parts, direction);
         let at = moments.at(theta);
-        let (below, above) = (reach(&moments, &at, -1.0), reach(&moments, &at, 1.0));
+        let (below, above) = (reach(moments, &at, -1.0), reach(moments, &at, 1.0));
         let needed = (below + above) / h;
         if !needed.is_finite() || needed > CELLS {
             return Err(AccountingError::TooFine);
         }
-        let cells = (needed.ceil() as usize).next_power_of_two().max(32);
-        let composed = compose(&parts, direction, (theta, h), cells);
+        let cells = length(needed.ceil() as usize);
+        let composed = compose(&parts, direction, (theta, h), cells)?;
         let first = ((at.mean - below) / h).floor() as i64;
         let scale = 1.0 / cells as f64;
         let place = |i: usize| (first + i as i64 - composed.offset).rem_euclid(cells as i64) as usize;
@@ -70,6 +82,39 @@ impl Tilted {
         let count: f64 = parts.iter().map(|p| p.count).sum();
         let slack = ROUNDING.0 + count * ROUNDING.1 + (-30f64).exp();
         Ok(Self { h, theta, first, mass, log: composed.log, mean: at.mean, slack, infinity: count * INFINITY })
+    }
+
+    /// The least e in the window, rounded up, at which the bound of the profile is at most `delta`; none
+    /// when it is above everywhere.
+    pub fn epsilon(&self, delta: f64) -> Option<f64> {
+        let (scale, inside) = ((self.log - self.theta * self.mean).exp(), delta - self.infinity);
+        let loss = |index: i64| index as f64 * self.h - self.mean;
+        let (mut p, mut q, mut least) = (0.0f64, 0.0f64, None);
+        for i in (0..self.mass.len()).rev() {
+            let at = loss(self.first + i as i64);
+            let mass = self.mass[i] * (-self.theta * at).exp();
+            p += mass;
+            q += mass * (-at).exp();
+            // Between this loss and the one below it the profile is p - exp(e) q, and the rest at most:
+            let below = at - self.h;
+            let rest = self.slack * (-self.theta * below).exp();
+            // The least e of the cell at which that is at most delta, unless it is all of the cell.
+            let e = ((p * (1.0 + 1e-13) + rest - inside / scale) / (q * (1.0 - 1e-13))).ln();
+            if e > at {
+                return least;
+            }
+            if e > below {
+                return Some((e + self.mean) * (1.0 + 1e-13));
+            }
+            least = Some(below + self.mean);
+        }
+        least
+    }
+
+    /// How much the grid adds to `K`, where the true one is `log`; over theta, that is about what it adds
+    /// to epsilon.
+    pub fn excess(&self, log: f64) -> f64 {
+        self.log - log
     }
 
     /// Upper bounds of the profile at `0, stride h, 2 stride h, ...` up to the end of the window.
@@ -131,6 +176,23 @@ fn reach(moments: &Moments, at: &Moment, sign: f64) -> f64 {
     least
 }
 
+/// The least even length from 32 on without prime factors above 5: transforms of these are fast.
+fn length(needed: usize) -> usize {
+    let smooth = |mut n: usize| {
+        for p in [2, 3, 5] {
+            while n.is_multiple_of(p) {
+                n /= p;
+            }
+        }
+        n == 1
+    };
+    let mut n = needed.max(32).next_multiple_of(2);
+    while !smooth(n) {
+        n += 2;
+    }
+    n
+}
+
 /// A convolution on a circle.
 struct Composed {
     /// Tilted masses times the number of cells; place i stands for all losses `offset + i` modulo it.
@@ -139,13 +201,18 @@ struct Composed {
     log: f64,
 }
 
-fn compose(parts: &[Part], direction: Direction, (theta, h): (f64, f64), cells: usize) -> Composed {
+fn compose(
+    parts: &[Part],
+    direction: Direction,
+    (theta, h): (f64, f64),
+    cells: usize,
+) -> Result<Composed, AccountingError> {
     let mut planner = RealFftPlanner::new();
     let (forward, backward) = (planner.plan_fft_forward(cells), planner.plan_fft_inverse(cells));
     let mut product = vec![Complex::new(1.0, 0.0); cells / 2 + 1];
     let (mut offset, mut log) = (0, 0.0);
     for part in parts {
-        let dots = Dots::of(part, direction, h);
+        let dots = Dots::of(part, direction, h)?;
         let exponent = |i: usize| theta * (dots.first + i as i64) as f64 * h;
         let heaviest = dots.mass.iter().enumerate().filter(|(_, p)| **p > 0.0);
         let peak = heaviest.map(|(i, p)| p.ln() + exponent(i)).fold(f64::NEG_INFINITY, f64::max);
@@ -168,7 +235,7 @@ fn compose(parts: &[Part], direction: Direction, (theta, h): (f64, f64), cells: 
     (product[0].im, product[last].im) = (0.0, 0.0);
     let mut circle = backward.make_output_vec();
     let _ = backward.process(&mut product, &mut circle);
-    Composed { circle, offset, log }
+    Ok(Composed { circle, offset, log })
 }
 
 /// `x^n` by modulus and angle.

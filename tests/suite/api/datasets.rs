@@ -83,7 +83,7 @@ async fn a_second_upload_is_a_second_version_and_no_second_budget() {
     assert_eq!(version["sha256"].as_str().map(str::len), Some(64));
     assert_eq!(api.get("/v1/datasets/clinic/budget").await.expect(200), before);
     assert_eq!(api.get("/v1/datasets/clinic").await.expect(200)["rows"], version);
-    problem(&api.post("/v1/jobs", &json!({"dataset": "clinic", "epsilon": 0.5})).await, 409, "budget_exhausted");
+    problem(&api.post("/v1/jobs", &json!({"dataset": "clinic", "epsilon": 0.9})).await, 409, "budget_exhausted");
 }
 
 #[tokio::test]

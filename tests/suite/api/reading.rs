@@ -21,11 +21,10 @@ async fn cancel(api: &TestApi, path: &str) -> crate::support::Answer {
 async fn many_jobs(api: &TestApi) {
     api.clinic(100.0, 50).await;
     job(api).await;
-    let copy =
-        "insert into jobs (id, dataset_id, dataset_version, population_id, request, plan, epsilon_pico, delta_atto,
+    let copy = "insert into jobs (id, dataset_id, dataset_version, population_id, request, plan, epsilon, delta, price,
                                   blocks_allowed)
                 select ('01a20fff-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid, dataset_id, dataset_version,
-                       population_id, request, plan, epsilon_pico, delta_atto, blocks_allowed
+                       population_id, request, plan, epsilon, delta, price, blocks_allowed
                 from jobs, generate_series(1, 119) i";
     sqlx::query(copy).execute(&api.database.pool).await.expect("119 more");
 }
@@ -104,7 +103,7 @@ async fn there_are_no_results_before_success_and_a_cancel_is_final() {
     assert!(done["finished_at"].is_string() && done["queue_position"].is_null());
     // Its budget is free again, once.
     job(&api).await;
-    let again = json!({"dataset": "clinic", "epsilon": 0.5});
+    let again = json!({"dataset": "clinic", "epsilon": 0.95});
     problem(&api.post("/v1/jobs", &again).await, 409, "budget_exhausted");
 
     for state in ["succeeded", "failed"] {
@@ -116,7 +115,7 @@ async fn there_are_no_results_before_success_and_a_cancel_is_final() {
 
 /// The path of a job that is made to be in a final state.
 async fn path_in_state(api: &TestApi, state: &str) -> String {
-    api.post("/v1/datasets/clinic/budget", &json!({"epsilon": 9.0, "delta": 9e-5})).await.expect(200);
+    api.post("/v1/datasets/clinic/budget", &json!({"epsilon": 9.0})).await.expect(200);
     let path = job(api).await;
     let error = (state == "failed").then_some("worker_lost");
     let id: uuid::Uuid = path.rsplit('/').next().unwrap().parse().unwrap();

