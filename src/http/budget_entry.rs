@@ -39,7 +39,7 @@ impl EntryView {
     /// All lines of a ledger that was verified, as shares of `cap`.
     pub fn of(budget: &Budget, cap: Amount) -> Vec<Self> {
         let mut plans: HashMap<Uuid, ReservationRecord> = HashMap::new();
-        let view = |entry: &Entry| {
+        let mut view = |entry: &Entry| {
             if entry.kind == EntryKind::Reservation
                 && let (Some(job), Ok(plan)) = (entry.job_id, serde_json::from_str(&entry.record))
             {

@@ -42,7 +42,8 @@ async fn a_killed_worker_loses_no_job_and_no_charge() {
     assert_eq!(numbers.len() as i64, job["plan"]["private"]["blocks"].as_i64().unwrap(), "every block ran");
     let budget = api.get("/v1/datasets/clinic/budget").await.expect(200);
     let kinds: Vec<_> = budget["entries"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["grant", "reservation", "charge"], "charged once, however often it was taken up");
+    let charges = kinds.iter().filter(|kind| **kind == "charge").count();
+    assert_eq!(charges, 1, "charged once, however often it was taken up: {kinds:?}");
     let figure = |value: &serde_json::Value| value.as_f64().unwrap();
     assert!((figure(&budget["spent"]) - figure(&budget["entries"][2]["share"])).abs() < 1e-12);
 }

@@ -98,16 +98,13 @@ impl Price {
 /// [`AccountingError`] where the plan cannot be priced at all.
 pub fn price(account: &Account, work: &Work) -> Result<Price, AccountingError> {
     let leak_atto = account.next_leak_atto();
-    let certified = certified(work, leak_atto);
-    if !account.is_untouched() {
-        return certified;
-    }
-    match (first(account, work, leak_atto)?, certified) {
-        // A smaller charge leaves more for later; which one is taken depends on public facts alone.
-        (Some(exact), Ok(price)) if price.of_success(work).mu2_pico > exact.whole.mu2_pico => Ok(exact),
-        (Some(exact), Err(_)) => Ok(exact),
-        (_, certified) => certified,
-    }
+    let exact = if account.is_untouched() { first(account, work, leak_atto)? } else { None };
+    let (whole, blocks) = (in_whole(work, leak_atto), in_blocks(work, leak_atto));
+    // Which one is taken depends on public facts alone. Of those that fit, the one that leaves most for
+    // later if nothing crashes; blocks before the whole where they cost the same.
+    let candidates = [blocks.ok().flatten(), whole.as_ref().ok().copied(), exact];
+    let fitting = candidates.into_iter().flatten().filter(|price| account.admit(price.whole).is_ok());
+    fitting.min_by_key(|price| price.of_success(work).mu2_pico).map_or(whole, Ok)
 }
 
 /// Whether a price that was recorded covers the plan, on the account as it stood: found again by the
@@ -136,15 +133,6 @@ pub fn covers(account: &Account, work: &Work, recorded: &Price) -> Result<bool, 
                 again.block.is_some_and(|due| enough(told, due)) && told.times(work.blocks_charged()) == recorded.whole
             })
     }))
-}
-
-/// By certificates: in whole, or block by block where that is no dearer once the job has succeeded.
-fn certified(work: &Work, leak_atto: i64) -> Result<Price, AccountingError> {
-    let whole = in_whole(work, leak_atto)?;
-    match in_blocks(work, leak_atto) {
-        Ok(Some(blocks)) if blocks.of_success(work).mu2_pico <= whole.whole.mu2_pico => Ok(blocks),
-        _ => Ok(whole),
-    }
 }
 
 /// Everything that may happen, spare blocks included, as one event with one leak.

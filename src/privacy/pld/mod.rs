@@ -18,5 +18,5 @@ mod tilted;
 
 pub(super) use epsilon::epsilon;
 pub(super) use moments::Moments;
-pub(super) use pair::{Direction, Part, parts_of};
+pub(super) use pair::{Direction, parts_of};
 pub(super) use tilted::Tilted;

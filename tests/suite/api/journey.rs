@@ -46,7 +46,8 @@ async fn a_table_becomes_a_synthetic_table() {
     assert!(preplanned > 0.3 && preplanned <= 0.5, "{preplanned}");
     assert_eq!(budget["entries"][2]["epsilon"].as_f64(), Some(0.5));
     let kinds: Vec<_> = budget["entries"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["grant", "reservation", "charge"]);
+    // Spare blocks that were not needed may be handed back.
+    assert!(kinds == ["grant", "reservation", "charge"] || kinds == ["grant", "reservation", "charge", "release"]);
     assert_eq!(budget["entries"][2]["event"]["type"], "self_composed");
 }
 

@@ -7,7 +7,6 @@ use realfft::RealFftPlanner;
 #[derive(Clone, Copy, PartialEq)]
 pub enum Rounding {
     Down,
-    Up,
     /// Half of each cell either way: no bound, but close at a coarse grid.
     Split,
 }
@@ -57,7 +56,6 @@ impl Losses {
         };
         let mut mass: Vec<f64> = (first..=last).map(|i| (below(i + 1) - below(i)).max(0.0)).collect();
         mass[0] += below(first);
-        let rest = (1.0 - mass.iter().sum::<f64>()).max(0.0);
         match rounding {
             // Cell i holds the losses from i h to (i + 1) h.
             Rounding::Down => Self { h, first, mass, infinity: 0.0 },
@@ -66,7 +64,6 @@ impl Losses {
                 let split = (0..=mass.len()).map(|i| half(i) + i.checked_sub(1).map_or(0.0, half)).collect();
                 Self { h, first, mass: split, infinity: 0.0 }
             }
-            Rounding::Up => Self { h, first: first + 1, mass, infinity: rest },
         }
     }
 
