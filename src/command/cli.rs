@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use dp2stage::{http, store};
 
 use super::demo::DemoArguments;
-use super::{demo, key, logging, serve, service, verify, work};
+use super::{account, demo, key, logging, serve, service, verify, work};
 use crate::config::Config;
 
 /// Turns private tables into differentially private synthetic tables with language models.
@@ -53,6 +53,10 @@ enum Command {
     /// Keys of the API.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Privacy accounting, one JSON case a line: {"id", "delta", "q", "sigma", "steps"} or {"id",
+    /// "delta", "events": [{"q", "sigma", "steps"}]} gives epsilon; {"id", "delta", "epsilon", "q",
+    /// "steps"} gives sigma. q = 1 is a plain Gaussian.
+    Account,
     /// Read ledgers from their first line and compute everything again: digests, sums, prices.
     Verify {
         /// A ledger as `GET /v1/datasets/{dataset}/ledger` gives it; without one, all of the database.
@@ -74,6 +78,9 @@ impl Cli {
         if let Command::Openapi = self.command {
             print!("{}", http::document().to_yaml()?);
             return Ok(());
+        }
+        if let Command::Account = self.command {
+            return Ok(account::run(std::io::stdin().lock(), std::io::stdout().lock())?);
         }
         if let Command::Verify { file: Some(file) } = &self.command {
             return verify::file(file);
@@ -99,7 +106,7 @@ impl Cli {
                 }
                 Command::Key(KeyCommand::Create) => key::create(config).await,
                 Command::Verify { .. } => verify::database(config).await,
-                Command::Openapi => Ok(()),
+                Command::Openapi | Command::Account => Ok(()),
             }
         })
     }

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod account;
 mod cli;
 mod demo;
 mod key;

@@ -10,9 +10,12 @@ use crate::privacy::Digest;
 /// Figures that are remembered at most; then all are forgotten, which only costs time.
 const MOST: usize = 4096;
 
+/// The last digest of the ledger that a figure was computed from, and the figure.
+type Known = (Digest, Option<f64>);
+
 /// A shared memory of figures; cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Figures(Arc<Mutex<HashMap<String, (Digest, Option<f64>)>>>);
+pub struct Figures(Arc<Mutex<HashMap<String, Known>>>);
 
 impl Figures {
     /// The figure of this name for a ledger with this last digest; computed aside when it is not known.

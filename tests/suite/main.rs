@@ -2,6 +2,7 @@
 //!
 //! The modules mirror the rooms of `src/`.
 
+mod account;
 mod api;
 mod architecture;
 mod codec;

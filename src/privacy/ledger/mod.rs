@@ -1,4 +1,6 @@
 //! The rules of a budget, without a database: what a plan costs, what is admitted, what is written.
+//!
+#![doc = include_str!("soundness.md")]
 
 mod account;
 mod amount;

@@ -228,7 +228,7 @@ async fn whatever_happens_to_datasets_no_budget_grows() {
         let first = declare(pool, &name(0), Allowance::Granted(budget)).await.unwrap();
         let population = first.population_id;
         let mut left = account(pool, &first).await.remaining().mu2_pico;
-        let mut there = vec![Some(first), None, None];
+        let mut there = [Some(first), None, None];
         for _ in 0..30 {
             let i = rng.random_range(0..there.len());
             match (there[i].take(), rng.random_range(0..3)) {
