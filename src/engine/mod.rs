@@ -8,6 +8,7 @@
 mod checkpoint;
 mod defaults;
 mod dp_step;
+mod estimate;
 mod generate;
 mod largest;
 mod optimiser;
@@ -19,6 +20,7 @@ mod stage_two;
 
 pub use checkpoint::{BadCheckpoint, Checkpoint};
 pub use dp_step::{Chance, Mechanism, PrivateRows, Work};
+pub use estimate::{Estimate, estimate};
 pub use largest::{largest_next_epsilon, price_or_beyond};
 pub use optimiser::{Adam, AdamSettings, Schedule};
 pub use plan::{Facts, Overrides, Plan, PlanError, PrivateStage, PublicStage};

@@ -9,6 +9,7 @@ mod budget_entry;
 mod budgets;
 mod dataset_view;
 mod datasets;
+mod estimates;
 mod extract;
 mod figures;
 mod health;

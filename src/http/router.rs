@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::problem::Problem;
 use super::state::App;
-use super::{auth, budgets, datasets, health, jobs, openapi, request_id, results, rows, submission};
+use super::{auth, budgets, datasets, estimates, health, jobs, openapi, request_id, results, rows, submission};
 
 /// The service, ready to be served.
 pub fn router(app: App) -> Router {
@@ -42,6 +42,7 @@ pub(super) fn guarded_routes() -> OpenApiRouter<App> {
         .routes(routes!(rows::put))
         .routes(routes!(budgets::get, budgets::raise))
         .routes(routes!(budgets::ledger))
+        .routes(routes!(estimates::create))
         .routes(routes!(submission::submit, jobs::list))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::cancel))

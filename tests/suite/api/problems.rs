@@ -44,6 +44,7 @@ async fn wrong_methods_name_the_right_ones() {
         ("/v1/datasets/x/budget", "GET POST"),
         ("/v1/datasets/x/ledger", "GET"),
         ("/v1/jobs", "GET POST"),
+        ("/v1/estimates", "POST"),
         ("/v1/jobs/x", "GET"),
         ("/v1/jobs/x/cancel", "POST"),
         ("/v1/jobs/x/synthetic", "GET"),

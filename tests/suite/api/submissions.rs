@@ -147,3 +147,36 @@ async fn extreme_prices_are_planned_or_refused() {
         }
     }
 }
+
+/// An estimate says what a submission would do, and leaves no trace.
+#[tokio::test]
+async fn an_estimate_is_what_the_job_will_be() {
+    let api = TestApi::open().await;
+    // Before there are rows: nothing private is needed.
+    let declared = json!({"name": "clinic", "schema": clinic(), "rows_public": 5000,
+                          "budget": {"epsilon": 1.0, "delta": 1e-6}});
+    api.post("/v1/datasets", &declared).await.expect(201);
+    let before = api.get("/v1/datasets/clinic/budget").await.expect(200);
+    let body = json!({"dataset": "clinic", "epsilon": 0.7, "training": {"steps": 90}});
+    let estimate = api.post("/v1/estimates", &body).await.expect(200);
+    assert_eq!(api.get("/v1/datasets/clinic/budget").await.expect(200), before);
+    api.upload("clinic", "age,ward,ill\n20,a,no\n").await.expect(201);
+    let job = submit(&api, body.clone()).await.expect(202);
+    let private = &job["plan"]["private"];
+    assert_eq!((&estimate["noise_multiplier"], &estimate["sampling_rate"]), (&private["noise"], &private["rate"]));
+    assert_eq!((&estimate["events"][0], &estimate["delta"]), (&job["plan"]["event"], &job["delta"]));
+    assert_eq!((estimate["steps"].as_u64(), estimate["fits_budget"].as_bool()), (Some(90), Some(true)));
+    let budget = api.get("/v1/datasets/clinic/budget").await.expect(200);
+    assert_eq!(estimate["share"], budget["reserved"]);
+    for guess in ["seconds", "memory_bytes", "energy_wh"] {
+        assert!(estimate[guess].as_f64().unwrap() > 0.0, "{estimate}");
+    }
+    let again = api.post("/v1/estimates", &body).await.expect(200);
+    assert_eq!(again["fits_budget"], submit(&api, body).await.status == 202);
+    // A larger job takes longer.
+    let longer = json!({"dataset": "clinic", "epsilon": 0.2, "training": {"steps": 900}});
+    let longer = api.post("/v1/estimates", &longer).await.expect(200);
+    assert!(longer["seconds"].as_f64() > estimate["seconds"].as_f64());
+    problem(&api.post("/v1/estimates", &json!({"dataset": "x", "epsilon": 1.0})).await, 404, "not_found");
+    problem(&api.post("/v1/estimates", &json!({"dataset": "clinic", "epsilon": 0})).await, 422, "request_invalid");
+}

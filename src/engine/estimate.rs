@@ -1,0 +1,52 @@
+//! What a plan will cost in time, memory and energy: from public facts alone, before it runs.
+//!
+//! Operations are counted as for any GPT-2: a row of P positions through L layers of width w costs
+//! about `2 (12 L w^2 P + 2 L w P^2 + w V)` in the forward pass, V being all tokens together, since
+//! each position has a head of its own. A training step costs four times that: forward, backward
+//! twice, and the norms of single rows. The constants were measured (`benches/RESULTS.md`).
+
+use super::plan::Plan;
+
+/// Operations a second of one core at narrow widths.
+const SPEED: f64 = 8.0e9;
+/// Seconds of every job that do not depend on its size: claims, checkpoints, publication.
+const FIXED: f64 = 0.5;
+/// Bytes of a worker before it reads anything.
+const BASE_BYTES: f64 = 40e6;
+/// Bytes of a cell in memory: codes of the private, the synthetic and the report's tables.
+const CELL_BYTES: f64 = 24.0;
+/// Rows whose activations are in memory at once.
+const ROWS_AT_ONCE: f64 = 256.0;
+/// Watts of a core at work with its share of the machine: an assumption, not a measurement.
+const WATTS: f64 = 10.0;
+
+/// Guesses, good to about a factor of two on an idle machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// From the claim to the results.
+    pub seconds: f64,
+    /// Peak memory of the worker.
+    pub memory_bytes: f64,
+    /// At [`WATTS`] a core.
+    pub energy_wh: f64,
+}
+
+/// What `plan` will cost on a worker with this many cores.
+#[must_use]
+pub fn estimate(plan: &Plan, cores: usize) -> Estimate {
+    let cores = cores.max(1) as f64;
+    let model = &plan.model;
+    let (p, w, l) = (model.positions as f64, model.width as f64, model.layers as f64);
+    let row = 2.0 * (12.0 * l * w * w * p + 2.0 * l * w * p * p + w * model.vocabulary as f64);
+    let public = f64::from(plan.public.steps) * f64::from(plan.public.batch);
+    let private = f64::from(plan.private.steps()) * plan.private.rate.get() * plan.rows_public as f64;
+    let operations = row * (4.0 * (public + private) + plan.rows as f64);
+    let core_seconds = operations / SPEED;
+    let seconds = FIXED + core_seconds / cores;
+    let parameters = l * (12.0 * w * w + 13.0 * w) + w * (model.vocabulary as f64 + p + 2.0);
+    let cells = p * (plan.rows_public as f64 + plan.rows as f64);
+    // Weights, gradient, noise and two moments; the activations of a few rows on every core.
+    let activations = ROWS_AT_ONCE * cores * p * w * (16.0 * l + 4.0) * 4.0;
+    let memory_bytes = BASE_BYTES + 5.0 * 4.0 * parameters + activations + CELL_BYTES * cells;
+    Estimate { seconds, memory_bytes, energy_wh: core_seconds * WATTS / 3600.0 }
+}

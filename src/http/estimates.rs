@@ -1,0 +1,83 @@
+//! What a job would cost, before anything is spent.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::extract::Body;
+use super::job_request::JobRequest;
+use super::planning::{Planner, aside, unplanned};
+use super::problem::Problem;
+use super::state::App;
+use crate::engine::{estimate, price_or_beyond};
+use crate::privacy::{DpEvent, Rule};
+use crate::store;
+
+/// What a job would cost. Nothing private is touched to find out, and nothing is reserved.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EstimateView {
+    /// The epsilon that the job by itself would have.
+    epsilon: f64,
+    /// The delta that goes with it.
+    delta: f64,
+    /// The standard deviation of the noise over the clipping norm.
+    noise_multiplier: f64,
+    /// The probability with which each unit takes part in a step.
+    sampling_rate: f64,
+    /// Private steps of a run without crashes.
+    steps: u32,
+    /// Everything private that may happen, spare blocks included, with the names of Google's
+    /// `dp_accounting.DpEvent`.
+    #[schema(value_type = Vec<Object>)]
+    events: Vec<DpEvent>,
+    /// The share of the budget that would be reserved.
+    share: f64,
+    /// How that share is found.
+    rule: Rule,
+    /// The share that is free.
+    remaining: f64,
+    /// Whether the job would be admitted now.
+    fits_budget: bool,
+    /// A guess of the seconds from claim to results, on an idle machine like the server.
+    seconds: f64,
+    /// A guess of the worker's peak memory.
+    memory_bytes: u64,
+    /// A guess, at 10 watts a busy core.
+    energy_wh: f64,
+}
+
+/// Estimate a job: the same request as for submitting it.
+#[utoipa::path(post, path = "/v1/estimates", tag = "jobs", request_body = JobRequest, responses(
+    (status = 200, body = EstimateView),
+    (status = 404, description = "`not_found`: no such dataset", content_type = "application/problem+json"),
+    (status = 422, description = "`request_invalid`", content_type = "application/problem+json"),
+))]
+pub(super) async fn create(
+    State(app): State<App>,
+    Body(request): Body<JobRequest>,
+) -> Result<Json<EstimateView>, Problem> {
+    let dataset = store::find_dataset(&app.pool, &request.dataset).await?;
+    let account = store::population(&app.pool, dataset.population_id).await?.account;
+    let planner = Planner::new(&request, &dataset, account.grant)?;
+    let asked = planner.asked;
+    let plan = aside(move || planner.plan()).await?.map_err(|e| unplanned(&e))?;
+    let work = plan.work();
+    let price = aside(move || price_or_beyond(&account, &work)).await?;
+    let cost = estimate(&plan, std::thread::available_parallelism().map_or(1, usize::from));
+    Ok(Json(EstimateView {
+        epsilon: asked.epsilon.get(),
+        delta: asked.delta.get(),
+        noise_multiplier: plan.private.noise.get(),
+        sampling_rate: plan.private.rate.get(),
+        steps: plan.private.steps(),
+        share: price.whole.share_of(account.cap),
+        rule: price.rule,
+        remaining: account.shares().remaining,
+        fits_budget: account.admit(price.whole).is_ok(),
+        seconds: cost.seconds,
+        memory_bytes: cost.memory_bytes as u64,
+        energy_wh: cost.energy_wh,
+        events: vec![plan.event],
+    }))
+}
