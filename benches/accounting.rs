@@ -58,6 +58,7 @@ fn accounting(criterion: &mut Criterion) {
     let all: Vec<_> = calibrations.iter().map(|case| calibration(case)).collect();
     spread("calibration", &all.iter().map(|case| &**case).collect::<Vec<_>>());
 
+    filter_cost();
     let delta = Delta::new(1e-6).unwrap();
     let usual = step(0.04, 1.5, 320);
     criterion.bench_function("epsilon of (.04, 1.5, 320)", |b| b.iter(|| epsilon_of(black_box(&usual), delta)));
@@ -78,6 +79,66 @@ fn accounting(criterion: &mut Criterion) {
     criterion.bench_function("exact composition of a hundred different jobs", |b| {
         b.iter(|| epsilon_of(black_box(&hundred), delta))
     });
+}
+
+/// Blocks of training for this epsilon alone, at a delta of 1e-6.
+fn training(q: f64, steps: u32, target: f64) -> Work {
+    let (rate, target) = (SamplingRate::new(q).unwrap(), Epsilon::new(target).unwrap());
+    let sigma = noise_multiplier(rate, steps * 32 / 30, target, Delta::new(1e-6).unwrap()).unwrap();
+    Work { opening: None, block: step(q, sigma.get(), steps / 30), blocks: 30, spare_blocks: 2 }
+}
+
+fn table(mean: f64) -> Work {
+    Work::measurement(DpEvent::gaussian(NoiseMultiplier::new(1.0 / mean).unwrap()))
+}
+
+/// The least granted epsilon at which all jobs are admitted one after the other.
+fn needed(jobs: &[Work], (mut low, mut high): (f64, f64)) -> f64 {
+    let admitted = |epsilon: f64| {
+        let grant = Grant { epsilon: Epsilon::new(epsilon).unwrap(), delta: Delta::new(1e-6).unwrap() };
+        let mut account = Account::new(grant);
+        jobs.iter().all(|job| {
+            let Ok(price) = price(&account, job) else { return false };
+            let fits = account.admit(price.whole).is_ok();
+            account = account.after(EntryKind::Reservation, price.whole).unwrap();
+            fits
+        })
+    };
+    while high / low > 1.002 {
+        let middle = f64::midpoint(low, high);
+        *(if admitted(middle) { &mut high } else { &mut low }) = middle;
+    }
+    high
+}
+
+/// What workloads need as plans fixed in advance, by the filter, and as plain sums of epsilons.
+fn filter_cost() {
+    let many = |job: Work, times: usize| vec![job; times];
+    let workloads = [
+        ("one training, epsilon 1", many(training(0.04, 300, 1.0), 1)),
+        ("ten trainings, epsilon 1 each", many(training(0.04, 300, 1.0), 10)),
+        ("one training, epsilon 3, then nine of .5", {
+            let mut jobs = many(training(0.04, 300, 3.0), 1);
+            jobs.extend(many(training(0.04, 300, 0.5), 9));
+            jobs
+        }),
+        (
+            "five long trainings of rare samples (q .002, 3,000 steps), epsilon 2 each",
+            many(training(0.002, 3000, 2.0), 5),
+        ),
+        ("a hundred tables of counts, mean .1 each", many(table(0.1), 100)),
+    ];
+    println!(
+        "| workload, delta 1e-6 | exact, fixed in advance | the ledger, chosen as one goes | more | sum of epsilons |"
+    );
+    println!("|---|---|---|---|---|");
+    let delta = Delta::new(1e-6).unwrap();
+    for (name, jobs) in workloads {
+        let exact = epsilon_of(&DpEvent::Composed { events: jobs.iter().map(Work::event).collect() }, delta).unwrap();
+        let sum: f64 = jobs.iter().map(|job| epsilon_of(&job.event(), delta).unwrap()).sum();
+        let ledger = needed(&jobs, (exact * 0.999, 3.0 * exact));
+        println!("| {name} | {exact:.3} | {ledger:.3} | {:.1} % | {sum:.2} |", 100.0 * (ledger / exact - 1.0));
+    }
 }
 
 criterion_group! {

@@ -46,7 +46,7 @@ pub fn epsilon(loss: &Loss, delta: Delta) -> Result<f64, AccountingError> {
     };
     let (epsilon, order) = (remove.epsilon, remove.theta + 1.0);
     // The add direction is below its own Renyi bound: often that is enough to know that it is not the larger.
-    let renyi_of_add = rdp::epsilon_near(loss, Direction::Add, delta, order);
+    let renyi_of_add = rdp::epsilon_near(loss, Direction::Add, delta, (order, epsilon));
     let tight = if renyi_of_add <= epsilon {
         epsilon
     } else {
@@ -56,7 +56,7 @@ pub fn epsilon(loss: &Loss, delta: Delta) -> Result<f64, AccountingError> {
         }
     };
     // The Renyi divergence of the add direction is never the larger one: one direction bounds both.
-    Ok(tight.min(rdp::epsilon_near(loss, Direction::Remove, delta, order)))
+    Ok(tight.min(rdp::epsilon_near(loss, Direction::Remove, delta, (order, tight))))
 }
 
 /// Epsilon by Renyi divergences alone, rounded up; for comparison.

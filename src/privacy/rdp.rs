@@ -121,21 +121,26 @@ pub fn epsilon(loss: &Loss, delta: f64) -> Result<f64, AccountingError> {
     if best.is_finite() { Ok(best) } else { Err(AccountingError::Unreachable) }
 }
 
-/// The best order within a factor of three of `order - 1`, in one direction.
-pub fn epsilon_near(loss: &Loss, direction: Direction, delta: f64, order: f64) -> f64 {
+/// The best order within a factor of three of `order - 1`, in one direction. The search is saved where
+/// `order` itself is far above `wanted`, the only value for which the answer would matter.
+pub fn epsilon_near(loss: &Loss, direction: Direction, delta: f64, (order, wanted): (f64, f64)) -> f64 {
     let bound = |log: f64| at_order(loss, direction, delta, 1.0 + log.exp());
+    let here = at_order(loss, direction, delta, order);
+    if here > 1.03 * wanted || here <= 0.97 * wanted {
+        return here;
+    }
     let middle = (order - 1.0).max(1e-9).ln();
-    golden(bound, (middle - 1.1, middle + 1.1), 14)
+    here.min(golden(bound, (middle - 1.1, middle + 1.1), 14))
 }
 
 /// The least value seen on a coarse grid and on a golden-section search around its best point.
 fn minimum(f: impl Fn(f64) -> f64, low: f64, high: f64) -> f64 {
-    const POINTS: usize = 33;
+    const POINTS: usize = 10;
     let width = (high - low) / (POINTS - 1) as f64;
     let grid: Vec<f64> = (0..POINTS).map(|i| f(low + width * i as f64)).collect();
     let best = (0..POINTS).fold(0, |b, i| if grid[i] < grid[b] { i } else { b });
     let around = (low + width * (best as f64 - 1.0), low + width * (best as f64 + 1.0));
-    grid[best].min(golden(f, around, 24))
+    grid[best].min(golden(f, around, 18))
 }
 
 /// The least value seen by a golden-section search.

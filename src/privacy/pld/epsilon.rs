@@ -37,7 +37,9 @@ pub fn epsilon(parts: &[Part], direction: Direction, delta: f64, precision: f64)
     loop {
         match Tilted::with(&moments, (parts, direction), at.theta, h) {
             Ok(tilted) => {
-                let epsilon = tilted.epsilon(delta).ok_or(AccountingError::TooFine)?.max(0.0);
+                // At the edges of the domain exponents overflow: then no grid says anything.
+                let found = tilted.epsilon(delta).filter(|epsilon| epsilon.is_finite());
+                let epsilon = found.ok_or(AccountingError::TooFine)?.max(0.0);
                 // The rule above assumes losses spread over the cells; where most of them fall into the
                 // middle of one, the grid adds more.
                 let added = tilted.excess(at.log) / at.theta;
