@@ -44,19 +44,18 @@ pub fn epsilon(loss: &Loss, delta: Delta) -> Result<f64, AccountingError> {
         Err(AccountingError::TooFine) => return rdp::epsilon(loss, delta),
         found => found?,
     };
-    let (epsilon, order) = (remove.epsilon, remove.theta + 1.0);
     // The add direction is below its own Renyi bound: often that is enough to know that it is not the larger.
-    let renyi_of_add = rdp::epsilon_near(loss, Direction::Add, delta, (order, epsilon));
-    let tight = if renyi_of_add <= epsilon {
-        epsilon
-    } else {
-        match pld::epsilon(&parts, Direction::Add, delta, PRECISION) {
-            Err(AccountingError::TooFine) => epsilon.max(renyi_of_add),
-            add => epsilon.max(add?.epsilon),
-        }
+    let order = remove.theta + 1.0;
+    let skipped = rdp::at_order(loss, Direction::Add, delta, order) <= remove.epsilon;
+    let add = if skipped { Ok(remove) } else { pld::epsilon(&parts, Direction::Add, delta, PRECISION) };
+    let add = match add {
+        Err(AccountingError::TooFine) => return rdp::epsilon(loss, delta),
+        found => found?,
     };
-    // The Renyi divergence of the add direction is never the larger one: one direction bounds both.
-    Ok(tight.min(rdp::epsilon_near(loss, Direction::Remove, delta, (order, tight))))
+    let tight = remove.epsilon.max(add.epsilon);
+    // On a fine grid the Renyi bound is never the smaller; its divergence is never larger in the add
+    // direction (Mironov, Talwar and Zhang 2019, theorem 5), so one direction bounds both.
+    if remove.fine && add.fine { Ok(tight) } else { Ok(tight.min(rdp::epsilon(loss, delta)?)) }
 }
 
 /// Epsilon by Renyi divergences alone, rounded up; for comparison.

@@ -98,7 +98,7 @@ pub fn check_steps(loss: &Loss) -> Result<(), AccountingError> {
 }
 
 /// The bound on epsilon at `delta` by one order, rounded up.
-fn at_order(loss: &Loss, direction: Direction, delta: f64, order: f64) -> f64 {
+pub fn at_order(loss: &Loss, direction: Direction, delta: f64, order: f64) -> f64 {
     let sampled: f64 = loss.sampled().iter().map(|r| divergence(r, direction, order)).sum();
     let renyi = sampled + loss.mu2() * order / 2.0;
     let bound = renyi + ((order - 1.0) / order).ln() - (delta.ln() + order.ln()) / (order - 1.0);
@@ -119,18 +119,6 @@ pub fn epsilon(loss: &Loss, delta: f64) -> Result<f64, AccountingError> {
     let bound = |log: f64| at_order(loss, Direction::Remove, delta, 1.0 + log.exp());
     let best = minimum(bound, (1e-2f64).ln(), (1e5f64).ln());
     if best.is_finite() { Ok(best) } else { Err(AccountingError::Unreachable) }
-}
-
-/// The best order within a factor of three of `order - 1`, in one direction. The search is saved where
-/// `order` itself is far above `wanted`, the only value for which the answer would matter.
-pub fn epsilon_near(loss: &Loss, direction: Direction, delta: f64, (order, wanted): (f64, f64)) -> f64 {
-    let bound = |log: f64| at_order(loss, direction, delta, 1.0 + log.exp());
-    let here = at_order(loss, direction, delta, order);
-    if here > 1.03 * wanted || here <= 0.97 * wanted {
-        return here;
-    }
-    let middle = (order - 1.0).max(1e-9).ln();
-    here.min(golden(bound, (middle - 1.1, middle + 1.1), 14))
 }
 
 /// The least value seen on a coarse grid and on a golden-section search around its best point.

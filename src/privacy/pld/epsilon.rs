@@ -17,6 +17,8 @@ pub struct Tight {
     pub epsilon: f64,
     /// The tilt: the best Renyi order is about one above.
     pub theta: f64,
+    /// Whether the grid was as fine as the precision asks for.
+    pub fine: bool,
 }
 
 /// The least epsilon, rounded up, at which the composition of `parts` has `delta` in one direction.
@@ -32,7 +34,8 @@ pub fn epsilon(parts: &[Part], direction: Direction, delta: f64, precision: f64)
     let at = moments.saddle(delta);
     let guess = at.mean.max(1e-9);
     let finest = FINEST * guess;
-    let mut h = step(parts, &at, precision).min(COARSEST * at.variance.sqrt()).max(finest);
+    let wanted = step(parts, &at, precision).min(COARSEST * at.variance.sqrt());
+    let mut h = wanted.max(finest);
     let mut coarse = None;
     loop {
         match Tilted::with(&moments, (parts, direction), at.theta, h) {
@@ -48,13 +51,14 @@ pub fn epsilon(parts: &[Part], direction: Direction, delta: f64, precision: f64)
                 let lumpy = if epsilon < 0.7 * guess { 4.0 * guess / epsilon.max(1e-3 * guess) } else { 0.0 };
                 let worse = uneven.max(lumpy);
                 if coarse.is_some() || worse < 2.0 || h <= finest {
-                    return Ok(Tight { epsilon: epsilon.min(coarse.unwrap_or(epsilon)), theta: at.theta });
+                    let epsilon = epsilon.min(coarse.unwrap_or(epsilon));
+                    return Ok(Tight { epsilon, theta: at.theta, fine: h <= wanted });
                 }
                 coarse = Some(epsilon);
                 h = (h / worse.sqrt()).max(finest);
             }
             Err(AccountingError::TooFine) => match coarse {
-                Some(epsilon) => return Ok(Tight { epsilon, theta: at.theta }),
+                Some(epsilon) => return Ok(Tight { epsilon, theta: at.theta, fine: false }),
                 None if h < guess / 4.0 => h *= 2.0,
                 None => return Err(AccountingError::TooFine),
             },
