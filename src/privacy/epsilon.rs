@@ -7,7 +7,7 @@
 
 use super::event::DpEvent;
 use super::gaussian;
-use super::loss::Loss;
+use super::loss::{Loss, Release};
 use super::pld::{self, Direction, parts_of};
 use super::rdp::{self, AccountingError};
 use super::units::Delta;
@@ -39,23 +39,38 @@ pub fn epsilon(loss: &Loss, delta: Delta) -> Result<f64, AccountingError> {
         return Ok(if mean > 0.0 { gaussian::epsilon(mean, delta) } else { 0.0 });
     }
     let parts = parts_of(loss);
-    let remove = match pld::epsilon(&parts, Direction::Remove, delta, PRECISION) {
+    let in_direction = |direction, least_step| pld::epsilon(&parts, direction, delta, (PRECISION, least_step));
+    let both = in_direction(Direction::Remove, 0.0).and_then(|remove| {
+        // Often its largest loss, or its own Renyi bound, is enough to know that the add direction is not the
+        // larger one; else its bound on the same grid is; else a grid as fine as it needs.
+        let order = remove.theta + 1.0;
+        if largest_of_add(loss).min(rdp::at_order(loss, Direction::Add, delta, order)) <= remove.epsilon {
+            return Ok((remove, remove));
+        }
+        let add = in_direction(Direction::Add, remove.step)?;
+        let add = if add.epsilon > remove.epsilon { in_direction(Direction::Add, 0.0)? } else { add };
+        Ok((remove, if add.epsilon > remove.epsilon { add } else { remove }))
+    });
+    let (remove, larger) = match both {
         // No grid that fits into memory: the other proof stands.
         Err(AccountingError::TooFine) => return rdp::epsilon(loss, delta),
-        found => found?,
+        both => both?,
     };
-    // The add direction is below its own Renyi bound: often that is enough to know that it is not the larger.
-    let order = remove.theta + 1.0;
-    let skipped = rdp::at_order(loss, Direction::Add, delta, order) <= remove.epsilon;
-    let add = if skipped { Ok(remove) } else { pld::epsilon(&parts, Direction::Add, delta, PRECISION) };
-    let add = match add {
-        Err(AccountingError::TooFine) => return rdp::epsilon(loss, delta),
-        found => found?,
-    };
-    let tight = remove.epsilon.max(add.epsilon);
     // On a fine grid the Renyi bound is never the smaller; its divergence is never larger in the add
     // direction (Mironov, Talwar and Zhang 2019, theorem 5), so one direction bounds both.
-    if remove.fine && add.fine { Ok(tight) } else { Ok(tight.min(rdp::epsilon(loss, delta)?)) }
+    if larger.fine {
+        return Ok(larger.epsilon);
+    }
+    Ok(larger.epsilon.min(rdp::epsilon_near(loss, delta, remove.theta + 1.0)))
+}
+
+/// The largest loss in the add direction: `-ln(1 - q)` a release; without end beside releases on every unit.
+fn largest_of_add(loss: &Loss) -> f64 {
+    if loss.mu2() > 0.0 {
+        return f64::INFINITY;
+    }
+    let of = |release: &Release| -(-release.rate.get()).ln_1p() * f64::from(release.count);
+    loss.sampled().iter().map(of).sum::<f64>() * (1.0 + 1e-12)
 }
 
 /// Epsilon by Renyi divergences alone, rounded up; for comparison.

@@ -47,7 +47,7 @@ const SLACK: (f64, f64) = (1e-7, 1e-12);
 const TAIL: f64 = 14.0;
 /// Orders above this many standard deviations are not tried: the integral would grow long, and
 /// the best order is far below.
-const MAX_ORDER_OVER_SIGMA: f64 = 2e4;
+const MAX_ORDER_OVER_SIGMA: f64 = 4e3;
 
 /// The Renyi divergence of order `order > 1` of all releases of a kind, in nats; infinite where the
 /// order is too large to be worth integrating.
@@ -119,6 +119,13 @@ pub fn epsilon(loss: &Loss, delta: f64) -> Result<f64, AccountingError> {
     let bound = |log: f64| at_order(loss, Direction::Remove, delta, 1.0 + log.exp());
     let best = minimum(bound, (1e-2f64).ln(), (1e5f64).ln());
     if best.is_finite() { Ok(best) } else { Err(AccountingError::Unreachable) }
+}
+
+/// The best order within a factor of three of `order - 1`; enough where the best order is about known.
+pub fn epsilon_near(loss: &Loss, delta: f64, order: f64) -> f64 {
+    let bound = |log: f64| at_order(loss, Direction::Remove, delta, 1.0 + log.exp());
+    let middle = (order - 1.0).max(1e-9).ln();
+    golden(bound, (middle - 1.1, middle + 1.1), 14)
 }
 
 /// The least value seen on a coarse grid and on a golden-section search around its best point.

@@ -17,6 +17,8 @@ pub struct Tight {
     pub epsilon: f64,
     /// The tilt: the best Renyi order is about one above.
     pub theta: f64,
+    /// The step of the grid.
+    pub step: f64,
     /// Whether the grid was as fine as the precision asks for.
     pub fine: bool,
 }
@@ -25,17 +27,22 @@ pub struct Tight {
 ///
 /// `precision` is the relative error that the grid may add: connect-the-dots adds about
 /// `T (theta + 1) h^2 / 12` to epsilon, T being the number of releases. It is always added, never
-/// taken away.
+/// taken away. The grid is not finer than `least_step`.
 ///
 /// # Errors
 /// [`AccountingError::TooFine`] when no grid that says anything has few enough cells.
-pub fn epsilon(parts: &[Part], direction: Direction, delta: f64, precision: f64) -> Result<Tight, AccountingError> {
+pub fn epsilon(
+    parts: &[Part],
+    direction: Direction,
+    delta: f64,
+    (precision, least_step): (f64, f64),
+) -> Result<Tight, AccountingError> {
     let moments = Moments::new(parts, direction);
     let at = moments.saddle(delta);
     let guess = at.mean.max(1e-9);
     let finest = FINEST * guess;
     let wanted = step(parts, &at, precision).min(COARSEST * at.variance.sqrt());
-    let mut h = wanted.max(finest);
+    let mut h = wanted.max(finest).max(least_step);
     let mut coarse = None;
     loop {
         match Tilted::with(&moments, (parts, direction), at.theta, h) {
@@ -50,15 +57,15 @@ pub fn epsilon(parts: &[Part], direction: Direction, delta: f64, precision: f64)
                 // And where few hits make the whole tail, epsilon lies far below the tilted mean.
                 let lumpy = if epsilon < 0.7 * guess { 4.0 * guess / epsilon.max(1e-3 * guess) } else { 0.0 };
                 let worse = uneven.max(lumpy);
-                if coarse.is_some() || worse < 2.0 || h <= finest {
+                if coarse.is_some() || worse < 2.0 || h <= finest.max(least_step) {
                     let epsilon = epsilon.min(coarse.unwrap_or(epsilon));
-                    return Ok(Tight { epsilon, theta: at.theta, fine: h <= wanted });
+                    return Ok(Tight { epsilon, theta: at.theta, step: h, fine: h <= wanted });
                 }
                 coarse = Some(epsilon);
-                h = (h / worse.sqrt()).max(finest);
+                h = (h / worse.sqrt()).max(finest).max(least_step);
             }
             Err(AccountingError::TooFine) => match coarse {
-                Some(epsilon) => return Ok(Tight { epsilon, theta: at.theta, fine: false }),
+                Some(epsilon) => return Ok(Tight { epsilon, theta: at.theta, step: h, fine: false }),
                 None if h < guess / 4.0 => h *= 2.0,
                 None => return Err(AccountingError::TooFine),
             },
