@@ -1,7 +1,7 @@
 # The commands of this repository; `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test ci sqlx fmt lint doc clean-state
+.PHONY: help demo test long bench ci sqlx fmt lint doc clean-state
 
 # cargo may be where rustup put it and nowhere on PATH, and HOME may be unset (cron, some CI)
 HOME ?= $(shell getent passwd "$$(id -u)" | cut -d: -f6)
@@ -20,6 +20,12 @@ demo: ## build the service and run a whole job with it: upload, training, downlo
 
 test: ## every test
 	@$(WITH_POSTGRES) && cargo test --locked
+
+long: ## the ledger and the accountant with many more draws (10,000 races, histories and cases): an hour or so
+	@$(WITH_POSTGRES) && DP2STAGE_LONG=1 cargo test --locked --test suite -- store::budgets privacy::accounting
+
+bench: ## how long the accountant takes
+	@cargo bench --locked --bench accounting
 
 ci: ## what continuous integration runs: formatting, clippy, documentation, tests
 	@.ci/run

@@ -8,7 +8,7 @@
 use super::plan::Plan;
 
 /// Operations a second of one core at narrow widths.
-const SPEED: f64 = 8.0e9;
+const SPEED: f64 = 8.0e10;
 /// Seconds of every job that do not depend on its size: claims, checkpoints, publication.
 const FIXED: f64 = 0.5;
 /// Bytes of a worker before it reads anything.
