@@ -27,7 +27,7 @@ pub struct Estimate {
     pub seconds: f64,
     /// Peak memory of the worker.
     pub memory_bytes: f64,
-    /// At [`WATTS`] a core.
+    /// At 10 watts a busy core.
     pub energy_wh: f64,
 }
 
