@@ -68,8 +68,17 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum KeyCommand {
-    /// Make an admin key and print it once.
-    Create,
+    /// Make a key and print it once.
+    Create {
+        /// What it may do: analyst (jobs, released view), custodian (uploads, budgets, exact figures) or admin.
+        #[arg(long, default_value = "admin", value_parser = role)]
+        role: store::Role,
+    },
+}
+
+fn role(word: &str) -> Result<store::Role, String> {
+    let known = store::Role::ALL.into_iter().find(|role| role.word() == word);
+    known.ok_or_else(|| "one of analyst, custodian, admin".to_owned())
 }
 
 impl Cli {
@@ -104,7 +113,7 @@ impl Cli {
                     store::migrate(&database.pool).await?;
                     database.close().await
                 }
-                Command::Key(KeyCommand::Create) => key::create(config).await,
+                Command::Key(KeyCommand::Create { role }) => key::create(config, role).await,
                 Command::Verify { .. } => verify::database(config).await,
                 Command::Openapi | Command::Account => Ok(()),
             }

@@ -125,7 +125,7 @@ async fn first_key(pool: &PgPool) -> anyhow::Result<Option<String>> {
     if store::any_key(pool).await? {
         return Ok(None);
     }
-    let key = http::issue()?;
+    let key = http::issue(store::Role::Admin)?;
     store::insert_key(pool, &key.stored).await?;
     Ok(Some(key.token))
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -12,8 +12,9 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::problem::Problem;
+use super::role::{Caller, forbidden, least};
 use super::state::App;
-use crate::store::{self, NewKey};
+use crate::store::{self, NewKey, Role};
 
 /// A key at the only moment when its secret is known.
 pub struct IssuedKey {
@@ -27,23 +28,30 @@ pub struct IssuedKey {
 ///
 /// # Errors
 /// When the operating system gives no randomness.
-pub fn issue() -> Result<IssuedKey, std::io::Error> {
+pub fn issue(role: Role) -> Result<IssuedKey, std::io::Error> {
     let (mut id, mut secret) = ([0u8; 6], [0u8; 32]);
     OsRng.try_fill_bytes(&mut id).map_err(std::io::Error::other)?;
     OsRng.try_fill_bytes(&mut secret).map_err(std::io::Error::other)?;
     let (id, secret) = (hex::encode(id), hex::encode(secret));
-    let stored = NewKey { id: id.clone(), secret: Sha256::digest(secret.as_bytes()).into() };
+    let stored = NewKey { id: id.clone(), secret: Sha256::digest(secret.as_bytes()).into(), role };
     Ok(IssuedKey { stored, token: format!("dp2_{id}_{secret}") })
 }
 
-/// Lets requests with a valid key pass, and all when the server is open.
-pub(super) async fn layer(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
-    if app.open {
+/// Lets requests pass whose key may do what they ask for, and all when the server is open.
+pub(super) async fn layer(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
+    let role = if app.open {
         local(request.headers())?;
+        Role::Admin
     } else {
         let token = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-        check(&app, token.and_then(|t| t.strip_prefix("Bearer "))).await?;
+        check(&app, token.and_then(|t| t.strip_prefix("Bearer "))).await?
+    };
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
+    let needed = least(request.method(), path);
+    if role < needed {
+        return Err(forbidden(needed));
     }
+    request.extensions_mut().insert(Caller(role));
     Ok(next.run(request).await)
 }
 
@@ -70,13 +78,13 @@ fn is_loopback(host: &str) -> bool {
         || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-async fn check(app: &App, token: Option<&str>) -> Result<(), Problem> {
+async fn check(app: &App, token: Option<&str>) -> Result<Role, Problem> {
     let refusal = || {
         let detail = "send Authorization: Bearer <key>, with a key made by `dp2stage key create`";
         Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid key is needed", detail)
     };
     let (id, secret) = token.and_then(|t| t.strip_prefix("dp2_")?.split_once('_')).ok_or_else(refusal)?;
-    let stored = store::key_secret(&app.pool, id).await?.ok_or_else(refusal)?;
+    let (stored, role) = store::key_secret(&app.pool, id).await?.ok_or_else(refusal)?;
     let given = Sha256::digest(secret.as_bytes());
-    if bool::from(stored.as_slice().ct_eq(given.as_slice())) { Ok(()) } else { Err(refusal()) }
+    if bool::from(stored.as_slice().ct_eq(given.as_slice())) { Ok(role) } else { Err(refusal()) }
 }

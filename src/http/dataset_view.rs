@@ -126,7 +126,7 @@ pub(super) struct DatasetView {
     pub access: Access,
     /// Whose budget its jobs spend.
     pub population: Uuid,
-    /// The latest upload, or null. Custodian view: its count of rows is exact.
+    /// The latest upload, or null. Null in the released view, too: its count of rows is exact.
     pub rows: Option<VersionView>,
     /// Keys of the declaration that mean nothing here; only in the answer to its creation.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -10,9 +10,10 @@ use super::extract::{Body, Name, Params};
 use super::page::{Page, PageParams};
 use super::planning::aside;
 use super::problem::{Problem, storage};
+use super::role::{Caller, ViewParams};
 use super::state::App;
 use crate::privacy::UnitKind;
-use crate::store::{self, Allowance, NewBudget, NewDataset};
+use crate::store::{self, Allowance, CustodianKey, Dataset, NewBudget, NewDataset, Version};
 use crate::tabular::Declaration;
 
 /// Declare a table and grant its budget. Everything in the request is public.
@@ -84,12 +85,14 @@ fn allowance(request: &DatasetRequest, units_public: i64) -> Result<Allowance, P
 ))]
 pub(super) async fn list(
     State(app): State<App>,
+    caller: Caller,
     Params(page): Params<PageParams>,
 ) -> Result<Json<Page<DatasetView>>, Problem> {
+    let key = caller.key_for(None)?;
     let limit = page.limit()?;
     let mut items = Vec::new();
     for dataset in store::list_datasets(&app.pool, page.cursor, limit + 1).await? {
-        let rows = store::latest_version(&app.pool, dataset.id).await?;
+        let rows = latest(&app, &dataset, key.as_ref()).await?;
         items.push(DatasetView::of(dataset, rows, Vec::new()));
     }
     Ok(Json(Page::cut(items, limit, |d| d.id)))
@@ -114,12 +117,24 @@ pub(super) async fn delete(State(app): State<App>, Name(name): Name) -> Result<S
 
 /// One dataset, by id or name.
 #[utoipa::path(get, path = "/v1/datasets/{dataset}", tag = "datasets",
-    params(("dataset" = String, Path, description = "id or name")), responses(
+    params(("dataset" = String, Path, description = "id or name"), ViewParams), responses(
     (status = 200, body = DatasetView),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
 ))]
-pub(super) async fn get(State(app): State<App>, Name(name): Name) -> Result<Json<DatasetView>, Problem> {
+pub(super) async fn get(
+    State(app): State<App>,
+    caller: Caller,
+    Name(name): Name,
+    Params(params): Params<ViewParams>,
+) -> Result<Json<DatasetView>, Problem> {
+    let key = caller.key_for(params.view)?;
     let dataset = store::find_dataset(&app.pool, &name).await?;
-    let rows = store::latest_version(&app.pool, dataset.id).await?;
+    let rows = latest(&app, &dataset, key.as_ref()).await?;
     Ok(Json(DatasetView::of(dataset, rows, Vec::new())))
+}
+
+/// The latest upload, for those who may see exact counts.
+async fn latest(app: &App, dataset: &Dataset, key: Option<&CustodianKey>) -> Result<Option<Version>, Problem> {
+    let Some(key) = key else { return Ok(None) };
+    Ok(store::latest_version(&app.pool, dataset.id).await?.map(|version| version.open(key)))
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::problem::Problem;
-use crate::store::{self, Job, JobStatus};
+use crate::store::{self, CustodianKey, ExactJob, Job, JobStatus};
 
 /// A job and where it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,11 +25,12 @@ pub(super) struct JobView {
     epsilon: EpsilonView,
     /// The delta that goes with the epsilon.
     delta: f64,
-    /// How often a worker took it.
-    attempts: i32,
+    /// How often a worker took it; custodian view.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<i32>,
     /// 1 for the next in the queue; null unless queued.
     queue_position: Option<i64>,
-    /// The failure code, when failed.
+    /// The failure code, when failed; in the released view always `job_failed`.
     error: Option<String>,
     /// The request with its defaults.
     #[schema(value_type = Object)]
@@ -61,7 +62,7 @@ struct ProgressView {
     steps: i32,
     /// The part of the whole job that is done, 0 to 1.
     fraction: f64,
-    /// A guess of the seconds to go; null while nothing can be said.
+    /// A guess of the seconds to go; null while nothing can be said, and in the released view.
     eta_seconds: Option<f64>,
 }
 
@@ -90,29 +91,32 @@ struct Links {
 
 impl JobView {
     /// The view of a job; asks for its place in the queue when it has one.
-    pub async fn load(pool: &PgPool, job: Job) -> Result<Self, Problem> {
+    pub async fn load(pool: &PgPool, job: Job, key: Option<&CustodianKey>) -> Result<Self, Problem> {
         let queue_position = match job.status {
             JobStatus::Queued => Some(store::queue_position(pool, &job).await?),
             _ => None,
         };
-        Ok(Self::of(job, queue_position))
+        Ok(Self::of(job, queue_position, key))
     }
 
     /// The view of a job whose place in the queue is known or not asked for.
-    pub fn of(job: Job, queue_position: Option<i64>) -> Self {
+    fn of(job: Job, queue_position: Option<i64>, key: Option<&CustodianKey>) -> Self {
+        let exact = key.map(|key| job.exact.clone().open(key));
+        // Analysts learn that it failed; why may depend on rows.
+        let failed = || (job.status == JobStatus::Failed).then(|| "job_failed".to_owned());
         let charged = job.charged_at.is_some();
         let held = !charged && !job.status.is_final();
         let result = |what: &str| (job.status == JobStatus::Succeeded).then(|| format!("/v1/jobs/{}/{what}", job.id));
         Self {
             id: job.id,
             status: job.status,
-            progress: ProgressView::of(&job),
+            progress: ProgressView::of(&job, exact.as_ref()),
             epsilon: EpsilonView {
                 reserved: if held { job.epsilon } else { 0.0 },
                 charged: if charged { job.epsilon } else { 0.0 },
             },
             delta: job.delta,
-            attempts: job.attempts,
+            attempts: exact.as_ref().map(|exact| exact.attempts),
             queue_position,
             links: Links {
                 this: format!("/v1/jobs/{}", job.id),
@@ -121,7 +125,7 @@ impl JobView {
                 report: result("report"),
             },
             dataset: job.dataset_name,
-            error: job.error,
+            error: exact.map_or_else(failed, |exact| exact.error),
             request: job.request,
             plan: job.plan,
             created_at: job.created_at,
@@ -136,14 +140,16 @@ const STAGES: [(&str, f64, f64); 4] =
     [("stage1", 0.0, 0.15), ("stage2", 0.15, 0.65), ("generate", 0.8, 0.05), ("report", 0.85, 0.15)];
 
 impl ProgressView {
-    fn of(job: &Job) -> Option<Self> {
+    fn of(job: &Job, exact: Option<&ExactJob>) -> Option<Self> {
         let stage = job.stage.clone()?;
         let done = f64::from(job.step) / f64::from(job.steps.max(1));
         let (before, share) = STAGES.iter().find(|s| s.0 == stage).map_or((0.0, 0.0), |s| (s.1, s.2));
         let fraction = if job.status == JobStatus::Succeeded { 1.0 } else { before + share * done };
         // This attempt's pace in this stage is known; the stages after it get their usual share of the whole.
-        let since = f64::from(job.stage_first_step.unwrap_or(job.step)) / f64::from(job.steps.max(1));
-        let here = job.stage_seconds.filter(|_| job.status == JobStatus::Running && done - since > 0.02);
+        let since = exact.and_then(|exact| exact.stage_first_step).unwrap_or(job.step);
+        let since = f64::from(since) / f64::from(job.steps.max(1));
+        let seconds = exact.and_then(|exact| exact.stage_seconds);
+        let here = seconds.filter(|_| job.status == JobStatus::Running && done - since > 0.02);
         let eta_seconds = here.map(|seconds| {
             let whole = seconds / (done - since) / share.max(0.01);
             (whole * (1.0 - before - share * done)).max(0.0).round()

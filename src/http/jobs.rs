@@ -16,6 +16,7 @@ use super::extract::{JobId, Params};
 use super::job_view::JobView;
 use super::page::{Page, PageParams};
 use super::problem::Problem;
+use super::role::{Caller, View};
 use super::state::App;
 use crate::store::{self, Bell, Job, JobFilter, JobStatus};
 
@@ -36,6 +37,9 @@ pub(super) struct JobParams {
     limit: Option<u16>,
     /// `next_cursor` of the page before.
     cursor: Option<Uuid>,
+    /// `released` or `custodian`; the most that the key may see unless given.
+    #[param(inline)]
+    view: Option<View>,
 }
 
 /// Jobs, newest first.
@@ -45,8 +49,10 @@ pub(super) struct JobParams {
 ))]
 pub(super) async fn list(
     State(app): State<App>,
+    caller: Caller,
     Params(params): Params<JobParams>,
 ) -> Result<Json<Page<JobView>>, Problem> {
+    let key = caller.key_for(params.view)?;
     let limit = PageParams { limit: params.limit, cursor: params.cursor }.limit()?;
     let dataset = match &params.dataset {
         Some(name) => Some(store::find_dataset(&app.pool, name).await?.id),
@@ -55,7 +61,7 @@ pub(super) async fn list(
     let filter = JobFilter { dataset, status: params.status, before: params.cursor };
     let mut items = Vec::new();
     for job in store::list_jobs(&app.pool, filter, limit + 1).await? {
-        items.push(JobView::load(&app.pool, job).await?);
+        items.push(JobView::load(&app.pool, job, key.as_ref()).await?);
     }
     Ok(Json(Page::cut(items, limit, |j| j.id)))
 }
@@ -67,6 +73,9 @@ pub(super) struct WaitParams {
     /// Answer only when the job's state differs from what it was at the start of this request, or
     /// is final, or this many seconds (at most 60) have passed.
     wait: Option<u64>,
+    /// `released` or `custodian`; the most that the key may see unless given.
+    #[param(inline)]
+    view: Option<View>,
 }
 
 /// One job; with `?wait=25`, as soon as its state changes. Carries an `ETag`.
@@ -78,16 +87,18 @@ pub(super) struct WaitParams {
 ))]
 pub(super) async fn get(
     State(app): State<App>,
+    caller: Caller,
     JobId(id): JobId,
     Params(params): Params<WaitParams>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let key = caller.key_for(params.view)?;
     let wait = params.wait.unwrap_or(0);
     if wait > LONGEST_WAIT {
         return Err(Problem::invalid("query.wait", format!("wait is at most {LONGEST_WAIT} seconds")));
     }
     let job = changed(&app, id, Duration::from_secs(wait)).await?;
-    let view = JobView::load(&app.pool, job).await?;
+    let view = JobView::load(&app.pool, job, key.as_ref()).await?;
     tagged(&view, &headers)
 }
 
@@ -137,8 +148,13 @@ fn tagged(view: &JobView, headers: &HeaderMap) -> Result<Response, Problem> {
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 409, description = "`state_conflict`: it has succeeded or failed", content_type = "application/problem+json"),
 ))]
-pub(super) async fn cancel(State(app): State<App>, JobId(id): JobId) -> Result<impl IntoResponse, Problem> {
+pub(super) async fn cancel(
+    State(app): State<App>,
+    caller: Caller,
+    JobId(id): JobId,
+) -> Result<impl IntoResponse, Problem> {
+    let key = caller.key_for(None)?;
     store::cancel(&app.pool, id).await?;
     let job = store::find_job(&app.pool, id).await?;
-    Ok((StatusCode::ACCEPTED, Json(JobView::load(&app.pool, job).await?)))
+    Ok((StatusCode::ACCEPTED, Json(JobView::load(&app.pool, job, key.as_ref()).await?)))
 }

@@ -23,6 +23,7 @@ mod planning;
 mod problem;
 mod request_id;
 mod results;
+mod role;
 mod router;
 mod rows;
 mod state;

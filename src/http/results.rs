@@ -2,20 +2,23 @@
 
 use std::io;
 
+use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::extract::{JobId, Params};
 use super::problem::{Problem, storage};
+use super::role::{Caller, ViewParams};
 use super::state::App;
-use crate::store::{self, ArtifactKind, Blobs, Job, JobStatus};
+use crate::store::{self, ArtifactKind, Blobs, CustodianKey, Job, JobStatus};
 use crate::tabular::{CsvText, RowsReader, Schema, Table};
 
 /// Rows that are turned into text at a time.
@@ -106,17 +109,65 @@ fn export(
     }
 }
 
-/// The report on the synthetic table: exact figures over private rows, for the custodian alone.
+/// What everyone may know about a synthetic table. Figures about private rows were not paid for in this
+/// version, so there are none.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReleasedReport {
+    /// `released`.
+    view: &'static str,
+    /// Synthetic rows.
+    rows: u64,
+    /// The epsilon of the job by itself.
+    epsilon: f64,
+    /// Its delta.
+    delta: f64,
+    /// Everything private that was done, with the names of Google's `dp_accounting.DpEvent`.
+    #[schema(value_type = Object)]
+    event: Value,
+}
+
+impl ReleasedReport {
+    fn of(job: &Job) -> Self {
+        let rows = job.plan["rows"].as_u64().unwrap_or_default();
+        let event = job.plan["event"].clone();
+        Self { view: "released", rows, epsilon: job.epsilon, delta: job.delta, event }
+    }
+}
+
+/// The report on the synthetic table. For custodians: exact figures over private rows, which are not
+/// differentially private. For analysts, or with `?view=released`: what is public.
 #[utoipa::path(get, path = "/v1/jobs/{job}/report", tag = "results",
-    params(("job" = Uuid, Path, description = "id")), responses(
-    (status = 200, body = crate::report::CustodianReport),
+    params(("job" = Uuid, Path, description = "id"), ViewParams), responses(
+    (status = 200, body = inline(AnyReport)),
+    (status = 403, description = "`forbidden`: the custodian's view with an analyst's key", content_type = "application/problem+json"),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 409, description = "`state_conflict`: the job has not succeeded", content_type = "application/problem+json"),
 ))]
-pub(super) async fn report(State(app): State<App>, JobId(id): JobId) -> Result<Response, Problem> {
-    succeeded(&app, id).await?;
-    let bytes = blob(&app, id, ArtifactKind::Report).await?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], bytes).into_response())
+pub(super) async fn report(
+    State(app): State<App>,
+    caller: Caller,
+    JobId(id): JobId,
+    Params(params): Params<ViewParams>,
+) -> Result<Response, Problem> {
+    let key = caller.key_for(params.view)?;
+    let job = succeeded(&app, id).await?;
+    match key {
+        Some(key) => {
+            let bytes = exact_report(&app, id, key).await?;
+            Ok(([(header::CONTENT_TYPE, "application/json")], bytes).into_response())
+        }
+        None => Ok(Json(ReleasedReport::of(&job)).into_response()),
+    }
+}
+
+/// One of the two.
+#[derive(ToSchema)]
+#[schema(as = Report)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the schema of an answer that is read from a blob, or made from a job")]
+enum AnyReport {
+    Custodian(crate::report::CustodianReport),
+    Released(ReleasedReport),
 }
 
 async fn succeeded(app: &App, id: Uuid) -> Result<Job, Problem> {
@@ -129,8 +180,9 @@ async fn succeeded(app: &App, id: Uuid) -> Result<Job, Problem> {
     Err(Problem::new(StatusCode::CONFLICT, "state_conflict", "There are no results", detail).with("job_status", word))
 }
 
-async fn blob(app: &App, job: Uuid, kind: ArtifactKind) -> Result<Vec<u8>, Problem> {
-    let artifact = store::artifact(&app.pool, job, kind).await?;
+/// The exact report as it was stored; nobody gets it without the proof.
+async fn exact_report(app: &App, job: Uuid, _: CustodianKey) -> Result<Vec<u8>, Problem> {
+    let artifact = store::artifact(&app.pool, job, ArtifactKind::Report).await?;
     let blobs = app.blobs.clone();
     let read = tokio::task::spawn_blocking(move || blobs.read(&artifact.blob)).await;
     read.map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?.map_err(|e| storage(&e))

@@ -11,6 +11,7 @@ use super::job_request::JobRequest;
 use super::job_view::JobView;
 use super::planning::{Planner, aside, unplanned};
 use super::problem::{Problem, exhausted};
+use super::role::Caller;
 use super::state::App;
 use crate::engine::price_or_beyond;
 use crate::store::{self, Dataset, Idempotency, NewJob, StoreError, Submission};
@@ -32,15 +33,17 @@ const TRIES: usize = 50;
 ))]
 pub(super) async fn submit(
     State(app): State<App>,
+    caller: Caller,
     headers: HeaderMap,
     Body(request): Body<JobRequest>,
 ) -> Result<impl IntoResponse, Problem> {
+    let seen = caller.key_for(None)?;
     let dataset = store::find_dataset(&app.pool, &request.dataset).await?;
     let key = idempotency_key(&headers)?;
     let submission = admit(&app, &request, &dataset, key).await?;
     let job = store::find_job(&app.pool, submission.job_id).await?;
     let location = [(header::LOCATION, format!("/v1/jobs/{}", job.id))];
-    Ok((StatusCode::ACCEPTED, location, Json(JobView::load(&app.pool, job).await?)))
+    Ok((StatusCode::ACCEPTED, location, Json(JobView::load(&app.pool, job, seen.as_ref()).await?)))
 }
 
 async fn admit(app: &App, request: &JobRequest, dataset: &Dataset, key: Option<&str>) -> Result<Submission, Problem> {

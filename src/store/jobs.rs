@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::charges::{priced, release};
+use super::custodial::Custodial;
 use super::error::StoreError;
 use super::populations::lock;
 
@@ -46,6 +47,19 @@ impl JobStatus {
     }
 }
 
+/// What no epsilon covers about a job: it may depend on private rows.
+#[derive(Clone, Debug)]
+pub struct ExactJob {
+    /// Seconds since the stage began in this attempt.
+    pub stage_seconds: Option<f64>,
+    /// The step with which this attempt entered the stage.
+    pub stage_first_step: Option<i32>,
+    /// How often it was claimed.
+    pub attempts: i32,
+    /// The failure code.
+    pub error: Option<String>,
+}
+
 /// A job.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -67,26 +81,67 @@ pub struct Job {
     pub step: i32,
     /// Steps of the stage in all.
     pub steps: i32,
-    /// Seconds since the stage began in this attempt.
-    pub stage_seconds: Option<f64>,
-    /// The step with which this attempt entered the stage.
-    pub stage_first_step: Option<i32>,
-    /// How often it was claimed.
-    pub attempts: i32,
+    /// What may depend on private rows.
+    pub exact: Custodial<ExactJob>,
     /// The epsilon that it was planned for.
     pub epsilon: f64,
     /// The delta that it was planned for.
     pub delta: f64,
     /// When it was first charged.
     pub charged_at: Option<OffsetDateTime>,
-    /// The failure code.
-    pub error: Option<String>,
     /// When it was accepted.
     pub created_at: OffsetDateTime,
     /// When it was first claimed.
     pub started_at: Option<OffsetDateTime>,
     /// When it reached its final state.
     pub finished_at: Option<OffsetDateTime>,
+}
+
+/// A job as the database has it.
+struct Row {
+    id: Uuid,
+    dataset_id: Uuid,
+    dataset_name: String,
+    request: Value,
+    plan: Value,
+    status: JobStatus,
+    stage: Option<String>,
+    step: i32,
+    steps: i32,
+    stage_seconds: Option<f64>,
+    stage_first_step: Option<i32>,
+    attempts: i32,
+    epsilon: f64,
+    delta: f64,
+    charged_at: Option<OffsetDateTime>,
+    error: Option<String>,
+    created_at: OffsetDateTime,
+    started_at: Option<OffsetDateTime>,
+    finished_at: Option<OffsetDateTime>,
+}
+
+impl From<Row> for Job {
+    fn from(row: Row) -> Self {
+        let Row { stage_seconds, stage_first_step, attempts, error, .. } = row;
+        Self {
+            id: row.id,
+            dataset_id: row.dataset_id,
+            dataset_name: row.dataset_name,
+            request: row.request,
+            plan: row.plan,
+            status: row.status,
+            stage: row.stage,
+            step: row.step,
+            steps: row.steps,
+            exact: Custodial::new(ExactJob { stage_seconds, stage_first_step, attempts, error }),
+            epsilon: row.epsilon,
+            delta: row.delta,
+            charged_at: row.charged_at,
+            created_at: row.created_at,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+        }
+    }
 }
 
 /// Which jobs to list.
@@ -105,8 +160,8 @@ pub struct JobFilter {
 /// # Errors
 /// [`StoreError::NotFound`].
 pub async fn find_job(pool: &PgPool, id: Uuid) -> Result<Job, StoreError> {
-    sqlx::query_as!(
-        Job,
+    Ok(sqlx::query_as!(
+        Row,
         r#"select j.id, j.dataset_id, d.name as dataset_name, j.request, j.plan, j.status as "status: JobStatus",
                   j.stage, j.step, j.steps, j.stage_first_step, j.attempts, j.epsilon, j.delta, j.charged_at, j.error,
                   extract(epoch from clock_timestamp() - j.stage_started_at)::float8 as stage_seconds,
@@ -116,7 +171,8 @@ pub async fn find_job(pool: &PgPool, id: Uuid) -> Result<Job, StoreError> {
     )
     .fetch_optional(pool)
     .await?
-    .ok_or(StoreError::NotFound("job"))
+    .ok_or(StoreError::NotFound("job"))?
+    .into())
 }
 
 /// Jobs from the newest to the oldest, at most `limit`.
@@ -124,8 +180,8 @@ pub async fn find_job(pool: &PgPool, id: Uuid) -> Result<Job, StoreError> {
 /// # Errors
 /// Database faults only.
 pub async fn list_jobs(pool: &PgPool, filter: JobFilter, limit: i64) -> Result<Vec<Job>, StoreError> {
-    Ok(sqlx::query_as!(
-        Job,
+    let rows = sqlx::query_as!(
+        Row,
         r#"select j.id, j.dataset_id, d.name as dataset_name, j.request, j.plan, j.status as "status: JobStatus",
                   j.stage, j.step, j.steps, j.stage_first_step, j.attempts, j.epsilon, j.delta, j.charged_at, j.error,
                   extract(epoch from clock_timestamp() - j.stage_started_at)::float8 as stage_seconds,
@@ -140,7 +196,8 @@ pub async fn list_jobs(pool: &PgPool, filter: JobFilter, limit: i64) -> Result<V
         limit,
     )
     .fetch_all(pool)
-    .await?)
+    .await?;
+    Ok(rows.into_iter().map(Job::from).collect())
 }
 
 /// How many queued jobs come before this one, plus one.

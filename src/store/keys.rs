@@ -2,6 +2,7 @@
 
 use sqlx::PgPool;
 
+use super::custodial::Role;
 use super::error::StoreError;
 
 /// A key to store.
@@ -11,14 +12,17 @@ pub struct NewKey {
     pub id: String,
     /// SHA-256 of the secret part.
     pub secret: [u8; 32],
+    /// What it may do.
+    pub role: Role,
 }
 
-/// Stores an admin key.
+/// Stores a key.
 ///
 /// # Errors
 /// Database faults only.
 pub async fn insert_key(pool: &PgPool, key: &NewKey) -> Result<(), StoreError> {
-    sqlx::query!("insert into api_keys (id, secret, role) values ($1, $2, 'admin')", key.id, &key.secret[..])
+    let role = key.role.word();
+    sqlx::query!("insert into api_keys (id, secret, role) values ($1, $2, $3)", key.id, &key.secret[..], role)
         .execute(pool)
         .await?;
     Ok(())
@@ -32,12 +36,14 @@ pub async fn any_key(pool: &PgPool) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar!(r#"select exists (select from api_keys) as "any!""#).fetch_one(pool).await?)
 }
 
-/// The digest of the secret of an unrevoked key.
+/// The digest of the secret of an unrevoked key, and what it may do.
 ///
 /// # Errors
 /// Database faults only.
-pub async fn key_secret(pool: &PgPool, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    Ok(sqlx::query_scalar!("select secret from api_keys where id = $1 and revoked_at is null", id)
-        .fetch_optional(pool)
-        .await?)
+pub async fn key_secret(pool: &PgPool, id: &str) -> Result<Option<(Vec<u8>, Role)>, StoreError> {
+    let row =
+        sqlx::query!(r#"select secret, role as "role: Role" from api_keys where id = $1 and revoked_at is null"#, id)
+            .fetch_optional(pool)
+            .await?;
+    Ok(row.map(|row| (row.secret, row.role)))
 }

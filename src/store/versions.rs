@@ -4,6 +4,7 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::custodial::Custodial;
 use super::error::StoreError;
 
 /// One accepted upload. Counts and digest are for the custodian alone.
@@ -52,15 +53,16 @@ pub async fn add_version(pool: &PgPool, dataset: Uuid, new: &Version) -> Result<
 ///
 /// # Errors
 /// Database faults only.
-pub async fn latest_version(pool: &PgPool, dataset: Uuid) -> Result<Option<Version>, StoreError> {
-    Ok(sqlx::query_as!(
+pub async fn latest_version(pool: &PgPool, dataset: Uuid) -> Result<Option<Custodial<Version>>, StoreError> {
+    let latest = sqlx::query_as!(
         Version,
         r#"select version, rows, bytes, sha256 as "sha256!", blob as "blob!", created_at from dataset_versions
            where dataset_id = $1 and blob is not null order by version desc limit 1"#,
         dataset,
     )
     .fetch_optional(pool)
-    .await?)
+    .await?;
+    Ok(latest.map(Custodial::new))
 }
 
 /// The blob of one version.

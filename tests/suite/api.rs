@@ -11,4 +11,5 @@ mod reading;
 mod refusal;
 mod streaming;
 mod submissions;
+mod views;
 mod wire;

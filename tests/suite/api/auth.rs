@@ -1,7 +1,7 @@
 //! Keys.
 
 use dp2stage::http;
-use dp2stage::store;
+use dp2stage::store::{self, Role};
 use dp2stage::tabular::UploadLimits;
 use reqwest::Method;
 
@@ -15,7 +15,7 @@ async fn with(api: &TestApi, authorization: &str) -> Answer {
 #[tokio::test]
 async fn only_a_good_key_opens() {
     let api = TestApi::start(false, UploadLimits::default()).await;
-    let (key, other) = (http::issue().unwrap(), http::issue().unwrap());
+    let (key, other) = (http::issue(Role::Admin).unwrap(), http::issue(Role::Admin).unwrap());
     for key in [&key, &other] {
         store::insert_key(&api.database.pool, &key.stored).await.unwrap();
     }
@@ -94,4 +94,44 @@ async fn a_keyless_server_answers_this_machine_alone() {
         assert_eq!(answer.status.as_u16(), status, "{header}: {value}");
         assert!(status == 200 || answer.code() == "forbidden");
     }
+}
+
+/// What each role may do, said here once more and independently: a route that is missing fails.
+fn least(method: &str, path: &str) -> Role {
+    match (method, path) {
+        ("get", _) | ("post", "/v1/jobs" | "/v1/jobs/{job}/cancel" | "/v1/estimates") => Role::Analyst,
+        ("post" | "put" | "delete", path) if path.starts_with("/v1/datasets") => Role::Custodian,
+        other => panic!("no role is said for {other:?}"),
+    }
+}
+
+/// Every route and every role: refused with 403, or let through to whatever the request deserves.
+#[tokio::test]
+async fn roles_may_do_what_they_may_and_no_more() {
+    let api = TestApi::start(false, UploadLimits::default()).await;
+    let mut keys = Vec::new();
+    for role in Role::ALL {
+        let key = http::issue(role).unwrap();
+        store::insert_key(&api.database.pool, &key.stored).await.unwrap();
+        keys.push((role, key.token));
+    }
+    let document = api.get("/openapi.json").await.expect(200);
+    let mut asked = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys().filter(|_| path.starts_with("/v1")) {
+            for (role, token) in &keys {
+                let place = path.replace("{dataset}", "x").replace("{job}", "x");
+                let request = api.request(method.to_uppercase().parse().unwrap(), &place);
+                let answer = api.send(request.header("authorization", format!("Bearer {token}"))).await;
+                let refused = answer.status == 403;
+                assert_eq!(refused, *role < least(method, path), "{method} {path} as {}", role.word());
+                if refused {
+                    let body = problem(&answer, 403, "forbidden");
+                    assert!(body["detail"].as_str().unwrap().contains("custodian"), "{body}");
+                }
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked >= 45, "{asked}");
 }
