@@ -9,6 +9,7 @@ mod codec;
 mod demo;
 mod engine;
 mod model;
+mod mutants;
 mod privacy;
 mod report;
 mod store;

@@ -1,0 +1,196 @@
+//! Faults that would break the promise of privacy, each with a test that must find it.
+//!
+//! `make mutants` plants them one by one in a copy of the source and runs the named test there, which
+//! must pass without the fault and fail with it. Texts are exact and must occur once, so that a change of
+//! the source cannot disarm a mutant unnoticed.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::support::scratch;
+
+struct Mutant {
+    name: &'static str,
+    file: &'static str,
+    text: &'static str,
+    fault: &'static str,
+    /// The test that must fail.
+    test: &'static str,
+}
+
+const MUTANTS: [Mutant; 14] = [
+    Mutant {
+        name: "no noise",
+        file: "src/privacy/noise.rs",
+        text: "*x += std * z;",
+        fault: "*x += 0.0 * std * z;",
+        test: "engine::mechanism::empty_batches_release_pure_noise_of_the_right_size",
+    },
+    Mutant {
+        name: "half noise",
+        file: "src/privacy/noise.rs",
+        text: "*x += std * z;",
+        fault: "*x += 0.5 * std * z;",
+        test: "privacy::randomness::noise_is_gaussian_with_the_stated_deviation",
+    },
+    Mutant {
+        name: "noise without the clipping norm",
+        file: "src/engine/dp_step.rs",
+        text: "let deviation = self.noise.get() * self.clipping_norm.get() * SUMMATION_SLACK;",
+        fault: "let deviation = self.noise.get() * SUMMATION_SLACK;",
+        test: "engine::mechanism::empty_batches_release_pure_noise_of_the_right_size",
+    },
+    Mutant {
+        name: "reused noise",
+        file: "src/engine/dp_step.rs",
+        text: "chance.streams.stream(Purpose::Noise, chance.step)",
+        fault: "chance.streams.stream(Purpose::Noise, 0)",
+        test: "engine::mechanism::no_two_steps_and_no_two_keys_share_noise",
+    },
+    Mutant {
+        name: "no clipping",
+        file: "src/engine/dp_step.rs",
+        text: "let clipping = Clipping::Norm(self.clipping_norm.get());",
+        fault: "let clipping = Clipping::None;",
+        test: "engine::mechanism::the_sum_is_clipped_and_divided_by_the_public_constant",
+    },
+    Mutant {
+        name: "clipping to twice the norm",
+        file: "src/model/clip.rs",
+        text: "Clipping::Norm(bound) if norm > bound => bound / norm,",
+        fault: "Clipping::Norm(bound) if norm > 2.0 * bound => 2.0 * bound / norm,",
+        test: "model::sums::one_row_alone_is_clipped_to_the_bound_exactly",
+    },
+    Mutant {
+        name: "gradients that are not finite let through",
+        file: "src/model/clip.rs",
+        text: "_ if !norm.is_finite() => 0.0,",
+        fault: "_ if !norm.is_finite() => 1.0,",
+        test: "model::bounded::a_row_with_no_finite_gradient_adds_nothing",
+    },
+    Mutant {
+        name: "rows coupled through the batch",
+        file: "src/model/clip.rs",
+        text: "    for x in squared_norms {\n        let norm = x.sqrt();",
+        fault: "    let most = squared_norms.iter().fold(0.0f64, |a, b| a.max(*b));\n    for x in squared_norms {\n        let norm = most.sqrt();",
+        test: "model::sums::the_clipped_sum_equals_one_row_at_a_time",
+    },
+    Mutant {
+        name: "twice the sampling rate",
+        file: "src/privacy/sampling.rs",
+        text: "let threshold = (rate.get() * 2f64.powi(64)) as u128;",
+        fault: "let threshold = (2.0 * rate.get() * 2f64.powi(64)) as u128;",
+        test: "privacy::randomness::sampling_is_poisson",
+    },
+    Mutant {
+        name: "batches of a fixed size",
+        file: "src/privacy/sampling.rs",
+        text: "(0..units as u32).filter(|_| u128::from(rng.next_u64()) < threshold).collect()",
+        fault: "let (size, _) = ((rate.get() * units as f64) as usize, threshold);
+            let mut all: Vec<u32> = (0..units as u32).collect();
+            for i in 0..size { all.swap(i, i + (rng.next_u64() % (units - i) as u64) as usize); }
+            all.truncate(size); all.sort_unstable(); all",
+        test: "engine::mechanism::batch_sizes_vary_as_poisson_sampling_makes_them",
+    },
+    Mutant {
+        name: "shuffled rows taken in turn",
+        file: "src/privacy/sampling.rs",
+        text: "(0..units as u32).filter(|_| u128::from(rng.next_u64()) < threshold).collect()",
+        fault: "let (turns, _) = ((1.0 / rate.get()).round().max(1.0) as u64, threshold);
+            let turn = rng.next_u64() % turns;
+            (0..units as u32).filter(|i| u64::from(*i) % turns == turn).collect()",
+        test: "engine::mechanism::batch_sizes_vary_as_poisson_sampling_makes_them",
+    },
+    Mutant {
+        name: "division by the realised batch size",
+        file: "src/engine/dp_step.rs",
+        text: "work.divide(self.expected_batch());",
+        fault: "work.divide(taken.len().max(1) as f64);",
+        test: "engine::mechanism::the_sum_is_clipped_and_divided_by_the_public_constant",
+    },
+    Mutant {
+        name: "empty batches without noise",
+        file: "src/engine/dp_step.rs",
+        text: "        let batch = Batch { rows: taken.len(), fetch: &fetch };",
+        fault: "        if taken.is_empty() { work.gradient.fill(0.0); return; }\n        let batch = Batch { rows: taken.len(), fetch: &fetch };",
+        test: "engine::mechanism::empty_batches_release_pure_noise_of_the_right_size",
+    },
+    Mutant {
+        name: "the key before the charge",
+        file: "src/engine/stage_two.rs",
+        text: "        self.host.meter.claim_block(state.blocks)?;\n        let key = (self.fresh_key)();",
+        fault: "        let key = (self.fresh_key)();\n        self.host.meter.claim_block(state.blocks)?;",
+        test: "engine::runs::a_key_is_made_only_after_the_claim_and_one_for_each_block",
+    },
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every mutant can be planted, in one place, and names a test that there is.
+#[test]
+fn mutants_can_be_planted() {
+    for mutant in &MUTANTS {
+        let source = std::fs::read_to_string(root().join(mutant.file)).unwrap();
+        assert_eq!(source.matches(mutant.text).count(), 1, "{}: its text is not there once", mutant.name);
+        let (file, test) = mutant.test.rsplit_once("::").unwrap();
+        let file = root().join("tests/suite").join(file.replace("::", "/")).with_extension("rs");
+        let tests = std::fs::read_to_string(&file).unwrap();
+        assert!(tests.contains(&format!("#[test]\nfn {test}()")), "{}: there is no {}", mutant.name, mutant.test);
+    }
+    let names: BTreeSet<_> = MUTANTS.iter().map(|mutant| mutant.name).collect();
+    assert_eq!(names.len(), MUTANTS.len());
+}
+
+/// The long form: `make mutants`; those named in DP2STAGE_MUTANTS, separated by commas, or all.
+#[test]
+#[ignore = "builds the suite once for each mutant: make mutants"]
+fn every_mutant_is_found() {
+    let wanted = std::env::var("DP2STAGE_MUTANTS").unwrap_or_default();
+    let chosen: Vec<_> =
+        MUTANTS.iter().filter(|m| wanted.is_empty() || wanted.split(',').any(|name| name == m.name)).collect();
+    assert!(!chosen.is_empty(), "no mutant has the name {wanted}");
+    let folder = scratch();
+    let copy = folder.path().join("copy");
+    plant_tree(&copy);
+    let tests: BTreeSet<_> = chosen.iter().map(|mutant| mutant.test).collect();
+    assert!(run(&copy, &tests.into_iter().collect::<Vec<_>>()), "the tests fail without a mutant");
+    for mutant in chosen {
+        let file = copy.join(mutant.file);
+        let source = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, source.replace(mutant.text, mutant.fault)).unwrap();
+        assert!(cargo(&copy, &["--no-run"]), "{}: the copy does not build", mutant.name);
+        let survived = run(&copy, &[mutant.test]);
+        std::fs::write(&file, source).unwrap();
+        println!("{}: {}", mutant.name, if survived { "SURVIVED" } else { "found" });
+        assert!(!survived, "{} is not found by {}", mutant.name, mutant.test);
+    }
+}
+
+/// A copy of the source with the rooms of the suite that mutants need.
+fn plant_tree(copy: &Path) {
+    std::fs::create_dir(copy).unwrap();
+    let parts = ["Cargo.toml", "Cargo.lock", "build.rs", "src", "tests", "benches", "migrations", "openapi", ".sqlx"];
+    let from = parts.map(|part| root().join(part));
+    assert!(Command::new("cp").arg("-r").args(from).arg(copy).status().unwrap().success());
+    let rooms = "//! The rooms of the suite that mutants need.\nmod engine;\nmod model;\nmod privacy;\nmod support;\n";
+    std::fs::write(copy.join("tests/suite/main.rs"), rooms).unwrap();
+}
+
+/// Whether all these tests pass.
+fn run(copy: &Path, tests: &[&str]) -> bool {
+    let arguments: Vec<_> = ["--", "--exact"].iter().chain(tests).copied().collect();
+    cargo(copy, &arguments)
+}
+
+fn cargo(copy: &Path, arguments: &[&str]) -> bool {
+    // Dependencies are those of this very build.
+    let target = Path::new(env!("CARGO_BIN_EXE_dp2stage")).ancestors().nth(2).unwrap();
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["test", "--quiet", "--offline", "--locked", "--test", "suite"]).args(arguments);
+    command.current_dir(copy).env("CARGO_TARGET_DIR", target).env("CARGO_INCREMENTAL", "1").env("SQLX_OFFLINE", "true");
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().unwrap().success()
+}
