@@ -166,7 +166,7 @@ pub(super) async fn report(
 #[serde(untagged)]
 #[expect(dead_code, reason = "the schema of an answer that is read from a blob, or made from a job")]
 enum AnyReport {
-    Custodian(crate::report::CustodianReport),
+    Custodian(Box<crate::report::CustodianReport>),
     Released(ReleasedReport),
 }
 
