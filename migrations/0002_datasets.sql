@@ -1,18 +1,24 @@
 -- Tables that custodians uploaded. Rows themselves lie in blobs, encoded by the declared schema.
 
 create table datasets (
-    id            uuid not null,
-    name          text not null,
-    population_id uuid not null,
-    schema        jsonb not null,
-    rows_public   bigint not null,
-    holdout       double precision not null,
-    created_at    timestamptz not null default now(),
-    deleted_at    timestamptz,
+    id              uuid not null,
+    name            text not null,
+    population_id   uuid not null,
+    schema          jsonb not null,
+    rows_public     bigint not null,
+    person_column   text,
+    person_max_rows integer,
+    persons_public  bigint,
+    holdout         double precision not null,
+    created_at      timestamptz not null default now(),
+    deleted_at      timestamptz,
     constraint datasets_pk primary key (id),
     constraint datasets_population_fk foreign key (population_id) references populations (id),
     constraint datasets_name_not_empty check (name <> ''),
     constraint datasets_rows_public_positive check (rows_public > 0),
+    constraint datasets_persons_whole check (
+        (person_column is null) = (person_max_rows is null) and (person_column is null) = (persons_public is null)),
+    constraint datasets_persons_positive check (person_max_rows > 0 and persons_public > 0),
     constraint datasets_holdout_is_a_share check (holdout >= 0 and holdout <= 0.5)
 );
 comment on table datasets is 'A declared table: public facts only.';
@@ -20,8 +26,11 @@ comment on column datasets.id is 'UUIDv7.';
 comment on column datasets.name is 'The custodian''s name for it; usable in place of the id.';
 comment on column datasets.population_id is 'Whose budget its jobs spend.';
 comment on column datasets.schema is 'The declared columns in canonical form.';
-comment on column datasets.rows_public is 'About how many rows there are, as declared; the constant in every normaliser and sampling rate.';
-comment on column datasets.holdout is 'The share of uploaded rows, each chosen by an independent coin, that no training sees: reports test on them.';
+comment on column datasets.rows_public is 'About how many rows there are, as declared; the constant in every normaliser and sampling rate where rows are the unit of privacy.';
+comment on column datasets.person_column is 'The column of uploads that says whose row it is, where persons are the unit of privacy; not one of the schema''s.';
+comment on column datasets.person_max_rows is 'The first so many rows of each person count.';
+comment on column datasets.persons_public is 'About how many persons there are, as declared; the constant in every normaliser and sampling rate where they are the unit.';
+comment on column datasets.holdout is 'The share of uploaded units of privacy, rows or persons, each chosen by an independent coin, that no training sees: reports test on them.';
 comment on column datasets.created_at is 'When it was declared.';
 comment on column datasets.deleted_at is 'When its rows were destroyed, if they were. What jobs made of them stays, and so does the budget.';
 create unique index datasets_name_unique on datasets (name) where deleted_at is null;

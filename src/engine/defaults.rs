@@ -49,7 +49,7 @@ pub fn public_stage(codec: &Codec) -> PublicStage {
     }
 }
 
-/// The longest gradient of one row: about as long as most rows' are, so that rows with rare values
+/// The longest gradient of one unit: about as long as most rows' are, so that rows with rare values
 /// are not pushed aside, and not longer, since the noise grows with it.
 ///
 /// Heads of different columns share no parameters, so the head's part of a gradient has the length
@@ -67,17 +67,20 @@ pub fn steps() -> u32 {
     300
 }
 
-/// Private rows expected in a step.
+/// Units of privacy expected in a step.
 ///
 /// At a noise multiplier of 3 or more the noise on the mean hardly depends on the batch any more
 /// (it is within a tenth of the full batch's), so larger batches would only cost time. The
 /// multiplier is about `4 batch sqrt(steps) / (rows epsilon)` there.
 pub fn expected_batch(facts: &Facts<'_>, codec: &Codec, steps: u32) -> f64 {
-    let rows = facts.rows_public as f64;
-    let enough = 0.75 * rows * facts.epsilon.get().max(1.0) / f64::from(steps).sqrt();
+    let (units, rows_each) = match facts.persons {
+        None => (facts.rows_public as f64, 1.0),
+        Some(persons) => (persons.persons_public as f64, persons.rows_each(facts.rows_public)),
+    };
+    let enough = 0.75 * units * facts.epsilon.get().max(1.0) / f64::from(steps).sqrt();
     let columns = codec.width() as f64;
-    let affordable = TOKENS / (columns * (1.0 + columns / WIDE));
-    enough.max(LEAST_BATCH).min(affordable).max(1.0).min(rows)
+    let affordable = TOKENS / (rows_each * columns * (1.0 + columns / WIDE));
+    enough.max(LEAST_BATCH).min(affordable).max(1.0).min(units)
 }
 
 /// Learning rate of stage 2.

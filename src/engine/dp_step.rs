@@ -1,13 +1,14 @@
 //! One private step: clip, sum, noise, divide. Nothing else happens here, and nothing else in the
-//! engine touches the gradient of a private row.
+//! engine touches the gradient of a private row. What is sampled, clipped and counted is the unit of
+//! privacy: a row, or all rows of a person.
 
 use crate::model::{Batch, Clipping, Gpt2, Lanes};
 use crate::privacy::{ClippingNorm, NoiseMultiplier, Purpose, SamplingRate, add_gaussian, poisson};
-use crate::tabular::{Codec, Table};
+use crate::tabular::{Codec, Groups, Table};
 
 use super::ports::Streams;
 
-/// Removing a row may change a sum by the clipping norm and by the rounding of single-precision
+/// Removing a unit may change a sum by the clipping norm and by the rounding of single-precision
 /// products besides; the noise is made larger by as much.
 const SUMMATION_SLACK: f64 = 1.0 + 1e-5;
 
@@ -15,14 +16,14 @@ const SUMMATION_SLACK: f64 = 1.0 + 1e-5;
 /// sampling and a constant divisor).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mechanism {
-    /// q: the chance of each row to take part.
+    /// q: the chance of each unit to take part.
     pub rate: SamplingRate,
-    /// C: the longest gradient of one row.
+    /// C: the longest gradient of one unit.
     pub clipping_norm: ClippingNorm,
     /// sigma: standard deviation of the noise over C.
     pub noise: NoiseMultiplier,
-    /// The declared number of rows, a public constant; not the number there really are.
-    pub rows_public: u64,
+    /// The declared number of units, a public constant; not the number there really are.
+    pub units_public: u64,
 }
 
 /// The private rows and how they are read.
@@ -30,23 +31,28 @@ pub struct Mechanism {
 pub struct PrivateRows<'a> {
     /// The rows.
     pub table: &'a Table,
+    /// Whose rows they are; `None` where each row is a unit of its own.
+    pub persons: Option<&'a Groups>,
     /// From codes to tokens.
     pub codec: &'a Codec,
 }
 
 impl Mechanism {
-    /// q times the declared number of rows: what every sum is divided by.
+    /// q times the declared number of units: what every sum is divided by.
     #[must_use]
     pub fn expected_batch(&self) -> f64 {
-        self.rate.get() * self.rows_public as f64
+        self.rate.get() * self.units_public as f64
     }
 
     /// Releases a noisy mean gradient at `parameters` into `work.gradient`. An empty batch is a step like any other.
     pub fn release(&self, parameters: &[f32], rows: PrivateRows<'_>, chance: Chance<'_>, work: &mut Work<'_>) {
         let mut sampling = chance.streams.stream(Purpose::Sampling, chance.step);
-        let taken = poisson(&mut sampling, self.rate, rows.table.rows());
-        let fetch = |i: usize, tokens: &mut [u32]| rows.codec.encode(rows.table.row(taken[i] as usize), tokens);
-        let batch = Batch { rows: taken.len(), fetch: &fetch };
+        let taken = rows.of(&poisson(&mut sampling, self.rate, rows.units()));
+        let fetch = |i: usize, tokens: &mut [u32]| rows.codec.encode(rows.table.row(taken.rows[i] as usize), tokens);
+        let batch = match rows.persons {
+            None => Batch::of_rows(taken.rows.len(), &fetch),
+            Some(_) => Batch::of_groups(&taken.ends, &fetch),
+        };
         let clipping = Clipping::Norm(self.clipping_norm.get());
         work.lanes.gradient_sum(work.model, parameters, batch, clipping, &mut work.sum);
 
@@ -54,6 +60,30 @@ impl Mechanism {
         let deviation = self.noise.get() * self.clipping_norm.get() * SUMMATION_SLACK;
         add_gaussian(&mut noise, deviation, &mut work.sum);
         work.divide(self.expected_batch());
+    }
+}
+
+/// The rows of the units that take part in a step.
+struct Taken {
+    rows: Vec<u32>,
+    /// Where each unit ends among them; empty where rows are units.
+    ends: Vec<usize>,
+}
+
+impl PrivateRows<'_> {
+    /// Units of privacy among the rows.
+    fn units(&self) -> usize {
+        self.persons.map_or(self.table.rows(), Groups::len)
+    }
+
+    fn of(&self, units: &[u32]) -> Taken {
+        let Some(persons) = self.persons else { return Taken { rows: units.to_vec(), ends: Vec::new() } };
+        let mut taken = Taken { rows: Vec::new(), ends: Vec::with_capacity(units.len()) };
+        for &unit in units {
+            taken.rows.extend(persons.rows(unit as usize).map(|row| row as u32));
+            taken.ends.push(taken.rows.len());
+        }
+        taken
     }
 }
 
@@ -79,11 +109,11 @@ pub struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// Buffers for a model.
+    /// Buffers for a model and for units of at most `longest` rows.
     #[must_use]
-    pub fn new(model: &'a Gpt2) -> Self {
+    pub fn new(model: &'a Gpt2, longest: usize) -> Self {
         let length = model.layout().len();
-        Self { model, lanes: Lanes::new(model), sum: vec![0.0; length], gradient: vec![0.0; length] }
+        Self { model, lanes: Lanes::new(model, longest), sum: vec![0.0; length], gradient: vec![0.0; length] }
     }
 
     /// Makes the sum over a number of rows the result of the step.

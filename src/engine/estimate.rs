@@ -6,6 +6,7 @@
 //! twice, and the norms of single rows. The constants were measured (`benches/RESULTS.md`).
 
 use super::plan::Plan;
+use crate::model::LANES;
 
 /// Operations a second of one core at narrow widths.
 const SPEED: f64 = 8.0e10;
@@ -39,14 +40,16 @@ pub fn estimate(plan: &Plan, cores: usize) -> Estimate {
     let (p, w, l) = (model.positions as f64, model.width as f64, model.layers as f64);
     let row = 2.0 * (12.0 * l * w * w * p + 2.0 * l * w * p * p + w * model.vocabulary as f64);
     let public = f64::from(plan.public.steps) * f64::from(plan.public.batch);
-    let private = f64::from(plan.private.steps()) * plan.private.rate.get() * plan.rows_public as f64;
+    let rows_each = plan.persons.map_or(1.0, |persons| persons.rows_each(plan.rows_public));
+    let private = f64::from(plan.private.steps()) * plan.mechanism().expected_batch() * rows_each;
     let operations = row * (4.0 * (public + private) + plan.rows as f64);
     let core_seconds = operations / SPEED;
     let seconds = FIXED + core_seconds / cores;
     let parameters = l * (12.0 * w * w + 13.0 * w) + w * (model.vocabulary as f64 + p + 2.0);
     let cells = p * (plan.rows_public as f64 + plan.rows as f64);
     // Weights, gradient, noise and two moments; the activations of a few rows on every core.
-    let activations = ROWS_AT_ONCE * cores * p * w * (16.0 * l + 4.0) * 4.0;
+    let rows_at_once = (ROWS_AT_ONCE * cores).max((LANES * plan.longest_unit()) as f64);
+    let activations = rows_at_once * p * w * (16.0 * l + 4.0) * 4.0;
     let memory_bytes = BASE_BYTES + 5.0 * 4.0 * parameters + activations + CELL_BYTES * cells;
     Estimate { seconds, memory_bytes, energy_wh: core_seconds * WATTS / 3600.0 }
 }

@@ -17,6 +17,7 @@ mod ports;
 mod run;
 mod stage_one;
 mod stage_two;
+mod unit;
 
 pub use checkpoint::{BadCheckpoint, Checkpoint};
 pub use dp_step::{Chance, Mechanism, PrivateRows, Work};
@@ -26,3 +27,4 @@ pub use optimiser::{Adam, AdamSettings, Schedule};
 pub use plan::{Facts, Overrides, Plan, PlanError, PrivateStage, PublicStage};
 pub use ports::{FreshKey, Halt, Host, Meter, Progress, Stage, Stop, Streams, Vault, system_key};
 pub use run::{EngineError, Job, Outcome, Seconds, run};
+pub use unit::{MAX_CELLS_OF_PERSON, MAX_ROWS_OF_PERSON, PersonUnit};

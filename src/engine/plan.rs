@@ -13,6 +13,7 @@ use crate::tabular::{Codec, Schema};
 use super::defaults;
 use super::dp_step::Mechanism;
 use super::optimiser::{AdamSettings, Schedule};
+use super::unit::PersonUnit;
 
 /// What a plan is made from. Everything in here is public.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,8 @@ pub struct Facts<'a> {
     pub schema: &'a Schema,
     /// The declared number of rows.
     pub rows_public: u64,
+    /// Persons, where they are the unit of privacy; else each row is.
+    pub persons: Option<PersonUnit>,
     /// Epsilon of the job.
     pub epsilon: Epsilon,
     /// Delta of the job.
@@ -35,11 +38,11 @@ pub struct Facts<'a> {
 pub struct Overrides {
     /// Private steps; rounded up to whole blocks.
     pub steps: Option<u32>,
-    /// Private rows expected in a step.
+    /// Units, rows or persons, expected in a step.
     pub expected_batch: Option<f64>,
     /// Peak learning rate of stage 2.
     pub learning_rate: Option<f32>,
-    /// The longest gradient of one row.
+    /// The longest gradient of one unit.
     pub clipping_norm: Option<f64>,
     /// Blocks that are charged for crashes.
     pub spare_blocks: Option<u32>,
@@ -48,8 +51,12 @@ pub struct Overrides {
 /// A job: what will run, and what it costs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// The declared number of rows, which every private sum is divided by (times q).
+    /// The declared number of rows, which every private sum is divided by (times q) where rows are the
+    /// units of privacy.
     pub rows_public: u64,
+    /// Persons, where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persons: Option<PersonUnit>,
     /// The model's size.
     pub model: Config,
     /// How often the loss counts the target, where the other columns count once.
@@ -169,6 +176,7 @@ impl Plan {
         let private = private_stage(facts, overrides, &codec, &model)?;
         Ok(Self {
             rows_public: facts.rows_public,
+            persons: facts.persons,
             model,
             target_weight: defaults::TARGET_WEIGHT,
             public: defaults::public_stage(&codec),
@@ -190,12 +198,25 @@ impl Plan {
     pub fn facts(&self) -> Value {
         json!({
             "clipping_norm": self.private.clipping_norm,
-            "normaliser": self.private.rate.get() * self.rows_public as f64,
+            "max_rows": self.longest_unit(),
+            "normaliser": self.mechanism().expected_batch(),
             "sampler": "poisson",
             "noise": "gaussian, drawn once a step in f64 from ChaCha20 keyed by the operating system",
             "neighbours": "add or remove one unit",
             "releases": "the weights after every step",
         })
+    }
+
+    /// The declared number of units of privacy.
+    #[must_use]
+    pub fn units_public(&self) -> u64 {
+        self.persons.map_or(self.rows_public, |persons| persons.persons_public)
+    }
+
+    /// Most rows that count of one unit.
+    #[must_use]
+    pub fn longest_unit(&self) -> usize {
+        self.persons.map_or(1, |persons| persons.max_rows.get() as usize)
     }
 
     /// The mechanism of every private step.
@@ -205,7 +226,7 @@ impl Plan {
             rate: self.private.rate,
             clipping_norm: self.private.clipping_norm,
             noise: self.private.noise,
-            rows_public: self.rows_public,
+            units_public: self.units_public(),
         }
     }
 }
@@ -220,9 +241,9 @@ fn private_stage(
     let block_steps = steps.div_ceil(defaults::BLOCKS);
     let blocks = steps.div_ceil(block_steps);
     let spare_blocks = overrides.spare_blocks.unwrap_or(defaults::SPARE_BLOCKS);
-    let rows = facts.rows_public as f64;
+    let units = facts.persons.map_or(facts.rows_public, |persons| persons.persons_public) as f64;
     let batch = overrides.expected_batch.unwrap_or_else(|| defaults::expected_batch(facts, codec, steps));
-    let rate = SamplingRate::new((batch / rows).min(1.0))?;
+    let rate = SamplingRate::new((batch / units).min(1.0))?;
     let charged = (blocks + spare_blocks) * block_steps;
     Ok(PrivateStage {
         blocks,
@@ -243,6 +264,10 @@ fn check(facts: &Facts<'_>, overrides: &Overrides) -> Result<(), PlanError> {
         "the declared number of rows",
         "from 1 to 2^32 - 1",
     )?;
+    let persons = |persons: PersonUnit| {
+        (1..=u64::from(u32::MAX)).contains(&persons.persons_public) && persons.fits(facts.schema.width())
+    };
+    number(facts.persons.is_none_or(persons), "the persons", "from 1 to 2^32 - 1, each small enough for memory")?;
     number((1..=u64::from(u32::MAX)).contains(&facts.rows), "the number of synthetic rows", "from 1 to 2^32 - 1")?;
     number(overrides.steps.is_none_or(|n| (1..=100_000).contains(&n)), "steps", "from 1 to 100000")?;
     number(overrides.spare_blocks.is_none_or(|n| n <= 1000), "spare_blocks", "at most 1000")?;

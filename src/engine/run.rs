@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::model::{ConfigError, Gpt2, write_weights};
-use crate::tabular::{Codec, Schema, Table};
+use crate::tabular::{Codec, Groups, Schema, Table};
 
 use super::checkpoint::{BadCheckpoint, Checkpoint};
 use super::dp_step::PrivateRows;
@@ -25,6 +25,8 @@ pub struct Job<'a> {
     pub schema: &'a Schema,
     /// The private rows, in the schema's codes.
     pub private: &'a Table,
+    /// Whose rows they are, where persons are the unit of privacy.
+    pub persons: Option<&'a Groups>,
 }
 
 /// What a job leaves. All of it is released: a function of the charged event.
@@ -60,6 +62,9 @@ pub enum EngineError {
     /// The plan was made for another schema.
     #[error("the plan does not fit the schema: {0}")]
     Plan(#[from] ConfigError),
+    /// The rows are not in the units that the plan protects.
+    #[error("the stored rows are not in the plan's unit of privacy")]
+    Unit,
     /// The checkpoint is not this job's.
     #[error(transparent)]
     Checkpoint(#[from] BadCheckpoint),
@@ -70,6 +75,9 @@ pub enum EngineError {
 /// # Errors
 /// [`EngineError`].
 pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Outcome, EngineError> {
+    if job.persons.is_some() != job.plan.persons.is_some() {
+        return Err(EngineError::Unit);
+    }
     let codec = Codec::new(job.schema);
     let model = model(job.plan, &codec)?;
     let mut seconds = Seconds::default();
@@ -87,7 +95,7 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
     seconds.stage1 = begun.elapsed().as_secs_f64();
 
     let begun = Instant::now();
-    let rows = PrivateRows { table: job.private, codec: &codec };
+    let rows = PrivateRows { table: job.private, persons: job.persons, codec: &codec };
     let state = StageTwo { model: &model, plan: job.plan, rows, host: *host, fresh_key }.train(state)?;
     seconds.stage2 = begun.elapsed().as_secs_f64();
 

@@ -29,7 +29,7 @@ pub fn stage_one(
     let mut weights = initial(model, how, &codec.ordered(), &mut streams.stream(Purpose::Weights, 0));
     let (t, spans) = (codec.width(), codec.spans());
     let mut adam = Adam::new(weights.len());
-    let mut work = Work::new(model);
+    let mut work = Work::new(model, 1);
     let mut tokens = vec![0u32; plan.batch as usize * t];
     for step in 0..plan.steps {
         stop.pulse(Progress { stage: Stage::Stage1, step, steps: plan.steps })?;
@@ -38,7 +38,7 @@ pub fn stage_one(
             uniform_row(&spans, &mut pseudo, row);
         }
         let fetch = |i: usize, row: &mut [u32]| row.copy_from_slice(&tokens[i * t..(i + 1) * t]);
-        let batch = Batch { rows: plan.batch as usize, fetch: &fetch };
+        let batch = Batch::of_rows(plan.batch as usize, &fetch);
         work.lanes.gradient_sum(model, &weights, batch, Clipping::None, &mut work.sum);
         work.divide(f64::from(plan.batch));
         adam.step(&plan.adam, plan.schedule.at(step, plan.steps), &work.gradient, &mut weights);

@@ -31,7 +31,7 @@ impl StageTwo<'_> {
     /// # Errors
     /// [`Halt`] when the host says so.
     pub fn train(&self, mut state: Checkpoint) -> Result<Checkpoint, Halt> {
-        let mut work = Work::new(self.model);
+        let mut work = Work::new(self.model, self.plan.longest_unit());
         while state.blocks < self.plan.private.blocks {
             self.block(&mut state, &mut work)?;
             self.host.vault.save(&state.to_bytes())?;

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::json::{object, optional_object, word};
+use super::privacy_unit::PrivacyUnit;
 use super::problem::Problem;
 use crate::privacy::{self, Delta, Epsilon};
 use crate::store::{Dataset, Version};
@@ -37,14 +38,14 @@ pub(super) struct DatasetRequest {
     #[serde(default)]
     pub population: Option<Uuid>,
     /// About how many rows there are: a number that you are willing to publish. It sets sampling
-    /// rates and normalisers; it is never counted from the rows.
+    /// rates and normalisers where rows are the unit of privacy; it is never counted from the rows.
     #[schema(example = 32000, minimum = 1)]
     pub rows_public: u64,
     /// `private`, the only kind so far.
     #[serde(default, deserialize_with = "word")]
     pub access: Access,
-    /// The share of rows, each chosen by a coin of its own, that no training sees, so that reports
-    /// can test on them; 0 to 0.5, 0.1 unless given. With 0 the report has no efficacy section.
+    /// The share of rows (of persons, with all their rows, where they are the unit), each chosen by a
+    /// coin of its own, that no training sees, so that reports can test on them; 0 to 0.5, 0.1 unless given. With 0 the report has no efficacy section.
     #[serde(default = "default_holdout")]
     #[schema(default = 0.1, minimum = 0, maximum = 0.5)]
     pub holdout: f64,
@@ -52,21 +53,6 @@ pub(super) struct DatasetRequest {
 
 fn default_holdout() -> f64 {
     0.1
-}
-
-/// One unit of privacy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum PrivacyUnit {
-    /// A row. Somebody with k rows has less protection: about k times the epsilon, and more.
-    // With braces: serde lets a variant without them have any members.
-    Row {},
-}
-
-impl Default for PrivacyUnit {
-    fn default() -> Self {
-        Self::Row {}
-    }
 }
 
 /// Who may see the rows.
@@ -91,15 +77,16 @@ pub(super) struct Grant {
 }
 
 impl Grant {
-    /// The grant, for this many declared units; `at` is its place in the request.
+    /// The grant, for this many declared units, under their name in the request; `at` is the grant's
+    /// place in it.
     ///
-    /// A mechanism that publishes one whole row has delta 1/n: a promise with so large a delta would
+    /// A mechanism that publishes one whole unit has delta 1/n: a promise with so large a delta would
     /// mean nothing, and is refused.
-    pub fn checked(self, units_public: i64, at: &str) -> Result<privacy::Grant, Problem> {
+    pub fn checked(self, (count, units_public): (&str, i64), at: &str) -> Result<privacy::Grant, Problem> {
         let grant = privacy::Grant { epsilon: Epsilon::new(self.epsilon)?, delta: Delta::new(self.delta)? };
         let most = 1.0 / units_public as f64;
         if grant.delta.get() >= most {
-            let detail = format!("delta must be below 1/rows_public = {most:.1e}, better below a tenth of it");
+            let detail = format!("delta must be below 1/{} = {most:.1e}, better below a tenth of it", count);
             return Err(Problem::invalid(at, detail));
         }
         Ok(grant)
@@ -140,10 +127,10 @@ impl DatasetView {
     /// The view of a dataset with its latest upload.
     pub fn of(dataset: Dataset, rows: Option<Version>, ignored: Vec<String>) -> Self {
         Self {
+            privacy_unit: PrivacyUnit::of(&dataset),
             id: dataset.id,
             name: dataset.name,
             schema: dataset.schema,
-            privacy_unit: PrivacyUnit::Row {},
             rows_public: dataset.rows_public,
             holdout: dataset.holdout,
             access: Access::Private,

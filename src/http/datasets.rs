@@ -5,14 +5,13 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 
-use super::dataset_view::{Access, DatasetRequest, DatasetView, PrivacyUnit};
+use super::dataset_view::{Access, DatasetRequest, DatasetView};
 use super::extract::{Body, Name, Params};
 use super::page::{Page, PageParams};
 use super::planning::aside;
 use super::problem::{Problem, storage};
 use super::role::{Caller, ViewParams};
 use super::state::App;
-use crate::privacy::UnitKind;
 use crate::store::{self, Allowance, CustodianKey, Dataset, NewBudget, NewDataset, Version};
 use crate::tabular::Declaration;
 
@@ -34,8 +33,8 @@ pub(super) async fn create(
 }
 
 fn check(request: &DatasetRequest, declaration: &Declaration) -> Result<NewDataset, Problem> {
-    // The only kinds so far; another one will have to be handled here.
-    let (PrivacyUnit::Row {}, Access::Private) = (request.privacy_unit, request.access);
+    // The only kind so far; another one will have to be handled here.
+    let Access::Private = request.access;
     let name = request.name.trim();
     // Names stand in paths: a slash or a dot alone would be lost on the way.
     let misfit = |c: char| c == '/' || c.is_control();
@@ -50,22 +49,26 @@ fn check(request: &DatasetRequest, declaration: &Declaration) -> Result<NewDatas
         return Err(Problem::invalid("holdout", "holdout is a share from 0 to 0.5"));
     }
     let rows_public = request.rows_public as i64;
+    let persons = request.privacy_unit.checked(&declaration.schema, request.rows_public)?;
+    let units =
+        persons.as_ref().map_or(("rows_public", rows_public), |persons| ("persons_public", persons.persons_public));
     Ok(NewDataset {
         name: name.to_owned(),
         schema: declaration.schema.to_json(),
         rows_public,
         holdout: request.holdout,
-        allowance: allowance(request, rows_public)?,
+        allowance: allowance(request, units)?,
+        persons,
     })
 }
 
 /// A budget of its own, or that of a population: one of the two.
-fn allowance(request: &DatasetRequest, units_public: i64) -> Result<Allowance, Problem> {
-    let unit = UnitKind::Row;
+fn allowance(request: &DatasetRequest, units: (&str, i64)) -> Result<Allowance, Problem> {
+    let unit = request.privacy_unit.kind();
     match (request.budget, request.population) {
         (Some(grant), None) => {
-            let grant = grant.checked(units_public, "budget.delta")?;
-            Ok(Allowance::Granted(NewBudget { grant, unit, units_public }))
+            let grant = grant.checked(units, "budget.delta")?;
+            Ok(Allowance::Granted(NewBudget { grant, unit, units_public: units.1 }))
         }
         (None, Some(population)) => Ok(Allowance::Shared(population, unit)),
         (Some(_), Some(_)) => {

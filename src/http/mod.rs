@@ -20,6 +20,7 @@ mod json;
 mod openapi;
 mod page;
 mod planning;
+mod privacy_unit;
 mod problem;
 mod request_id;
 mod results;

@@ -1,11 +1,13 @@
 //! From a request to a plan: public facts alone, before anything private is read.
 
+use std::num::NonZeroU32;
+
 use axum::http::StatusCode;
 use uuid::Uuid;
 
 use super::job_request::{JobRequest, Stage1};
 use super::problem::Problem;
-use crate::engine::{Facts, Overrides, Plan, PlanError, largest_next_epsilon};
+use crate::engine::{Facts, Overrides, PersonUnit, Plan, PlanError, largest_next_epsilon};
 use crate::privacy::{Account, Delta, Epsilon, Grant};
 use crate::store::Dataset;
 use crate::tabular::Schema;
@@ -21,6 +23,7 @@ const MAX_CELLS: u64 = 200_000_000;
 pub(super) struct Planner {
     schema: Schema,
     rows_public: u64,
+    persons: Option<PersonUnit>,
     /// The (epsilon, delta) that was asked for.
     pub asked: Grant,
     rows: u64,
@@ -57,7 +60,8 @@ impl Planner {
             spare_blocks: None,
         };
         let without_stage1 = matches!(request.method.stage1, Stage1::None);
-        Ok(Self { schema, rows_public: units_in_training(dataset), asked, rows, overrides, without_stage1 })
+        let (rows_public, persons) = in_training(dataset);
+        Ok(Self { schema, rows_public, persons, asked, rows, overrides, without_stage1 })
     }
 
     /// What a job with the defaults would be, for the largest epsilon that a budget still has room for.
@@ -65,8 +69,8 @@ impl Planner {
         let schema = dataset.declared()?;
         let rows = dataset.rows_public.clamp(1, 1000) as u64;
         let overrides = Overrides::default();
-        let rows_public = units_in_training(dataset);
-        Ok(Self { schema, rows_public, asked: grant, rows, overrides, without_stage1: false })
+        let (rows_public, persons) = in_training(dataset);
+        Ok(Self { schema, rows_public, persons, asked: grant, rows, overrides, without_stage1: false })
     }
 
     /// The plan for what was asked.
@@ -79,6 +83,7 @@ impl Planner {
         let facts = Facts {
             schema: &self.schema,
             rows_public: self.rows_public,
+            persons: self.persons,
             epsilon,
             delta: self.asked.delta,
             rows: self.rows,
@@ -101,9 +106,14 @@ impl Planner {
     }
 }
 
-/// What training may expect to see of the declared rows.
-fn units_in_training(dataset: &Dataset) -> u64 {
-    ((dataset.rows_public as f64 * (1.0 - dataset.holdout)).round() as u64).max(1)
+/// What training may expect to see of the declared rows and persons.
+fn in_training(dataset: &Dataset) -> (u64, Option<PersonUnit>) {
+    let expected = |declared: i64| ((declared as f64 * (1.0 - dataset.holdout)).round() as u64).max(1);
+    let persons = dataset.persons().and_then(|persons| {
+        let max_rows = NonZeroU32::new(persons.max_rows as u32)?;
+        Some(PersonUnit { persons_public: expected(persons.persons_public), max_rows })
+    });
+    (expected(dataset.rows_public), persons)
 }
 
 /// Runs arithmetic that takes a moment where it holds nobody up.

@@ -19,9 +19,9 @@ use super::dataset_view::VersionView;
 use super::extract::Name;
 use super::problem::{Problem, storage};
 use super::state::App;
-use crate::privacy::{NoiseSource, Purpose};
+use crate::privacy::{NoiseSource, Pseudonyms, Purpose};
 use crate::store::{self, BlobWriter, Version};
-use crate::tabular::{Packing, RowsWriter, Schema, Upload};
+use crate::tabular::{Mark, Packing, RowsWriter, Schema, Upload};
 
 /// A client that sends nothing for this long is cut off.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,7 +34,8 @@ const IN_FLIGHT: usize = 4;
 /// After a refusal, up to this much of the rest is read, so that the client gets to the answer.
 const DRAIN: u64 = 64 << 20;
 
-/// Upload the rows: the table as the raw body, CSV with a header. A second upload is a new version;
+/// Upload the rows: the table as the raw body, CSV with a header, and with the column that says whose
+/// row it is where persons are the unit of privacy. A second upload is a new version;
 /// it restores no budget.
 #[utoipa::path(put, path = "/v1/datasets/{dataset}/rows", tag = "datasets",
     params(("dataset" = String, Path, description = "id or name"),
@@ -57,7 +58,8 @@ pub(super) async fn put(
     let packing = packing(request.headers())?;
     let dataset = store::find_dataset(&app.pool, &name).await?;
     let schema = dataset.declared()?;
-    let intake = Intake { app: app.clone(), schema, packing, holdout: dataset.holdout };
+    let persons = dataset.persons().map(|persons| persons.name);
+    let intake = Intake { app: app.clone(), schema, persons, packing, holdout: dataset.holdout };
     let version = receive(request, intake).await?;
     let version = store::add_version(&app.pool, dataset.id, &version).await?;
     Ok((StatusCode::CREATED, Json(VersionView::from(version).beside(dataset.rows_public))))
@@ -83,6 +85,8 @@ fn packing(headers: &HeaderMap) -> Result<Packing, Problem> {
 struct Intake {
     app: App,
     schema: Schema,
+    /// The column that says whose row it is.
+    persons: Option<String>,
     packing: Packing,
     holdout: f64,
 }
@@ -137,6 +141,9 @@ fn stalled() -> Problem {
 /// Parses, encodes and stores, on a blocking thread. Leaves nothing behind on a refusal.
 fn parse(mut inbox: mpsc::Receiver<Bytes>, intake: &Intake) -> Result<Version, Problem> {
     let mut upload = Upload::new(&intake.schema, intake.packing, intake.app.limits);
+    if let Some(column) = &intake.persons {
+        upload = upload.of_persons(column);
+    }
     let mut sink = Sink::open(intake)?;
     let (mut digest, mut bytes) = (Sha256::new(), 0u64);
     loop {
@@ -146,10 +153,10 @@ fn parse(mut inbox: mpsc::Receiver<Bytes>, intake: &Intake) -> Result<Version, P
         }
         digest.update(&chunk);
         bytes += chunk.len() as u64;
-        upload.push(&chunk, &mut |row| sink.write(row))?;
+        upload.push(&chunk, &mut |row, person| sink.write(row, person))?;
         sink.fault()?;
     }
-    let summary = upload.finish(&mut |row| sink.write(row))?;
+    let summary = upload.finish(&mut |row, person| sink.write(row, person))?;
     let blob = sink.close()?;
     Ok(Version {
         version: 0,
@@ -161,10 +168,11 @@ fn parse(mut inbox: mpsc::Receiver<Bytes>, intake: &Intake) -> Result<Version, P
     })
 }
 
-/// Where checked rows go: a blob, each row with the outcome of its own coin.
+/// Where checked rows go: a blob, each row with the outcome of its own coin, or of its person's.
 struct Sink {
     writer: RowsWriter<BlobWriter>,
     coins: rand_chacha::ChaCha20Rng,
+    persons: Option<Pseudonyms>,
     threshold: u64,
     fault: Option<std::io::Error>,
 }
@@ -172,20 +180,25 @@ struct Sink {
 impl Sink {
     fn open(intake: &Intake) -> Result<Self, Problem> {
         let blob = intake.app.blobs.create().map_err(|e| storage(&e))?;
+        let key = NoiseSource::from_os();
+        let of_persons = intake.persons.is_some();
         Ok(Self {
-            writer: RowsWriter::new(blob, intake.schema.width()).map_err(|e| storage(&e))?,
+            writer: RowsWriter::new(blob, intake.schema.width(), of_persons).map_err(|e| storage(&e))?,
             // A coin for each row, not a function of its place: removing one row must not move
             // another one in or out of training.
-            coins: NoiseSource::from_os().stream(Purpose::Holdout, 0),
+            coins: key.stream(Purpose::Holdout, 0),
+            persons: of_persons.then(|| Pseudonyms::new(&key)),
             threshold: (intake.holdout * 2f64.powi(64)) as u64,
             fault: None,
         })
     }
 
-    fn write(&mut self, row: &[u32]) {
-        let held_out = self.coins.next_u64() < self.threshold;
+    fn write(&mut self, row: &[u32], person: &[u8]) {
+        let person = self.persons.as_ref().map(|persons| persons.of(person));
+        let coin = person.map_or_else(|| self.coins.next_u64(), |person| person.coin);
+        let mark = Mark { held_out: coin < self.threshold, person: person.map(|person| person.pseudonym) };
         if self.fault.is_none() {
-            self.fault = self.writer.push(row, held_out).err();
+            self.fault = self.writer.push(row, mark).err();
         }
     }
 

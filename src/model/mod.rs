@@ -7,6 +7,7 @@
 //! new rows. A row has a fixed number of tokens, and at each position only the position's own span
 //! of tokens can be read or written.
 
+mod batch;
 mod clip;
 mod config;
 mod gpt2;
@@ -21,11 +22,12 @@ mod sampler;
 mod tape;
 mod weights;
 
-pub use clip::{Clipping, row_factors};
+pub use batch::Batch;
+pub use clip::{Clipping, unit_factors};
 pub use config::{Config, ConfigError};
 pub use gpt2::Gpt2;
 pub use init::{Initial, initial};
-pub use lanes::{Batch, LANES, Lanes};
+pub use lanes::{LANES, Lanes};
 pub use layout::{BlockLayout, Layout, Linear, NamedTensor, Norm};
 pub use sampler::Sampler;
 pub use weights::{WeightsError, read_weights, write_weights};

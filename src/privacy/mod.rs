@@ -1,6 +1,7 @@
 //! Privacy loss: units, events, accounting, the rules of the ledger, sampling and noise.
 //!
-//! The neighbouring relation everywhere is add/remove one privacy unit (one row). Nothing here
+//! The neighbouring relation everywhere is add/remove one privacy unit: one row, or all rows of one
+//! person. Nothing here
 //! reads a clock or does I/O; randomness is an argument, and only [`NoiseSource::from_os`] asks the
 //! operating system for a key. Privacy loss always rounds up.
 
@@ -12,6 +13,7 @@ mod gaussian;
 mod ledger;
 mod loss;
 mod noise;
+mod person;
 mod pld;
 mod rdp;
 mod sampling;
@@ -28,6 +30,7 @@ pub use ledger::{
 };
 pub use loss::{Loss, Release};
 pub use noise::{NoiseSource, Purpose, add_gaussian};
+pub use person::{Person, Pseudonyms};
 pub use rdp::AccountingError;
 pub use sampling::poisson;
 pub use units::{ClippingNorm, Delta, Epsilon, NoiseMultiplier, SamplingRate, UnitError};

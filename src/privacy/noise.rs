@@ -26,6 +26,8 @@ pub enum Purpose {
     Generation = 5,
     /// Which uploaded rows are held out of training.
     Holdout = 6,
+    /// The key of an upload's pseudonyms.
+    Persons = 7,
 }
 
 /// A key from which streams are derived. Never stored, printed or compared.

@@ -13,7 +13,7 @@ use super::worker::Worker;
 use crate::engine::{self, EngineError, Halt, Host, Job, Plan, Progress, Stage, Stop, system_key};
 use crate::report;
 use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, StoreError, Stored};
-use crate::tabular::{Rows, RowsWriter, Schema, Table, decode};
+use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};
 
 /// Works on a claimed job and leaves it finished, handed back, or to whoever took the lease.
 pub(super) async fn run(worker: &Worker, (claimed, sent): (Claimed, Instant), drain: CancellationToken) {
@@ -94,9 +94,11 @@ enum Fault {
 
 /// Trains, generates and reports, on a blocking thread.
 fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>, Fault> {
-    let Rows { train, held_out } = decode(blobs.reader(&task.rows)?, &task.schema).map_err(|_| Fault::Rows)?;
+    let most = task.plan.persons.map(|persons| persons.max_rows);
+    let rows = decode(blobs.reader(&task.rows)?, &task.schema, most).map_err(|_| Fault::Rows)?;
+    let Rows { train, persons, held_out } = rows;
     let host = Host { meter: tether, vault: tether, stop: tether };
-    let job = Job { plan: &task.plan, schema: &task.schema, private: &train };
+    let job = Job { plan: &task.plan, schema: &task.schema, private: &train, persons: persons.as_ref() };
     let outcome = engine::run(&job, &host, &system_key)?;
     let halted = |halt: Halt| Fault::Engine(EngineError::from(halt));
     tether.pulse(Progress { stage: Stage::Report, step: 0, steps: 1 }).map_err(halted)?;
@@ -114,9 +116,9 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
 }
 
 fn store_rows(blobs: &Blobs, table: &Table) -> io::Result<Stored> {
-    let mut writer = RowsWriter::new(blobs.create()?, table.width())?;
+    let mut writer = RowsWriter::new(blobs.create()?, table.width(), false)?;
     for row in table.iter() {
-        writer.push(row, false)?;
+        writer.push(row, Mark::default())?;
     }
     writer.into_inner().publish()
 }

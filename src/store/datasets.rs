@@ -11,6 +11,17 @@ use super::populations::population;
 use crate::privacy::UnitKind;
 use crate::tabular::{Declaration, Schema};
 
+/// Persons as units of privacy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonColumn {
+    /// The column of uploads that says whose row it is.
+    pub name: String,
+    /// Rows that count of one person.
+    pub max_rows: i32,
+    /// The declared number of persons.
+    pub persons_public: i64,
+}
+
 /// A declared table: public facts only.
 #[derive(Clone, Debug)]
 pub struct Dataset {
@@ -24,13 +35,26 @@ pub struct Dataset {
     pub schema: Value,
     /// The declared number of rows.
     pub rows_public: i64,
-    /// The share of rows that training never sees.
+    /// The column that says whose row it is, where persons are the unit of privacy; see [`Dataset::persons`].
+    pub person_column: Option<String>,
+    /// Rows that count of one person.
+    pub person_max_rows: Option<i32>,
+    /// The declared number of persons.
+    pub persons_public: Option<i64>,
+    /// The share of units that training never sees.
     pub holdout: f64,
     /// When it was declared.
     pub created_at: OffsetDateTime,
 }
 
 impl Dataset {
+    /// Persons, where they are the unit of privacy.
+    #[must_use]
+    pub fn persons(&self) -> Option<PersonColumn> {
+        let (name, max_rows) = (self.person_column.clone()?, self.person_max_rows?);
+        Some(PersonColumn { name, max_rows, persons_public: self.persons_public? })
+    }
+
     /// The declared columns.
     ///
     /// # Errors
@@ -60,7 +84,9 @@ pub struct NewDataset {
     pub schema: Value,
     /// The declared number of rows.
     pub rows_public: i64,
-    /// The share of rows that training never sees.
+    /// Persons, where they are the unit of privacy.
+    pub persons: Option<PersonColumn>,
+    /// The share of units that training never sees.
     pub holdout: f64,
     /// The budget.
     pub allowance: Allowance,
@@ -75,14 +101,19 @@ pub async fn create_dataset(pool: &PgPool, new: &NewDataset) -> Result<Dataset, 
     let population = population_for(&mut tx, new).await?;
     let dataset = sqlx::query_as!(
         Dataset,
-        "insert into datasets (id, name, population_id, schema, rows_public, holdout)
-         values ($1, $2, $3, $4, $5, $6)
-         returning id, name, population_id, schema, rows_public, holdout, created_at",
+        "insert into datasets (id, name, population_id, schema, rows_public, person_column, person_max_rows,
+                               persons_public, holdout)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         returning id, name, population_id, schema, rows_public, person_column, person_max_rows, persons_public,
+                   holdout, created_at",
         Uuid::now_v7(),
         new.name,
         population,
         new.schema,
         new.rows_public,
+        new.persons.as_ref().map(|persons| &persons.name),
+        new.persons.as_ref().map(|persons| persons.max_rows),
+        new.persons.as_ref().map(|persons| persons.persons_public),
         new.holdout,
     )
     .fetch_one(&mut *tx)
@@ -143,7 +174,9 @@ pub async fn find_dataset(pool: &PgPool, id_or_name: &str) -> Result<Dataset, St
     // A name that looks like an id must not hide the dataset that has the id.
     sqlx::query_as!(
         Dataset,
-        "select id, name, population_id, schema, rows_public, holdout, created_at from datasets
+        "select id, name, population_id, schema, rows_public, person_column, person_max_rows, persons_public,
+                holdout, created_at
+         from datasets
          where (id = $1 or name = $2) and deleted_at is null order by id = $1 desc nulls last limit 1",
         id,
         id_or_name,
@@ -160,7 +193,8 @@ pub async fn find_dataset(pool: &PgPool, id_or_name: &str) -> Result<Dataset, St
 pub async fn dataset_of_job(pool: &PgPool, job: Uuid) -> Result<Dataset, StoreError> {
     sqlx::query_as!(
         Dataset,
-        "select d.id, d.name, d.population_id, d.schema, d.rows_public, d.holdout, d.created_at
+        "select d.id, d.name, d.population_id, d.schema, d.rows_public, d.person_column, d.person_max_rows,
+                d.persons_public, d.holdout, d.created_at
          from datasets d join jobs j on j.dataset_id = d.id where j.id = $1",
         job,
     )
@@ -176,7 +210,9 @@ pub async fn dataset_of_job(pool: &PgPool, job: Uuid) -> Result<Dataset, StoreEr
 pub async fn list_datasets(pool: &PgPool, after: Option<Uuid>, limit: i64) -> Result<Vec<Dataset>, StoreError> {
     Ok(sqlx::query_as!(
         Dataset,
-        "select id, name, population_id, schema, rows_public, holdout, created_at from datasets
+        "select id, name, population_id, schema, rows_public, person_column, person_max_rows, persons_public,
+                holdout, created_at
+         from datasets
          where ($1::uuid is null or id > $1) and deleted_at is null order by id limit $2",
         after,
         limit,

@@ -30,7 +30,9 @@ pub use budgets::{Budget, NewBudget, budget, raise};
 pub use charges::claim_block;
 pub use checkpoints::set_checkpoint;
 pub use custodial::{Custodial, CustodianKey, Role};
-pub use datasets::{Allowance, Dataset, NewDataset, create_dataset, dataset_of_job, find_dataset, list_datasets};
+pub use datasets::{
+    Allowance, Dataset, NewDataset, PersonColumn, create_dataset, dataset_of_job, find_dataset, list_datasets,
+};
 pub use deletion::delete_dataset;
 pub use error::StoreError;
 pub use jobs::{ExactJob, Job, JobFilter, JobStatus, cancel, find_job, list_jobs, queue_position};

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use super::cell::CellReader;
 use super::problem::CsvProblem;
 
 /// The column of each field, by name; every column exactly once.
@@ -10,9 +9,8 @@ use super::problem::CsvProblem;
 /// # Errors
 /// Problems of row 0. They name declared columns and positions and never the text found, because
 /// where the header is missing that text is somebody's data.
-pub(super) fn order(fields: &[&[u8]], columns: &[CellReader]) -> Result<Vec<usize>, Vec<CsvProblem>> {
-    let names: HashMap<&[u8], usize> =
-        columns.iter().enumerate().map(|(j, column)| (column.name.as_bytes(), j)).collect();
+pub(super) fn order(fields: &[&[u8]], columns: &[&str]) -> Result<Vec<usize>, Vec<CsvProblem>> {
+    let names: HashMap<&[u8], usize> = columns.iter().enumerate().map(|(j, name)| (name.as_bytes(), j)).collect();
     let find = |field: &[u8]| names.get(field).or_else(|| names.get(field.trim_ascii())).copied();
     let found: Vec<Option<usize>> = fields.iter().map(|field| find(field)).collect();
     if found.iter().all(Option::is_none) {
@@ -30,14 +28,14 @@ pub(super) fn order(fields: &[&[u8]], columns: &[CellReader]) -> Result<Vec<usiz
                 None => first_seen[j] = Some(i),
                 Some(before) => {
                     let reason = format!("appears twice in the header, as fields {} and {}", before + 1, i + 1);
-                    problems.push(CsvProblem::of_cell(0, &columns[j].name, reason));
+                    problems.push(CsvProblem::of_cell(0, columns[j], reason));
                 }
             },
         }
     }
     for (column, seen) in columns.iter().zip(&first_seen) {
         if seen.is_none() {
-            problems.push(CsvProblem::of_cell(0, &column.name, "is declared but missing from the header"));
+            problems.push(CsvProblem::of_cell(0, column, "is declared but missing from the header"));
         }
     }
     if problems.is_empty() { Ok(found.into_iter().flatten().collect()) } else { Err(problems) }

@@ -3,6 +3,8 @@
 //! RFC 4180 with leave for `\n`, blank lines and a UTF-8 byte order mark. Blank lines are skipped,
 //! in a table of one column too: there a missing cell is written `""`.
 
+use std::ops::Range;
+
 use super::cell::CellReader;
 use super::column::Code;
 use super::header;
@@ -12,12 +14,15 @@ use super::schema::Schema;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// A parser that is fed with bytes and gives rows of codes to a sink.
+/// A parser that is fed with bytes and gives rows of codes to a sink, each with the cell that says
+/// whose row it is, where there is such a column.
 ///
 /// Its memory is bounded by the limits on a line and on fields, whatever it is fed. It emits no row
 /// after its first problem; the caller discards the rows before it.
 pub struct TableReader {
     columns: Vec<CellReader>,
+    /// The column that says whose row it is; it comes after those of the schema.
+    person: Option<String>,
     limits: UploadLimits,
     csv: csv_core::Reader,
     /// The first bytes, until there are enough to know a byte order mark.
@@ -51,6 +56,7 @@ impl TableReader {
         let _ = csv.read_record(b"\n", &mut [0; 1], &mut [0; 1]);
         Self {
             columns: schema.columns().iter().map(CellReader::new).collect(),
+            person: None,
             limits,
             csv,
             opening: Some(Vec::with_capacity(BOM.len())),
@@ -65,12 +71,21 @@ impl TableReader {
         }
     }
 
-    /// Reads the next bytes and gives every row that they complete to `sink`, in schema order.
+    /// Also reads a column that says whose row it is, and is not in the schema.
+    #[must_use]
+    pub fn of_persons(mut self, column: &str) -> Self {
+        self.person = Some(column.to_owned());
+        self.ends.push(0);
+        self
+    }
+
+    /// Reads the next bytes and gives every row that they complete to `sink`, in schema order, with the
+    /// text of its person's cell, blanks around it removed, or with nothing where there is none.
     ///
     /// # Errors
     /// [`CsvError`] as soon as reading stops: too many problems, or one that leaves no sense in
     /// going on. The reader is of no use afterwards. Fewer problems wait for [`Self::finish`].
-    pub fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code])) -> Result<(), CsvError> {
+    pub fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), CsvError> {
         let Some(mut opening) = self.opening.take() else { return self.read(bytes, sink) };
         let (head, rest) = bytes.split_at(bytes.len().min(BOM.len() - opening.len()));
         opening.extend_from_slice(head);
@@ -86,7 +101,7 @@ impl TableReader {
     ///
     /// # Errors
     /// [`CsvError`] with every problem, among them a quote left open and a table without rows.
-    pub fn finish(mut self, sink: &mut impl FnMut(&[Code])) -> Result<Summary, CsvError> {
+    pub fn finish(mut self, sink: &mut impl FnMut(&[Code], &[u8])) -> Result<Summary, CsvError> {
         if let Some(opening) = self.opening.take() {
             self.open(&opening, sink)?;
         }
@@ -114,7 +129,7 @@ impl TableReader {
         self.line.capacity() + self.ends.capacity() * size_of::<usize>()
     }
 
-    fn open(&mut self, opening: &[u8], sink: &mut impl FnMut(&[Code])) -> Result<(), CsvError> {
+    fn open(&mut self, opening: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), CsvError> {
         if let Some(reason) = not_text(opening) {
             self.problems.push(CsvProblem::of_row(0, reason));
             return Err(self.refusal(true));
@@ -122,7 +137,7 @@ impl TableReader {
         self.read(opening.strip_prefix(BOM).unwrap_or(opening), sink)
     }
 
-    fn read(&mut self, mut bytes: &[u8], sink: &mut impl FnMut(&[Code])) -> Result<(), CsvError> {
+    fn read(&mut self, mut bytes: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), CsvError> {
         while !bytes.is_empty() {
             let (taken, _) = self.step(bytes, sink)?;
             bytes = &bytes[taken..];
@@ -132,7 +147,7 @@ impl TableReader {
 
     /// Reads to the end of a line or of the bytes; gives how many were taken and how many of them
     /// were text of the line that is still open.
-    fn step(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code])) -> Result<(usize, usize), CsvError> {
+    fn step(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(usize, usize), CsvError> {
         use csv_core::ReadRecordResult as Read;
         let (result, taken, written, ended) =
             self.csv.read_record(bytes, &mut self.line[self.line_len..], &mut self.ends[self.fields..]);
@@ -162,7 +177,7 @@ impl TableReader {
         Ok(())
     }
 
-    fn line_done(&mut self, sink: &mut impl FnMut(&[Code])) -> Result<(), CsvError> {
+    fn line_done(&mut self, sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), CsvError> {
         let Some(order) = self.order.take() else { return self.header_done() };
         self.rows += 1;
         if self.rows > self.limits.rows {
@@ -170,48 +185,62 @@ impl TableReader {
             self.problems.push(CsvProblem::of_row(self.rows, reason));
             return Err(self.refusal(true));
         }
+        let mut person = 0..0;
         if self.fields == order.len() {
-            self.cells(&order);
+            person = self.cells(&order);
         } else {
             let reason = format!("has {} fields, but {} columns are declared", self.fields, order.len());
             self.problems.push(CsvProblem::of_row(self.rows, reason));
         }
         self.order = Some(order);
         if self.problems.is_empty() {
-            sink(&self.row);
+            sink(&self.row, self.line[person].trim_ascii());
         }
         if self.problems.len() >= self.limits.problems { Err(self.refusal(true)) } else { Ok(()) }
     }
 
-    /// Codes of the line's fields into `row`, problems into `problems`.
-    fn cells(&mut self, order: &[usize]) {
-        let mut start = 0;
+    /// Codes of the line's fields into `row`, problems into `problems`; gives the place of the
+    /// person's cell.
+    fn cells(&mut self, order: &[usize]) -> Range<usize> {
+        let (mut start, mut person) = (0, 0..0);
         for (&end, &j) in self.ends.iter().zip(order) {
-            let (cell, column) = (&self.line[start..end], &self.columns[j]);
+            let (place, column) = (start..end, self.columns.get(j));
+            let cell = &self.line[place.clone()];
             start = end;
-            let reason = if cell.len() > self.limits.cell_bytes {
-                format!("is longer than {} bytes", self.limits.cell_bytes)
-            } else {
-                match column.code(cell) {
-                    Ok(code) => {
-                        self.row[j] = code;
-                        continue;
-                    }
-                    Err(fault) => column.reason(fault),
+            let fault = match column {
+                _ if cell.len() > self.limits.cell_bytes => {
+                    Err(format!("is longer than {} bytes", self.limits.cell_bytes))
+                }
+                Some(column) => column.code(cell).map(|code| self.row[j] = code).map_err(|fault| column.reason(fault)),
+                None if cell.trim_ascii().is_empty() => Err("is empty: say of every row whose it is".to_owned()),
+                None => {
+                    person = place;
+                    Ok(())
                 }
             };
-            self.problems.push(CsvProblem::of_cell(self.rows, &column.name, reason));
-            if self.problems.len() >= self.limits.problems {
-                return;
+            if let Err(reason) = fault {
+                let problem = CsvProblem::of_cell(self.rows, self.name_of(j), reason);
+                self.problems.push(problem);
+                if self.problems.len() >= self.limits.problems {
+                    break;
+                }
             }
         }
+        person
+    }
+
+    /// The name of a column of the schema, or of the person's, which comes after them.
+    fn name_of(&self, j: usize) -> &str {
+        self.columns.get(j).map_or(self.person.as_deref().unwrap_or_default(), |column| &column.name)
     }
 
     fn header_done(&mut self) -> Result<(), CsvError> {
         let mut start = 0;
         let ends = &self.ends[..self.fields];
         let fields: Vec<&[u8]> = ends.iter().map(|&end| &self.line[std::mem::replace(&mut start, end)..end]).collect();
-        match header::order(&fields, &self.columns) {
+        let mut names: Vec<&str> = self.columns.iter().map(|column| &*column.name).collect();
+        names.extend(self.person.as_deref());
+        match header::order(&fields, &names) {
             Ok(order) => {
                 self.order = Some(order);
                 Ok(())
@@ -226,8 +255,7 @@ impl TableReader {
     /// A problem of the line under way that leaves no sense in reading on.
     fn stop(&mut self, reason: &str) -> CsvError {
         let row = if self.order.is_some() { self.rows + 1 } else { 0 };
-        let column =
-            self.order.as_ref().and_then(|order| order.get(self.fields)).map(|&j| self.columns[j].name.clone());
+        let column = self.order.as_ref().and_then(|order| order.get(self.fields)).map(|&j| self.name_of(j).to_owned());
         self.problems.push(CsvProblem { row, column, reason: reason.to_owned() });
         self.refusal(true)
     }

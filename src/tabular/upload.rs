@@ -38,11 +38,19 @@ impl Upload {
         Self { inflate, table: Table { reader, bytes: 0, limit: limits.table_bytes } }
     }
 
-    /// Reads the next bytes; `sink` gets every row that they complete, and none after a problem.
+    /// Also reads a column that says whose row it is, and is not in the schema.
+    #[must_use]
+    pub fn of_persons(mut self, column: &str) -> Self {
+        self.table.reader = self.table.reader.of_persons(column);
+        self
+    }
+
+    /// Reads the next bytes; `sink` gets every row that they complete, with its person's cell (empty
+    /// where there is no such column), and none after a problem.
     ///
     /// # Errors
     /// [`UploadError`] as soon as nothing can mend the upload; it is of no use afterwards.
-    pub fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code])) -> Result<(), UploadError> {
+    pub fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), UploadError> {
         match &mut self.inflate {
             None => self.table.push(bytes, sink),
             Some(inflate) => inflate.push(bytes, |piece| self.table.push(piece, sink)),
@@ -53,7 +61,7 @@ impl Upload {
     ///
     /// # Errors
     /// [`UploadError`]: the compression's before the table's, which a cut stream would also break.
-    pub fn finish(mut self, sink: &mut impl FnMut(&[Code])) -> Result<Summary, UploadError> {
+    pub fn finish(mut self, sink: &mut impl FnMut(&[Code], &[u8])) -> Result<Summary, UploadError> {
         if let Some(inflate) = self.inflate.take() {
             inflate.finish(|piece| self.table.push(piece, sink))?;
         }
@@ -68,7 +76,7 @@ impl Upload {
 }
 
 impl Table {
-    fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code])) -> Result<(), UploadError> {
+    fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), UploadError> {
         self.bytes += bytes.len() as u64;
         if self.bytes > self.limit {
             return Err(UploadError::TooLarge { limit: self.limit });

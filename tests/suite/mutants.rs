@@ -72,8 +72,8 @@ const MUTANTS: [Mutant; 14] = [
     Mutant {
         name: "rows coupled through the batch",
         file: "src/model/clip.rs",
-        text: "    for x in squared_norms {\n        let norm = x.sqrt();",
-        fault: "    let most = squared_norms.iter().fold(0.0f64, |a, b| a.max(*b));\n    for x in squared_norms {\n        let norm = most.sqrt();",
+        text: "    let rows = &mut squared_norms[unit];",
+        fault: "    let most = squared_norms.iter().fold(0.0f64, |a, b| a.max(*b));\n    squared_norms[unit.clone()].fill(most);\n    let rows = &mut squared_norms[unit];",
         test: "model::sums::the_clipped_sum_equals_one_row_at_a_time",
     },
     Mutant {
@@ -106,14 +106,14 @@ const MUTANTS: [Mutant; 14] = [
         name: "division by the realised batch size",
         file: "src/engine/dp_step.rs",
         text: "work.divide(self.expected_batch());",
-        fault: "work.divide(taken.len().max(1) as f64);",
+        fault: "work.divide(taken.rows.len().max(1) as f64);",
         test: "engine::mechanism::the_sum_is_clipped_and_divided_by_the_public_constant",
     },
     Mutant {
         name: "empty batches without noise",
         file: "src/engine/dp_step.rs",
-        text: "        let batch = Batch { rows: taken.len(), fetch: &fetch };",
-        fault: "        if taken.is_empty() { work.gradient.fill(0.0); return; }\n        let batch = Batch { rows: taken.len(), fetch: &fetch };",
+        text: "        let batch = match rows.persons {",
+        fault: "        if taken.rows.is_empty() { work.gradient.fill(0.0); return; }\n        let batch = match rows.persons {",
         test: "engine::mechanism::empty_batches_release_pure_noise_of_the_right_size",
     },
     Mutant {

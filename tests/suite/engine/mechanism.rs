@@ -13,11 +13,11 @@ fn mechanism(rate: f64, clip: f64, noise: f64, rows_public: u64) -> Mechanism {
         rate: SamplingRate::new(rate).unwrap(),
         clipping_norm: ClippingNorm::new(clip).unwrap(),
         noise: NoiseMultiplier::new(noise).unwrap(),
-        rows_public,
+        units_public: rows_public,
     }
 }
 
-fn model(codec: &Codec) -> (Gpt2, Vec<f32>) {
+pub(super) fn small_model(codec: &Codec) -> (Gpt2, Vec<f32>) {
     let config =
         Config { vocabulary: codec.vocabulary() as usize, positions: codec.width(), width: 8, layers: 1, heads: 2 };
     let model = Gpt2::new(config, codec.spans()).unwrap();
@@ -29,13 +29,13 @@ fn model(codec: &Codec) -> (Gpt2, Vec<f32>) {
 /// Released gradients of `steps` steps.
 fn releases(mechanism: Mechanism, schema: &Schema, table: &Table, steps: u64) -> Vec<Vec<f32>> {
     let codec = Codec::new(schema);
-    let (model, parameters) = model(&codec);
-    let mut work = Work::new(&model);
+    let (model, parameters) = small_model(&codec);
+    let mut work = Work::new(&model, 1);
     let key = NoiseSource::from_os();
     (0..steps)
         .map(|step| {
             let chance = Chance { streams: &key as &dyn Streams, step };
-            mechanism.release(&parameters, PrivateRows { table, codec: &codec }, chance, &mut work);
+            mechanism.release(&parameters, PrivateRows { table, persons: None, codec: &codec }, chance, &mut work);
             work.gradient.clone()
         })
         .collect()
@@ -119,12 +119,12 @@ fn one_row_more_moves_a_release_by_no_more_than_its_share() {
     let (schema, all) = (schema(), table(30));
     let less = Table::new(3, all.iter().take(29).flatten().copied().collect());
     let codec = Codec::new(&schema);
-    let (model, parameters) = model(&codec);
+    let (model, parameters) = small_model(&codec);
     let key = NoiseSource::from_os();
     let release = |table: &Table| {
-        let mut work = Work::new(&model);
+        let mut work = Work::new(&model, 1);
         let chance = Chance { streams: &key as &dyn Streams, step: 0 };
-        full.release(&parameters, PrivateRows { table, codec: &codec }, chance, &mut work);
+        full.release(&parameters, PrivateRows { table, persons: None, codec: &codec }, chance, &mut work);
         work.gradient
     };
     // The same key and step: the same noise, so the difference is the row's.

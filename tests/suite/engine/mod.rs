@@ -3,6 +3,7 @@
 mod checkpoints;
 mod mechanism;
 mod optimiser;
+mod persons;
 mod plans;
 mod runs;
 
@@ -41,7 +42,7 @@ fn table(rows: usize) -> Table {
 
 fn plan(schema: &Schema, rows_public: u64, rows: u64, overrides: &Overrides) -> Plan {
     let (epsilon, delta) = (Epsilon::new(3.0).unwrap(), Delta::new(1e-5).unwrap());
-    Plan::new(&Facts { schema, rows_public, epsilon, delta, rows }, overrides).unwrap()
+    Plan::new(&Facts { schema, rows_public, persons: None, epsilon, delta, rows }, overrides).unwrap()
 }
 
 fn short() -> Overrides {

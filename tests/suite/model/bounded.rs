@@ -77,14 +77,14 @@ fn the_loss_of_a_row_does_not_depend_on_the_rows_around_it() {
 fn one_row_less_moves_a_large_sum_by_at_most_the_bound() {
     let model = small();
     let p = parameters(&model, 5);
-    let mut lanes = dp2stage::model::Lanes::new(&model);
+    let mut lanes = dp2stage::model::Lanes::new(&model, 1);
     let mut sum_of = |skip: usize| {
         // Rows that all pull the same way, so that sums grow and round as much as they can.
         let fetch = |i: usize, out: &mut [u32]| {
             out.copy_from_slice(if (i + skip).is_multiple_of(3) { &[1, 4, 6, 11] } else { &[1, 4, 6, 12] })
         };
         let mut sum = vec![0.0; p.len()];
-        let batch = dp2stage::model::Batch { rows: 60_000 - skip, fetch: &fetch };
+        let batch = dp2stage::model::Batch::of_rows(60_000 - skip, &fetch);
         lanes.gradient_sum(&model, &p, batch, Clipping::Norm(1.0), &mut sum);
         sum
     };

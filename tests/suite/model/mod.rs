@@ -5,6 +5,7 @@ mod oracle;
 mod sampling;
 mod shapes;
 mod sums;
+mod units;
 
 use dp2stage::model::{Batch, Clipping, Config, Gpt2, Lanes};
 use rand::{Rng, SeedableRng};
@@ -49,15 +50,15 @@ fn gradient_sum(model: &Gpt2, p: &[f32], tokens: &[u32], clipping: Clipping) -> 
     let t = model.config().positions;
     let fetch = |i: usize, out: &mut [u32]| out.copy_from_slice(&tokens[i * t..(i + 1) * t]);
     let mut sum = vec![0.0; p.len()];
-    let batch = Batch { rows: tokens.len() / t, fetch: &fetch };
-    Lanes::new(model).gradient_sum(model, p, batch, clipping, &mut sum);
+    let batch = Batch::of_rows(tokens.len() / t, &fetch);
+    Lanes::new(model, 1).gradient_sum(model, p, batch, clipping, &mut sum);
     sum.into_iter().map(|x| x as f32).collect()
 }
 
 fn losses(model: &Gpt2, p: &[f32], tokens: &[u32]) -> Vec<f32> {
     let t = model.config().positions;
     let fetch = |i: usize, out: &mut [u32]| out.copy_from_slice(&tokens[i * t..(i + 1) * t]);
-    Lanes::new(model).losses(model, p, Batch { rows: tokens.len() / t, fetch: &fetch })
+    Lanes::new(model, 1).losses(model, p, Batch::of_rows(tokens.len() / t, &fetch))
 }
 
 fn norm(x: &[f32]) -> f64 {

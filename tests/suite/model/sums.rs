@@ -75,11 +75,11 @@ fn sums_are_the_same_bit_for_bit_at_any_number_of_threads() {
 fn an_empty_batch_sums_to_zero_even_after_a_full_one() {
     let model = small();
     let p = parameters(&model, 7);
-    let mut lanes = dp2stage::model::Lanes::new(&model);
+    let mut lanes = dp2stage::model::Lanes::new(&model, 1);
     let mut sum = vec![0.0; p.len()];
     let fetch = |_: usize, out: &mut [u32]| out.copy_from_slice(&[1, 4, 6, 11]);
     for rows in [100, 0] {
-        let batch = dp2stage::model::Batch { rows, fetch: &fetch };
+        let batch = dp2stage::model::Batch::of_rows(rows, &fetch);
         lanes.gradient_sum(&model, &p, batch, Clipping::Norm(1.0), &mut sum);
     }
     assert!(sum.iter().all(|&x| x == 0.0));

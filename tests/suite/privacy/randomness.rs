@@ -1,6 +1,6 @@
 //! Noise and sampling are what the accountant assumes. Error rates are stated: alpha = 1e-6.
 
-use dp2stage::privacy::{NoiseSource, Purpose, SamplingRate, add_gaussian, poisson};
+use dp2stage::privacy::{NoiseSource, Pseudonyms, Purpose, SamplingRate, add_gaussian, poisson};
 use rand::RngCore;
 
 const DRAWS: usize = 1_000_000;
@@ -102,4 +102,22 @@ fn rates_at_the_ends() {
     assert_eq!(poisson(&mut source.stream(Purpose::Sampling, 0), SamplingRate::ALL, 1000).len(), 1000);
     let tiny = SamplingRate::new(1e-300).unwrap();
     assert!(poisson(&mut source.stream(Purpose::Sampling, 1), tiny, 100_000).is_empty());
+}
+
+/// Pseudonyms are the same for one identifier under one key, and tell nothing under another; coins are
+/// uniform and everybody's own.
+#[test]
+fn pseudonyms_depend_on_the_identifier_and_the_key_alone() {
+    let (a, b) = (Pseudonyms::new(&NoiseSource::from_os()), Pseudonyms::new(&NoiseSource::from_os()));
+    assert_eq!(a.of(b"patient 7"), a.of(b"patient 7"));
+    for other in [&b"patient 8"[..], b"patient 77", b"Patient 7", b""] {
+        assert_ne!(a.of(b"patient 7").pseudonym, a.of(other).pseudonym);
+    }
+    assert_ne!(a.of(b"patient 7").pseudonym, b.of(b"patient 7").pseudonym);
+    let coins: Vec<f64> = (0..100_000u32).map(|i| a.of(&i.to_le_bytes()).coin as f64 / u64::MAX as f64).collect();
+    // Every tenth of the range, at five standard deviations (alpha about 6e-7 each).
+    for tenth in 0..10 {
+        let inside = coins.iter().filter(|coin| (**coin * 10.0) as usize == tenth).count() as f64;
+        assert!((inside - 10_000.0).abs() < 5.2 * (100_000.0f64 * 0.1 * 0.9).sqrt(), "{tenth}: {inside}");
+    }
 }

@@ -24,7 +24,8 @@ pub async fn table(pool: &PgPool, epsilon: f64) -> store::Dataset {
 }
 
 async fn declare(pool: &PgPool, name: &str, allowance: Allowance) -> Result<store::Dataset, StoreError> {
-    let new = NewDataset { name: name.into(), schema: json!({}), rows_public: 100, holdout: 0.1, allowance };
+    let new =
+        NewDataset { name: name.into(), schema: json!({}), rows_public: 100, persons: None, holdout: 0.1, allowance };
     let dataset = store::create_dataset(pool, &new).await?;
     let created_at = time::OffsetDateTime::UNIX_EPOCH;
     let blob = Uuid::now_v7().to_string();

@@ -222,7 +222,7 @@ fn the_tables_of_the_evaluation_are_accepted_whole() {
             (columns, &["columns[*].edges".to_owned()][..])
         );
         let mut upload = Upload::new(&declaration.schema, Packing::Plain, UploadLimits::default());
-        upload.push(&table, &mut |_| {}).unwrap();
-        assert_eq!(upload.finish(&mut |_| {}).unwrap().rows, rows);
+        upload.push(&table, &mut |_, _| {}).unwrap();
+        assert_eq!(upload.finish(&mut |_, _| {}).unwrap().rows, rows);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dp2stage::tabular::{
-    Code, CsvText, Declaration, Packing, RowsError, RowsWriter, Schema, Table, Upload, UploadLimits, decode,
+    Code, CsvText, Declaration, Mark, Packing, RowsError, RowsWriter, Schema, Table, Upload, UploadLimits, decode,
 };
 use proptest::prelude::*;
 
@@ -14,9 +14,9 @@ fn codes(table: &Table) -> Vec<Vec<Code>> {
 }
 
 fn stored(schema: &Schema, table: &Table, held_out: impl Fn(usize) -> bool) -> Vec<u8> {
-    let mut writer = RowsWriter::new(Vec::new(), schema.width()).unwrap();
+    let mut writer = RowsWriter::new(Vec::new(), schema.width(), false).unwrap();
     for (i, row) in table.iter().enumerate() {
-        writer.push(row, held_out(i)).unwrap();
+        writer.push(row, Mark { held_out: held_out(i), person: None }).unwrap();
     }
     writer.into_inner()
 }
@@ -27,7 +27,7 @@ proptest! {
         let table = strategies::table(&schema, &rows);
         let text: String = CsvText::new(&schema, &table, None).collect();
         let (mut upload, mut read) = (Upload::new(&schema, Packing::Plain, UploadLimits::default()), Vec::new());
-        let mut sink = |row: &[Code]| read.push(row.to_vec());
+        let mut sink = |row: &[Code], _: &[u8]| read.push(row.to_vec());
         for bytes in text.as_bytes().chunks(piece) {
             upload.push(bytes, &mut sink).unwrap();
         }
@@ -39,7 +39,7 @@ proptest! {
     fn stored_rows_read_as_the_same_codes((schema, rows) in strategies::rows(0), split in any::<u32>()) {
         let held_out = |i: usize| split >> (i % 32) & 1 == 1;
         let bytes = stored(&schema, &strategies::table(&schema, &rows), held_out);
-        let read = decode(&bytes[..], &schema).unwrap();
+        let read = decode(&bytes[..], &schema, None).unwrap();
         let part = |side: bool| -> Vec<Vec<Code>> {
             rows.iter().enumerate().filter(|(i, _)| held_out(*i) == side).map(|(_, row)| row.clone()).collect()
         };
@@ -56,13 +56,13 @@ proptest! {
         let mut bytes = stored(&schema, &strategies::table(&schema, &rows), |_| false);
         let at = at.index(bytes.len());
         bytes[at] ^= change;
-        if let Ok(rows) = decode(&bytes[..], &schema) {
+        if let Ok(rows) = decode(&bytes[..], &schema, None) {
             let held = |row: &[Code]| schema.columns().iter().zip(row).all(|(column, &code)| column.holds(code));
             prop_assert!(rows.train.iter().chain(rows.held_out.iter()).all(held));
             prop_assert!(at >= 16, "a changed header was accepted");
         }
         bytes.truncate(bytes.len() - 1);
-        prop_assert!(decode(&bytes[..], &schema).is_err());
+        prop_assert!(decode(&bytes[..], &schema, None).is_err());
     }
 
     #[test]
@@ -109,16 +109,17 @@ fn stored_rows_of_another_kind_are_refused() {
     let refused = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut bytes = bytes.clone();
         change(&mut bytes);
-        decode(&bytes[..], &schema).err().unwrap()
+        decode(&bytes[..], &schema, None).err().unwrap()
     };
     assert_eq!(refused(&|b| b.truncate(15)), RowsError::Format);
     assert_eq!(refused(&|b| b[0] = b'D'), RowsError::Format);
     assert_eq!(refused(&|b| b[8] = 2), RowsError::Format);
+    assert_eq!(refused(&|b| b[8] = 3), RowsError::Format);
     assert_eq!(refused(&|b| b[12] = 7), RowsError::Width { stored: 7, declared: 6 });
     assert_eq!(refused(&|b| b[16 + 28 + 3] = 1), RowsError::Row { row: 2 });
     assert_eq!(refused(&|b| b[16 + 24] = 2), RowsError::Row { row: 1 });
     assert_eq!(refused(&|b| b.truncate(b.len() - 1)), RowsError::Truncated { row: 5000 });
     // A missing cell in a column that has none.
     assert_eq!(refused(&|b| b[16..20].fill(0xff)), RowsError::Row { row: 1 });
-    assert!(RowsWriter::new(Vec::new(), 6).unwrap().push(&[0; 5], false).is_err());
+    assert!(RowsWriter::new(Vec::new(), 6, false).unwrap().push(&[0; 5], Mark::default()).is_err());
 }

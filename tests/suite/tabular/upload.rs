@@ -25,7 +25,7 @@ fn upload(
     limits: UploadLimits,
 ) -> (Vec<Vec<Code>>, Result<Summary, UploadError>) {
     let (mut upload, mut rows) = (Upload::new(schema, packing, limits), Vec::new());
-    let mut sink = |row: &[Code]| rows.push(row.to_vec());
+    let mut sink = |row: &[Code], _: &[u8]| rows.push(row.to_vec());
     for bytes in body.chunks(piece) {
         if let Err(error) = upload.push(bytes, &mut sink) {
             return (rows, Err(error));
@@ -168,7 +168,7 @@ fn endless_lines_and_cells_are_refused_in_bounded_memory() {
     let starts = ["", "\"", "age,\"", "age,weight,ward,admitted,seen,outcome\n42,71.5,", "c\n\"", "\u{feff}"];
     for (start, fill) in starts.into_iter().flat_map(|start| [(start, b'x'), (start, b'"'), (start, b',')]) {
         let mut reader = TableReader::new(&schema(), UploadLimits::default());
-        let mut sink = |_: &[Code]| {};
+        let mut sink = |_: &[Code], _: &[u8]| {};
         let (chunk, mut sent, mut refused) =
             (vec![fill; 64 << 10], 0, reader.push(start.as_bytes(), &mut sink).is_err());
         while !refused && sent < 64 << 20 {
