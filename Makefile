@@ -1,7 +1,7 @@
 # The commands of this repository; `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long mutants bench ci sqlx fmt lint doc clean-state
+.PHONY: help demo test long audit mutants bench ci sqlx fmt lint doc clean-state
 
 # cargo may be where rustup put it and nowhere on PATH, and HOME may be unset (cron, some CI)
 HOME ?= $(shell getent passwd "$$(id -u)" | cut -d: -f6)
@@ -23,6 +23,9 @@ test: ## every test
 
 long: ## the ledger and the accountant with many more draws (10,000 races, histories and cases): an hour or so
 	@$(WITH_POSTGRES) && DP2STAGE_LONG=1 cargo test --locked --test suite -- store::budgets privacy::accounting
+
+audit: ## attack the private step with canaries: a lower bound on epsilon, beside what is claimed
+	@$(WITH_POSTGRES) && cargo test --locked --test suite -- --nocapture engine::audit
 
 mutants: ## plant faults in a copy of the source, one by one; a named test must find each
 	@$(WITH_POSTGRES) && cargo test --locked --test suite -- --ignored --nocapture mutants::

@@ -1,5 +1,6 @@
 //! Tests of `engine`: what a private step releases, what a plan promises, and runs with crashes.
 
+mod audit;
 mod checkpoints;
 mod mechanism;
 mod optimiser;

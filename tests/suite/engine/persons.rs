@@ -13,7 +13,7 @@ use super::mechanism::small_model;
 use super::{Memory, categories, constant_key, schema, short, table};
 
 /// The rows of a table dealt to persons, in order, `each` to everyone.
-fn dealt(schema: &Schema, table: &Table, each: usize, most: u32) -> (Table, Groups) {
+pub(super) fn dealt(schema: &Schema, table: &Table, each: usize, most: u32) -> (Table, Groups) {
     let names = Pseudonyms::new(&NoiseSource::from_os());
     let mut writer = RowsWriter::new(Vec::new(), table.width(), true).unwrap();
     for (i, row) in table.iter().enumerate() {

@@ -52,7 +52,7 @@ proptest! {
     /// the side where they were.
     #[test]
     fn nobody_depends_on_anybody_else(persons in prop::collection::vec(0u8..12, 1..200), cap in 1u32..6, gone in 0u8..12) {
-        let held_out = |person: u8| person % 3 == 0;
+        let held_out = |person: u8| person.is_multiple_of(3);
         let all = decode(&stored(&persons, held_out)[..], &schema(), most(cap)).unwrap();
         // Numbers of rows are kept by writing the other rows of the same table.
         let mut writer = RowsWriter::new(Vec::new(), 1, true).unwrap();
