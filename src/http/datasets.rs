@@ -91,7 +91,7 @@ pub(super) async fn list(
     caller: Caller,
     Params(page): Params<PageParams>,
 ) -> Result<Json<Page<DatasetView>>, Problem> {
-    let key = caller.key_for(None)?;
+    let key = caller.key_for(page.view)?;
     let limit = page.limit()?;
     let mut items = Vec::new();
     for dataset in store::list_datasets(&app.pool, page.cursor, limit + 1).await? {

@@ -53,7 +53,7 @@ pub(super) async fn list(
     Params(params): Params<JobParams>,
 ) -> Result<Json<Page<JobView>>, Problem> {
     let key = caller.key_for(params.view)?;
-    let limit = PageParams { limit: params.limit, cursor: params.cursor }.limit()?;
+    let limit = PageParams { limit: params.limit, ..PageParams::default() }.limit()?;
     let dataset = match &params.dataset {
         Some(name) => Some(store::find_dataset(&app.pool, name).await?.id),
         None => None,

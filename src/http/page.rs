@@ -5,6 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::problem::Problem;
+use super::role::View;
 
 /// Which page.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -14,6 +15,9 @@ pub(super) struct PageParams {
     pub limit: Option<u16>,
     /// `next_cursor` of the page before.
     pub cursor: Option<Uuid>,
+    /// `released` or `custodian`; the most that the key may see unless given.
+    #[param(inline)]
+    pub view: Option<View>,
 }
 
 impl PageParams {

@@ -202,7 +202,11 @@ async fn close(tx: &mut PgConnection, lease: Lease, (status, error): (&str, Opti
     lock(tx, population).await?;
     let row = sqlx::query!(
         "update jobs set status = $3, error = $4, lease_expires_at = null, finished_at = clock_timestamp(),
-                checkpoint = null, step = case when $3 = 'succeeded' then steps else step end
+                checkpoint = null,
+                -- what was last heard of a finished job depends on the pace of its last stages
+                stage = case when $3 = 'succeeded' then 'report' else stage end,
+                step = case when $3 = 'succeeded' then 1 else step end,
+                steps = case when $3 = 'succeeded' then 1 else steps end
          where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
          returning price, blocks_claimed",
         lease.job_id,

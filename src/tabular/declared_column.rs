@@ -58,7 +58,11 @@ pub(super) fn category(value: &Value) -> Result<String, String> {
 
 fn categories(fields: &mut Fields<'_>) -> Result<Domain, SchemaError> {
     let list = fields.list("categories")?.filter(|list| !list.is_empty());
-    let list = list.ok_or_else(|| fields.error("needs categories, a list with every value that may occur"))?;
+    let list = list.ok_or_else(|| {
+        fields.error(
+            "needs categories, a list with every value that may occur, from public knowledge and not from the table",
+        )
+    })?;
     let names: Result<Vec<String>, String> = list.iter().map(category).collect();
     names.map(Domain::Categories).map_err(|reason| fields.error(reason))
 }

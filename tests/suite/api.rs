@@ -6,6 +6,7 @@ mod contract;
 mod datasets;
 mod journey;
 mod malformed;
+mod neighbours;
 mod persons;
 mod problems;
 mod reading;

@@ -114,6 +114,15 @@ fn source_does_not_give_up_or_go_unsafe() {
 }
 
 #[test]
+fn exact_facts_open_in_one_place() {
+    refused("src/http/jobs.rs", "fn f(role: Role) { role.custodian_key(); }", "src/http/role.rs alone");
+    refused("src/command/key.rs", "fn f() { Role::custodian_key(role); }", "src/http/role.rs alone");
+    refused("src/http/jobs.rs", "fn f() { Custodial::new(rows) }", "src/store alone");
+    accepted("src/http/role.rs", "fn f(role: Role) { role.custodian_key(); }");
+    accepted("src/store/jobs.rs", "fn f() { Custodial::new(rows) }");
+}
+
+#[test]
 fn files_are_short_documented_and_mod_files_hold_no_code() {
     refused("src/store/jobs.rs", &"\n".repeat(400), "400 lines");
     accepted("src/store/jobs.rs", &"\n".repeat(398));

@@ -102,7 +102,7 @@ async fn analysts_see_nothing_exact() {
 async fn a_view_may_be_asked_for() {
     let house = House::new().await;
     let (done, failed, _) = house.fill().await;
-    for path in [format!("/v1/jobs/{failed}"), "/v1/jobs".into(), "/v1/datasets/clinic".into()] {
+    for path in [format!("/v1/jobs/{failed}"), "/v1/jobs".into(), "/v1/datasets".into(), "/v1/datasets/clinic".into()] {
         let asked = |view: &str| format!("{path}?view={view}");
         problem(&house.read(&house.analyst, &asked("custodian")).await, 403, "forbidden");
         problem(&house.read(&house.custodian, &asked("other")).await, 422, "request_invalid");

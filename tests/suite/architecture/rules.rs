@@ -24,6 +24,9 @@ const KERNELS: [&str; 2] = ["src/model/kernel.rs", "src/store/embedded/parent_de
 /// The one file of floor 1 that may ask the operating system for a key.
 const ENTROPY: &str = "src/privacy/noise.rs";
 
+/// Files that may make, or ask a role for, the proof that opens exact facts about rows.
+const KEEPERS: [&str; 2] = ["src/store/custodial.rs", "src/http/role.rs"];
+
 const LONGEST_FILE: usize = 400;
 const LONGEST_FUNCTION: usize = 80;
 
@@ -39,6 +42,7 @@ pub fn faults(path: &str, source: &str) -> Vec<String> {
     if !KERNELS.contains(&path) {
         found.extend(words(&tokens, &["unsafe"], "unsafe outside a kernel"));
     }
+    found.extend(exact_facts(path, &tokens));
     // the library's root declares the rooms and has none of its own
     if path != "src/lib.rs" {
         let room = path.trim_start_matches("src/").split(['/', '.']).next().unwrap_or_default();
@@ -95,6 +99,20 @@ fn giving_up(tokens: &[Token]) -> Faults {
             let name = if token.text == "." { &tokens[at + 1].text } else { &token.text };
             found.push((token.line, format!("`{name}` gives up")));
         }
+    }
+    found
+}
+
+/// Exact facts are closed up where they are read, and one place of the counter decides who opens them.
+fn exact_facts(path: &str, tokens: &[Token]) -> Faults {
+    let mut found = Vec::new();
+    if !KEEPERS.contains(&path) {
+        found.extend(words(tokens, &["custodian_key"], "a custodian's key is asked for in src/http/role.rs alone"));
+    }
+    if !path.starts_with("src/store/") {
+        let closed = (0..tokens.len()).filter(|at| matches(tokens, *at, &["Custodial", "::", "new"]));
+        let why = "exact facts are closed up in src/store alone";
+        found.extend(closed.map(|at| (tokens[at].line, format!("`Custodial::new`: {why}"))));
     }
     found
 }

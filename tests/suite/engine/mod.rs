@@ -3,6 +3,7 @@
 mod audit;
 mod checkpoints;
 mod mechanism;
+mod neighbours;
 mod optimiser;
 mod persons;
 mod plans;
