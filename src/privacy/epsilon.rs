@@ -10,7 +10,7 @@ use super::gaussian;
 use super::loss::{Loss, Release};
 use super::pld::{self, Direction, parts_of};
 use super::rdp::{self, AccountingError};
-use super::units::Delta;
+use super::units::{Delta, Epsilon};
 
 /// The relative error of a reported epsilon.
 const PRECISION: f64 = 2e-4;
@@ -56,6 +56,10 @@ pub fn epsilon(loss: &Loss, delta: Delta) -> Result<f64, AccountingError> {
         Err(AccountingError::TooFine) => return rdp::epsilon(loss, delta),
         both => both?,
     };
+    // Below all that can be granted the rounding of the transform outweighs the grid.
+    if larger.epsilon < Epsilon::LEAST {
+        return Ok(rdp::epsilon(loss, delta).map_or(larger.epsilon, |bound| larger.epsilon.min(bound)));
+    }
     // On a fine grid the Renyi bound is never the smaller; its divergence is never larger in the add
     // direction (Mironov, Talwar and Zhang 2019, theorem 5), so one direction bounds both.
     if larger.fine {
