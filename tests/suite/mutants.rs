@@ -219,7 +219,9 @@ fn cargo(copy: &Path, arguments: &[&str]) -> bool {
     let target = Path::new(env!("CARGO_BIN_EXE_dp2stage")).ancestors().nth(2).unwrap();
     let mut command = Command::new(env!("CARGO"));
     // What cargo told this test about its package would make build scripts of dependencies run anew.
-    let told = |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|part| name.starts_with(part));
+    let told = |name: &str| {
+        ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "OUT_DIR"].iter().any(|part| name.starts_with(part))
+    };
     for (name, _) in std::env::vars().filter(|(name, _)| told(name)) {
         command.env_remove(name);
     }
