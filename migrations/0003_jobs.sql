@@ -81,6 +81,7 @@ comment on column jobs.started_at is 'When it was first claimed.';
 comment on column jobs.finished_at is 'When it reached its final state.';
 create index jobs_claimable on jobs (created_at) where status in ('queued', 'running');
 create index jobs_by_dataset on jobs (dataset_id, id);
+create index jobs_by_population on jobs (population_id);
 
 create function jobs_guard() returns trigger language plpgsql as $$
 begin

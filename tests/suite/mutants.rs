@@ -184,14 +184,16 @@ fn every_mutant_is_found() {
     let folder = scratch();
     let copy = folder.path().join("copy");
     plant_tree(&copy);
+    let target = plant_target();
+    let field = (&*copy, target.path());
     let tests: BTreeSet<_> = chosen.iter().map(|mutant| mutant.test).collect();
-    assert!(run(&copy, &tests.into_iter().collect::<Vec<_>>()), "the tests fail without a mutant");
+    assert!(run(field, &tests.into_iter().collect::<Vec<_>>()), "the tests fail without a mutant");
     for mutant in chosen {
         let file = copy.join(mutant.file);
         let source = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, source.replace(mutant.text, mutant.fault)).unwrap();
-        assert!(cargo(&copy, &["--no-run"]), "{}: the copy does not build", mutant.name);
-        let survived = run(&copy, &[mutant.test]);
+        assert!(cargo(field, &["--no-run"]), "{}: the copy does not build", mutant.name);
+        let survived = run(field, &[mutant.test]);
         std::fs::write(&file, source).unwrap();
         println!("{}: {}", mutant.name, if survived { "SURVIVED" } else { "found" });
         assert!(!survived, "{} is not found by {}", mutant.name, mutant.test);
@@ -209,14 +211,36 @@ fn plant_tree(copy: &Path) {
 }
 
 /// Whether all these tests pass.
-fn run(copy: &Path, tests: &[&str]) -> bool {
+fn run(field: (&Path, &Path), tests: &[&str]) -> bool {
     let arguments: Vec<_> = ["--", "--exact"].iter().chain(tests).copied().collect();
-    cargo(copy, &arguments)
+    cargo(field, &arguments)
 }
 
-fn cargo(copy: &Path, arguments: &[&str]) -> bool {
-    // Dependencies are those of this very build.
-    let target = Path::new(env!("CARGO_BIN_EXE_dp2stage")).ancestors().nth(2).unwrap();
+/// A target folder with links to the compiled dependencies of this build, and without this package: a
+/// mutant must never lie where somebody might run it. On the same file system, as links want it.
+fn plant_target() -> tempfile::TempDir {
+    let profile = Path::new(env!("CARGO_BIN_EXE_dp2stage")).parent().unwrap();
+    let folder = tempfile::Builder::new().prefix("mutants-").tempdir_in(profile.parent().unwrap()).unwrap();
+    let debug = folder.path().join("debug");
+    std::fs::create_dir(&debug).unwrap();
+    let parts = ["deps", "build", ".fingerprint"];
+    let from = parts.map(|part| profile.join(part));
+    assert!(Command::new("cp").arg("-al").args(from).arg(&debug).status().unwrap().success());
+    for part in parts {
+        for entry in std::fs::read_dir(debug.join(part)).unwrap().map(Result::unwrap) {
+            let name = entry.file_name().into_string().unwrap();
+            let own = ["dp2stage-", "libdp2stage-", "suite-", "accounting-"].iter().any(|own| name.starts_with(own));
+            if own && entry.path().is_dir() {
+                std::fs::remove_dir_all(entry.path()).unwrap();
+            } else if own {
+                std::fs::remove_file(entry.path()).unwrap();
+            }
+        }
+    }
+    folder
+}
+
+fn cargo((copy, target): (&Path, &Path), arguments: &[&str]) -> bool {
     let mut command = Command::new(env!("CARGO"));
     // What cargo told this test about its package would make build scripts of dependencies run anew.
     let told = |name: &str| {
