@@ -15,9 +15,9 @@ use crate::tabular::{MAX_NAME, Schema};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum PrivacyUnit {
-    /// A row. Somebody with several rows is protected less: of a budget of epsilon 8 at delta 1e-6
-    /// remains, for 2 rows, 18; for 3 rows, 31; for 5 rows, 64. Where people may have several rows,
-    /// say `person`.
+    /// A row. Somebody with several rows is protected less: a budget of epsilon 8 at delta 1e-6 means an
+    /// epsilon of 18 for somebody with 2 rows, of 31 with 3, of 64 with 5. Where people may have several
+    /// rows, say `person`.
     // With braces: serde lets a variant without them have any members.
     Row {},
     /// All rows of one person, of which the first `max_rows` count.
