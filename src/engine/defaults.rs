@@ -8,6 +8,7 @@ use crate::tabular::Codec;
 
 use super::optimiser::{AdamSettings, Schedule};
 use super::plan::{Facts, PublicStage};
+use super::unit::{rows_each, units_public};
 
 /// About how many blocks the private steps are cut into: each costs one commit and one checkpoint,
 /// and a crash repeats at most one.
@@ -73,10 +74,8 @@ pub fn steps() -> u32 {
 /// (it is within a tenth of the full batch's), so larger batches would only cost time. The
 /// multiplier is about `4 batch sqrt(steps) / (rows epsilon)` there.
 pub fn expected_batch(facts: &Facts<'_>, codec: &Codec, steps: u32) -> f64 {
-    let (units, rows_each) = match facts.persons {
-        None => (facts.rows_public as f64, 1.0),
-        Some(persons) => (persons.persons_public as f64, persons.rows_each(facts.rows_public)),
-    };
+    let units = units_public(facts.rows_public, facts.persons) as f64;
+    let rows_each = rows_each(facts.rows_public, facts.persons);
     let enough = 0.75 * units * facts.epsilon.get().max(1.0) / f64::from(steps).sqrt();
     let columns = codec.width() as f64;
     let affordable = TOKENS / (rows_each * columns * (1.0 + columns / WIDE));

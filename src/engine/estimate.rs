@@ -6,6 +6,7 @@
 //! twice, and the norms of single rows. The constants were measured (`benches/RESULTS.md`).
 
 use super::plan::Plan;
+use super::unit::rows_each;
 use crate::model::LANES;
 
 /// Operations a second of one core at narrow widths.
@@ -40,8 +41,8 @@ pub fn estimate(plan: &Plan, cores: usize) -> Estimate {
     let (p, w, l) = (model.positions as f64, model.width as f64, model.layers as f64);
     let row = 2.0 * (12.0 * l * w * w * p + 2.0 * l * w * p * p + w * model.vocabulary as f64);
     let public = f64::from(plan.public.steps) * f64::from(plan.public.batch);
-    let rows_each = plan.persons.map_or(1.0, |persons| persons.rows_each(plan.rows_public));
-    let private = f64::from(plan.private.steps()) * plan.mechanism().expected_batch() * rows_each;
+    let private =
+        f64::from(plan.private.steps()) * plan.mechanism().expected_batch() * rows_each(plan.rows_public, plan.persons);
     let operations = row * (4.0 * (public + private) + plan.rows as f64);
     let core_seconds = operations / SPEED;
     let seconds = FIXED + core_seconds / cores;

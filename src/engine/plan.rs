@@ -13,7 +13,7 @@ use crate::tabular::{Codec, Schema};
 use super::defaults;
 use super::dp_step::Mechanism;
 use super::optimiser::{AdamSettings, Schedule};
-use super::unit::PersonUnit;
+use super::unit::{PersonUnit, units_public};
 
 /// What a plan is made from. Everything in here is public.
 #[derive(Clone, Copy, Debug)]
@@ -210,7 +210,7 @@ impl Plan {
     /// The declared number of units of privacy.
     #[must_use]
     pub fn units_public(&self) -> u64 {
-        self.persons.map_or(self.rows_public, |persons| persons.persons_public)
+        units_public(self.rows_public, self.persons)
     }
 
     /// Most rows that count of one unit.
@@ -241,7 +241,7 @@ fn private_stage(
     let block_steps = steps.div_ceil(defaults::BLOCKS);
     let blocks = steps.div_ceil(block_steps);
     let spare_blocks = overrides.spare_blocks.unwrap_or(defaults::SPARE_BLOCKS);
-    let units = facts.persons.map_or(facts.rows_public, |persons| persons.persons_public) as f64;
+    let units = units_public(facts.rows_public, facts.persons) as f64;
     let batch = overrides.expected_batch.unwrap_or_else(|| defaults::expected_batch(facts, codec, steps));
     let rate = SamplingRate::new((batch / units).min(1.0))?;
     let charged = (blocks + spare_blocks) * block_steps;

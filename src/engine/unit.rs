@@ -19,13 +19,20 @@ pub struct PersonUnit {
     pub max_rows: NonZeroU32,
 }
 
-impl PersonUnit {
-    /// Rows of a typical person, as far as the declared numbers tell.
-    #[must_use]
-    pub fn rows_each(&self, rows_public: u64) -> f64 {
-        (rows_public as f64 / self.persons_public as f64).clamp(1.0, f64::from(self.max_rows.get()))
-    }
+/// The declared number of units of privacy: of persons where they are the unit, else of rows.
+pub fn units_public(rows_public: u64, persons: Option<PersonUnit>) -> u64 {
+    persons.map_or(rows_public, |persons| persons.persons_public)
+}
 
+/// Rows of a typical unit, as far as the declared numbers tell.
+pub fn rows_each(rows_public: u64, persons: Option<PersonUnit>) -> f64 {
+    let of = |persons: PersonUnit| {
+        (rows_public as f64 / persons.persons_public as f64).clamp(1.0, f64::from(persons.max_rows.get()))
+    };
+    persons.map_or(1.0, of)
+}
+
+impl PersonUnit {
     /// Whether all rows of one person fit in memory at once, in a table of so many columns.
     #[must_use]
     pub fn fits(&self, columns: usize) -> bool {

@@ -1,7 +1,5 @@
 //! From a request to a plan: public facts alone, before anything private is read.
 
-use std::num::NonZeroU32;
-
 use axum::http::StatusCode;
 use uuid::Uuid;
 
@@ -109,10 +107,9 @@ impl Planner {
 /// What training may expect to see of the declared rows and persons.
 fn in_training(dataset: &Dataset) -> (u64, Option<PersonUnit>) {
     let expected = |declared: i64| ((declared as f64 * (1.0 - dataset.holdout)).round() as u64).max(1);
-    let persons = dataset.persons().and_then(|persons| {
-        let max_rows = NonZeroU32::new(persons.max_rows as u32)?;
-        Some(PersonUnit { persons_public: expected(persons.persons_public), max_rows })
-    });
+    let persons = dataset
+        .persons()
+        .map(|persons| PersonUnit { persons_public: expected(persons.persons_public), max_rows: persons.max_rows });
     (expected(dataset.rows_public), persons)
 }
 

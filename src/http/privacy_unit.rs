@@ -76,15 +76,14 @@ impl PrivacyUnit {
             let most = (MAX_ROWS_OF_PERSON as usize).min(MAX_CELLS_OF_PERSON / width.max(1));
             return invalid("max_rows", format!("max_rows is a number from 1 to {most} in a table of {width} columns"));
         }
-        let max_rows = max_rows.get() as i32;
-        Ok(Some(PersonColumn { name: name.to_owned(), max_rows, persons_public: persons_public as i64 }))
+        Ok(Some(PersonColumn { name: name.to_owned(), max_rows: *max_rows, persons_public: persons_public as i64 }))
     }
 
     /// The unit of a dataset, with every default written out.
     pub fn of(dataset: &Dataset) -> Self {
         dataset.persons().map_or(Self::Row {}, |persons| Self::Person {
             column: persons.name,
-            max_rows: NonZeroU32::new(persons.max_rows as u32).unwrap_or(NonZeroU32::MIN),
+            max_rows: persons.max_rows,
             persons_public: Some(persons.persons_public as u64),
         })
     }

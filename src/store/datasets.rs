@@ -1,5 +1,7 @@
 //! Declared tables.
 
+use std::num::NonZeroU32;
+
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
@@ -17,7 +19,7 @@ pub struct PersonColumn {
     /// The column of uploads that says whose row it is.
     pub name: String,
     /// Rows that count of one person.
-    pub max_rows: i32,
+    pub max_rows: NonZeroU32,
     /// The declared number of persons.
     pub persons_public: i64,
 }
@@ -51,7 +53,7 @@ impl Dataset {
     /// Persons, where they are the unit of privacy.
     #[must_use]
     pub fn persons(&self) -> Option<PersonColumn> {
-        let (name, max_rows) = (self.person_column.clone()?, self.person_max_rows?);
+        let (name, max_rows) = (self.person_column.clone()?, NonZeroU32::new(self.person_max_rows? as u32)?);
         Some(PersonColumn { name, max_rows, persons_public: self.persons_public? })
     }
 
@@ -112,7 +114,7 @@ pub async fn create_dataset(pool: &PgPool, new: &NewDataset) -> Result<Dataset, 
         new.schema,
         new.rows_public,
         new.persons.as_ref().map(|persons| &persons.name),
-        new.persons.as_ref().map(|persons| persons.max_rows),
+        new.persons.as_ref().map(|persons| persons.max_rows.get() as i32),
         new.persons.as_ref().map(|persons| persons.persons_public),
         new.holdout,
     )

@@ -5,14 +5,15 @@
 //! A bound below the claim alone proves little: half of the noise passes that too. So the guesses must
 //! also be as many as an ideal mechanism of the same parameters allows, no fewer and no more.
 
-use dp2stage::engine::{Chance, Mechanism, PrivateRows, Work};
+use dp2stage::engine::{Chance, PrivateRows, Work};
 use dp2stage::model::{Batch, Clipping, Config, Gpt2, Lanes};
-use dp2stage::privacy::{ClippingNorm, Delta, DpEvent, NoiseMultiplier, NoiseSource, SamplingRate, epsilon_of};
+use dp2stage::privacy::{Delta, DpEvent, NoiseMultiplier, NoiseSource, SamplingRate, epsilon_of};
 use dp2stage::tabular::{Codec, Groups, Schema, Table};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use super::categories;
+use super::mechanism::mechanism;
 use super::persons::dealt;
 
 const CANARIES: usize = 600;
@@ -79,12 +80,7 @@ impl Audit {
 
     /// What is released in the direction of each canary, over all steps.
     fn scores(&self, setting: Setting, table: &Table, persons: Option<&Groups>) -> Vec<f64> {
-        let mechanism = Mechanism {
-            rate: SamplingRate::new(setting.rate).unwrap(),
-            clipping_norm: ClippingNorm::new(CLIP).unwrap(),
-            noise: NoiseMultiplier::new(setting.noise).unwrap(),
-            units_public: CANARIES as u64 / 2,
-        };
+        let mechanism = mechanism(setting.rate, CLIP, setting.noise, CANARIES as u64 / 2);
         let codec = Codec::new(&self.schema);
         let rows = PrivateRows { table, persons, codec: &codec };
         let mut work = Work::new(&self.model, 8);

@@ -3,12 +3,12 @@
 use dp2stage::engine::{Chance, Mechanism, PrivateRows, Streams, Work};
 use dp2stage::model::{Config, Gpt2};
 use dp2stage::privacy::{ClippingNorm, NoiseMultiplier, NoiseSource, SamplingRate};
-use dp2stage::tabular::{Codec, Schema, Table};
+use dp2stage::tabular::{Codec, Groups, Schema, Table};
 use rand::{Rng, SeedableRng};
 
 use super::{categories, schema, table};
 
-fn mechanism(rate: f64, clip: f64, noise: f64, rows_public: u64) -> Mechanism {
+pub(super) fn mechanism(rate: f64, clip: f64, noise: f64, rows_public: u64) -> Mechanism {
     Mechanism {
         rate: SamplingRate::new(rate).unwrap(),
         clipping_norm: ClippingNorm::new(clip).unwrap(),
@@ -27,21 +27,27 @@ pub(super) fn small_model(codec: &Codec) -> (Gpt2, Vec<f32>) {
 }
 
 /// Released gradients of `steps` steps.
-fn releases(mechanism: Mechanism, schema: &Schema, table: &Table, steps: u64) -> Vec<Vec<f32>> {
+pub(super) fn releases(
+    mechanism: Mechanism,
+    schema: &Schema,
+    (table, persons): (&Table, Option<&Groups>),
+    steps: u64,
+) -> Vec<Vec<f32>> {
     let codec = Codec::new(schema);
     let (model, parameters) = small_model(&codec);
-    let mut work = Work::new(&model, 1);
+    let longest = persons.map_or(1, |persons| (0..persons.len()).map(|i| persons.rows(i).len()).max().unwrap_or(1));
+    let mut work = Work::new(&model, longest);
     let key = NoiseSource::from_os();
     (0..steps)
         .map(|step| {
             let chance = Chance { streams: &key as &dyn Streams, step };
-            mechanism.release(&parameters, PrivateRows { table, persons: None, codec: &codec }, chance, &mut work);
+            mechanism.release(&parameters, PrivateRows { table, persons, codec: &codec }, chance, &mut work);
             work.gradient.clone()
         })
         .collect()
 }
 
-fn deviation(values: impl Iterator<Item = f32>) -> f64 {
+pub(super) fn deviation(values: impl Iterator<Item = f32>) -> f64 {
     let (mut n, mut sum, mut squares) = (0f64, 0f64, 0f64);
     for x in values {
         n += 1.0;
@@ -57,7 +63,7 @@ fn deviation(values: impl Iterator<Item = f32>) -> f64 {
 fn empty_batches_release_pure_noise_of_the_right_size() {
     let empty = Table::new(3, Vec::new());
     for (rate, clip, noise, n) in [(0.1, 1.0, 2.0, 1000), (1.0, 0.25, 1.0, 77), (0.5, 4.0, 0.7, 10)] {
-        let released = releases(mechanism(rate, clip, noise, n), &schema(), &empty, 100);
+        let released = releases(mechanism(rate, clip, noise, n), &schema(), (&empty, None), 100);
         let expected = noise * clip / (rate * n as f64);
         let count = released.len() * released[0].len();
         assert!(count > 100_000);
@@ -70,8 +76,8 @@ fn empty_batches_release_pure_noise_of_the_right_size() {
 fn no_two_steps_and_no_two_keys_share_noise() {
     let empty = Table::new(3, Vec::new());
     let mechanism = mechanism(0.5, 1.0, 1.0, 10);
-    let mut all = releases(mechanism, &schema(), &empty, 3);
-    all.extend(releases(mechanism, &schema(), &empty, 3));
+    let mut all = releases(mechanism, &schema(), (&empty, None), 3);
+    all.extend(releases(mechanism, &schema(), (&empty, None), 3));
     for (i, a) in all.iter().enumerate() {
         for b in &all[..i] {
             let same = a.iter().zip(b).filter(|(a, b)| a == b).count();
@@ -84,10 +90,15 @@ fn no_two_steps_and_no_two_keys_share_noise() {
 fn counts(rows: usize, rate: f64, rows_public: u64, clip: f64, steps: u64) -> Vec<f64> {
     let schema = Schema::new(vec![categories("a", 2, false)], None, None).unwrap();
     let table = Table::new(1, vec![0; rows]);
-    let released = releases(mechanism(rate, clip, 0.2, rows_public), &schema, &table, steps);
-    // Direction of the clipped row: the mean of the releases.
+    let released = releases(mechanism(rate, clip, 0.2, rows_public), &schema, (&table, None), steps);
+    along_their_mean(&released)
+}
+
+/// The length of each release in the direction of their mean, which is that of the clipped row.
+pub(super) fn along_their_mean(released: &[Vec<f32>]) -> Vec<f64> {
+    let count = released.len() as f64;
     let mean: Vec<f64> =
-        (0..released[0].len()).map(|j| released.iter().map(|r| f64::from(r[j])).sum::<f64>() / steps as f64).collect();
+        (0..released[0].len()).map(|j| released.iter().map(|r| f64::from(r[j])).sum::<f64>() / count).collect();
     let length = mean.iter().map(|x| x * x).sum::<f64>().sqrt();
     released.iter().map(|r| r.iter().zip(&mean).map(|(&x, m)| f64::from(x) * m / length).sum()).collect()
 }

@@ -11,7 +11,7 @@ mod runs;
 
 use std::cell::{Cell, RefCell};
 
-use dp2stage::engine::{Facts, Halt, Host, Meter, Overrides, Plan, Progress, Stop, Streams, Vault};
+use dp2stage::engine::{Facts, Halt, Host, Meter, Overrides, PersonUnit, Plan, Progress, Stop, Streams, Vault};
 use dp2stage::privacy::{Delta, Epsilon, Purpose};
 use dp2stage::tabular::{Column, Domain, Grid, GridKind, MISSING, Schema, Table};
 use rand::{Rng, SeedableRng};
@@ -42,9 +42,13 @@ fn table(rows: usize) -> Table {
     table
 }
 
-fn plan(schema: &Schema, rows_public: u64, rows: u64, overrides: &Overrides) -> Plan {
+fn facts(schema: &Schema, rows_public: u64, persons: Option<PersonUnit>, rows: u64) -> Facts<'_> {
     let (epsilon, delta) = (Epsilon::new(3.0).unwrap(), Delta::new(1e-5).unwrap());
-    Plan::new(&Facts { schema, rows_public, persons: None, epsilon, delta, rows }, overrides).unwrap()
+    Facts { schema, rows_public, persons, epsilon, delta, rows }
+}
+
+fn plan(schema: &Schema, rows_public: u64, rows: u64, overrides: &Overrides) -> Plan {
+    Plan::new(&facts(schema, rows_public, None, rows), overrides).unwrap()
 }
 
 fn short() -> Overrides {

@@ -2,16 +2,14 @@
 //! sampled, clipped and noised sums and in no other way, so that under the same key a table with one
 //! unit more gives the same job, bit for bit, as long as no step samples that unit.
 
-use std::num::NonZeroU32;
-
-use dp2stage::engine::{Facts, Job, Overrides, PersonUnit, Plan, Progress, Streams, run};
-use dp2stage::privacy::{Delta, Epsilon, Purpose, poisson};
+use dp2stage::engine::{Job, Overrides, Plan, Progress, Streams, run};
+use dp2stage::privacy::{Purpose, poisson};
 use dp2stage::tabular::{Groups, MISSING, Schema, Table};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
-use super::persons::dealt;
-use super::{Constant, Memory, schema, table};
+use super::persons::{dealt, unit};
+use super::{Constant, Memory, facts, schema, table};
 
 /// Everything that a run shows: calls to its host, progress, the last checkpoint, weights, rows.
 type Shown = (Vec<String>, Vec<Progress>, Option<Vec<u8>>, Vec<u8>, Vec<u32>);
@@ -39,9 +37,8 @@ fn random_row(rng: &mut ChaCha20Rng) -> [u32; 3] {
 
 /// A short job over rows, or over persons of three rows.
 fn short_plan(schema: &Schema, each: usize) -> Plan {
-    let persons = (each > 1).then_some(PersonUnit { persons_public: 50, max_rows: NonZeroU32::new(3).unwrap() });
-    let (epsilon, delta) = (Epsilon::new(3.0).unwrap(), Delta::new(1e-5).unwrap());
-    let facts = Facts { schema, rows_public: 50 * each as u64, persons, epsilon, delta, rows: 5 };
+    let persons = if each > 1 { unit(50, 3) } else { None };
+    let facts = facts(schema, 50 * each as u64, persons, 5);
     let overrides = Overrides { steps: Some(6), expected_batch: Some(5.0), ..Overrides::default() };
     let mut plan = Plan::new(&facts, &overrides).unwrap();
     (plan.public.steps, plan.public.batch) = (1, 8);

@@ -2,15 +2,12 @@
 
 use std::num::NonZeroU32;
 
-use dp2stage::engine::{
-    Chance, EngineError, Facts, Job, Mechanism, Overrides, PersonUnit, Plan, PrivateRows, Streams, Work, run,
-};
-use dp2stage::model::Gpt2;
-use dp2stage::privacy::{ClippingNorm, Delta, Epsilon, NoiseMultiplier, NoiseSource, Pseudonyms, SamplingRate};
+use dp2stage::engine::{Chance, EngineError, Job, Overrides, PersonUnit, Plan, PrivateRows, Streams, Work, run};
+use dp2stage::privacy::{NoiseSource, Pseudonyms};
 use dp2stage::tabular::{Codec, Groups, Mark, RowsWriter, Schema, Table, decode};
 
-use super::mechanism::small_model;
-use super::{Memory, categories, constant_key, schema, short, table};
+use super::mechanism::{along_their_mean, deviation, mechanism, releases, small_model};
+use super::{Memory, categories, constant_key, facts, schema, short, table};
 
 /// The rows of a table dealt to persons, in order, `each` to everyone.
 pub(super) fn dealt(schema: &Schema, table: &Table, each: usize, most: u32) -> (Table, Groups) {
@@ -22,21 +19,6 @@ pub(super) fn dealt(schema: &Schema, table: &Table, each: usize, most: u32) -> (
     }
     let rows = decode(&writer.into_inner()[..], schema, NonZeroU32::new(most)).unwrap();
     (rows.train, rows.persons.unwrap())
-}
-
-fn mechanism(rate: f64, clip: f64, units_public: u64) -> Mechanism {
-    Mechanism {
-        rate: SamplingRate::new(rate).unwrap(),
-        clipping_norm: ClippingNorm::new(clip).unwrap(),
-        noise: NoiseMultiplier::new(0.2).unwrap(),
-        units_public,
-    }
-}
-
-fn release(mechanism: Mechanism, (model, p): &(Gpt2, Vec<f32>), rows: PrivateRows<'_>, chance: Chance<'_>) -> Vec<f32> {
-    let mut work = Work::new(model, 10);
-    mechanism.release(p, rows, chance, &mut work);
-    work.gradient
 }
 
 /// Ten rows of one person, all alike, move a release as far as one row may, and not ten times as far.
@@ -55,7 +37,14 @@ fn one_person_more_moves_a_release_by_no_more_than_a_share() {
     // The same key and step: the same noise, so the difference is the person's.
     let of = |table: &Table, persons: &Groups| {
         let rows = PrivateRows { table, persons: Some(persons), codec: &codec };
-        release(mechanism(1.0, 0.5, 10), &model, rows, Chance { streams: &key as &dyn Streams, step: 0 })
+        let mut work = Work::new(&model.0, 10);
+        mechanism(1.0, 0.5, 0.2, 10).release(
+            &model.1,
+            rows,
+            Chance { streams: &key as &dyn Streams, step: 0 },
+            &mut work,
+        );
+        work.gradient
     };
     let (a, b) = (of(&more, &persons), of(&less, &fewer));
     let change = a.iter().zip(&b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
@@ -68,39 +57,23 @@ fn one_person_more_moves_a_release_by_no_more_than_a_share() {
 fn persons_are_sampled_whole() {
     let schema = Schema::new(vec![categories("a", 2, false)], None, None).unwrap();
     let (table, persons) = dealt(&schema, &Table::new(1, vec![0; 1600]), 4, 4);
-    let codec = Codec::new(&schema);
-    let model = small_model(&codec);
-    let (rate, clip, steps) = (0.25, 0.05, 1500);
-    let mechanism = mechanism(rate, clip, 200);
-    let key = NoiseSource::from_os();
-    let mut work = Work::new(&model.0, 4);
-    let released: Vec<Vec<f32>> = (0..steps)
-        .map(|step| {
-            let rows = PrivateRows { table: &table, persons: Some(&persons), codec: &codec };
-            mechanism.release(&model.1, rows, Chance { streams: &key as &dyn Streams, step }, &mut work);
-            work.gradient.clone()
-        })
-        .collect();
-    let mean: Vec<f64> =
-        (0..released[0].len()).map(|j| released.iter().map(|r| f64::from(r[j])).sum::<f64>() / steps as f64).collect();
-    let length = mean.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let (rate, clip) = (0.25, 0.05);
+    let released = releases(mechanism(rate, clip, 0.2, 200), &schema, (&table, Some(&persons)), 1500);
+    let along = along_their_mean(&released);
+    let length = along.iter().sum::<f64>() / along.len() as f64;
     assert!((length / (clip * 400.0 / 200.0) - 1.0).abs() < 0.02, "{length}");
     // In units of one clipped person: N q (1 - q) + sigma^2 for N = 400 persons, and not 1,600 rows.
     let unit = clip / (rate * 200.0);
-    let along = released.iter().map(|r| r.iter().zip(&mean).map(|(&x, m)| f64::from(x) * m / length / unit).sum());
-    let along: Vec<f64> = along.collect();
-    let average = along.iter().sum::<f64>() / steps as f64;
-    let std = (along.iter().map(|x| (x - average).powi(2)).sum::<f64>() / steps as f64).sqrt();
+    let std = deviation(along.iter().map(|x| (x / unit) as f32));
     let expected = (400.0 * rate * (1.0 - rate) + 0.2f64.powi(2)).sqrt();
     assert!((std / expected - 1.0).abs() < 0.1, "{std} against {expected}");
 }
 
 fn plan(schema: &Schema, rows_public: u64, persons: Option<PersonUnit>, overrides: &Overrides) -> Plan {
-    let (epsilon, delta) = (Epsilon::new(3.0).unwrap(), Delta::new(1e-5).unwrap());
-    Plan::new(&Facts { schema, rows_public, persons, epsilon, delta, rows: 20 }, overrides).unwrap()
+    Plan::new(&facts(schema, rows_public, persons, 20), overrides).unwrap()
 }
 
-fn unit(persons_public: u64, max_rows: u32) -> Option<PersonUnit> {
+pub(super) fn unit(persons_public: u64, max_rows: u32) -> Option<PersonUnit> {
     Some(PersonUnit { persons_public, max_rows: NonZeroU32::new(max_rows).unwrap() })
 }
 
@@ -118,13 +91,7 @@ fn rates_and_divisors_count_persons() {
     let kept: Plan = serde_json::from_str(&serde_json::to_string(&persons).unwrap()).unwrap();
     assert_eq!(kept, persons);
     assert!(serde_json::to_value(&rows).unwrap().get("persons").is_none());
-    let facts = Facts { schema: &schema, rows_public: 4000, persons: unit(1000, 65), ..facts_of(&schema) };
-    assert!(Plan::new(&facts, &batch).is_err(), "more rows of a person than fit");
-}
-
-fn facts_of(schema: &Schema) -> Facts<'_> {
-    let (epsilon, delta) = (Epsilon::new(3.0).unwrap(), Delta::new(1e-5).unwrap());
-    Facts { schema, rows_public: 1, persons: None, epsilon, delta, rows: 20 }
+    assert!(Plan::new(&facts(&schema, 4000, unit(1000, 65), 20), &batch).is_err(), "more rows of a person than fit");
 }
 
 /// Where everybody has one row, a job over persons is the job over rows, bit for bit.

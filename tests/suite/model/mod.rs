@@ -8,6 +8,7 @@ mod sums;
 mod units;
 
 use dp2stage::model::{Batch, Clipping, Config, Gpt2, Lanes};
+use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
@@ -38,6 +39,11 @@ fn rng(seed: u64) -> ChaCha20Rng {
 fn parameters(model: &Gpt2, seed: u64) -> Vec<f32> {
     let mut rng = rng(seed);
     (0..model.layout().len()).map(|_| rng.random_range(-0.8..0.8)).collect()
+}
+
+/// How large weights may have become: from nothing to the end of single precision.
+fn scales() -> impl Strategy<Value = f32> {
+    prop_oneof![Just(1e-6f32), Just(1.0), Just(30.0), Just(1e4), Just(1e18), Just(3e38)]
 }
 
 /// Random valid rows, one after the other.
