@@ -4,7 +4,7 @@
 //! table's contents.
 
 use crate::model::{Config, Initial};
-use crate::tabular::Codec;
+use crate::tabular::{Codec, START};
 
 use super::optimiser::{AdamSettings, Schedule};
 use super::plan::{Facts, PublicStage};
@@ -36,7 +36,14 @@ const LEAST_BATCH: f64 = 256.0;
 
 /// The model's size.
 pub fn model(codec: &Codec) -> Config {
-    Config { vocabulary: codec.vocabulary() as usize, positions: codec.width(), width: 64, layers: 1, heads: 4 }
+    Config {
+        vocabulary: codec.vocabulary() as usize,
+        positions: codec.width(),
+        width: 64,
+        layers: 1,
+        heads: 4,
+        opening: START,
+    }
 }
 
 /// Stage 1: a few steps of up to 256 rows, fewer in wide tables.

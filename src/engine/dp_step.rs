@@ -102,9 +102,9 @@ pub struct Work<'a> {
     pub model: &'a Gpt2,
     /// Passes over batches.
     pub lanes: Lanes,
-    /// A sum of gradients, one number a parameter.
+    /// A sum of gradients, one number a trained parameter.
     pub sum: Vec<f64>,
-    /// The result of a step: one number a parameter.
+    /// The result of a step: one number a trained parameter.
     pub gradient: Vec<f32>,
 }
 
@@ -112,7 +112,7 @@ impl<'a> Work<'a> {
     /// Buffers for a model and for units of at most `longest` rows.
     #[must_use]
     pub fn new(model: &'a Gpt2, longest: usize) -> Self {
-        let length = model.layout().len();
+        let length = model.layout().trained_len();
         Self { model, lanes: Lanes::new(model, longest), sum: vec![0.0; length], gradient: vec![0.0; length] }
     }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::model::{ConfigError, Gpt2, write_weights};
+use crate::model::{ConfigError, Gpt2, Heads, write_weights};
 use crate::tabular::{Codec, Groups, Schema, Table};
 
 use super::checkpoint::{BadCheckpoint, Checkpoint};
@@ -115,5 +115,5 @@ fn model(plan: &Plan, codec: &Codec) -> Result<Gpt2, ConfigError> {
     if let Some(target) = loss.last_mut() {
         *target = plan.target_weight;
     }
-    Ok(Gpt2::new(plan.model, codec.spans())?.with_loss_weights(&loss))
+    Gpt2::new(plan.model, Heads::weighted_places(codec.spans(), &loss), codec.width())
 }

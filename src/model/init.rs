@@ -23,21 +23,22 @@ pub struct Initial {
     pub smoothness: f32,
 }
 
-/// Draws the parameters of a model: norms are the identity, biases zero, the rest normal.
+/// Draws the plain parameters of a model: norms are the identity, biases zero, the rest normal.
 /// `ordered[t]` are the tokens of position `t` that stand for ordered values (may be empty).
 pub fn initial<R: Rng + ?Sized>(model: &Gpt2, how: &Initial, ordered: &[Range<u32>], rng: &mut R) -> Vec<f32> {
     let layout = model.layout();
     let width = model.config().width;
-    let mut p = vec![0f32; layout.len()];
-    draw(&mut p[layout.wte.clone()], how.tokens, rng);
-    draw(&mut p[layout.wpe.clone()], how.positions, rng);
+    let mut p = vec![0f32; layout.plain_len()];
+    draw(&mut p[layout.wte.range.clone()], how.tokens, rng);
+    draw(&mut p[layout.wpe.range.clone()], how.positions, rng);
     for tokens in ordered {
-        let rows = layout.wte.start + tokens.start as usize * width..layout.wte.start + tokens.end as usize * width;
+        let rows = layout.wte.range.start + tokens.start as usize * width
+            ..layout.wte.range.start + tokens.end as usize * width;
         smooth(&mut p[rows], width, how);
     }
     let residual = 1.0 / (2.0 * layout.blocks.len() as f32).sqrt();
     let mut matrix = |l: &Linear, scale: f32| {
-        draw(&mut p[l.weight.clone()], how.matrices * scale / (l.inputs as f32).sqrt(), rng);
+        draw(&mut p[l.weight.range.clone()], how.matrices * scale / (l.inputs as f32).sqrt(), rng);
     };
     for block in &layout.blocks {
         matrix(&block.c_attn, 1.0);
@@ -47,9 +48,32 @@ pub fn initial<R: Rng + ?Sized>(model: &Gpt2, how: &Initial, ordered: &[Range<u3
     }
     let norms = layout.blocks.iter().flat_map(|b| [&b.ln_1, &b.ln_2]).chain([&layout.ln_f]);
     for norm in norms {
-        p[norm.weight.clone()].fill(1.0);
+        p[norm.weight.range.clone()].fill(1.0);
     }
     p
+}
+
+/// Appends the parameters that training adds to plain ones, so that the model computes what it did:
+/// low-rank updates and adapters begin with a random way in and a way out of zeros, an output matrix
+/// of its own as a copy of the embeddings. Does nothing where training adds none.
+pub fn extend<R: Rng + ?Sized>(model: &Gpt2, p: &mut Vec<f32>, rng: &mut R) {
+    let layout = model.layout();
+    p.truncate(layout.plain_len());
+    p.resize(layout.len(), 0.0);
+    if let Some(head) = &layout.head {
+        p.copy_within(layout.wte.range.clone(), head.range.start);
+    }
+    for block in &layout.blocks {
+        for linear in [&block.c_attn, &block.c_proj, &block.c_fc, &block.mlp_proj] {
+            if let Some(update) = &linear.update {
+                draw(&mut p[update.down.range.clone()], 1.0 / (linear.inputs as f32).sqrt(), rng);
+            }
+        }
+        if let Some(adapter) = &block.adapter {
+            let std = 1.0 / (adapter.down.inputs as f32).sqrt();
+            draw(&mut p[adapter.down.weight.range.clone()], std, rng);
+        }
+    }
 }
 
 fn draw<R: Rng + ?Sized>(x: &mut [f32], std: f32, rng: &mut R) {

@@ -4,6 +4,9 @@
 
 use gemm::Parallelism;
 
+/// Multiplications of a product that several threads share.
+const SHARED: usize = 1 << 27;
+
 /// A read-only matrix inside a slice.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
@@ -46,6 +49,22 @@ impl<'a> View<'a> {
         Self::strided(data, rows, columns, columns)
     }
 
+    /// Its rows.
+    pub fn rows(&self) -> usize {
+        self.shape.rows
+    }
+
+    /// Its columns.
+    pub fn columns(&self) -> usize {
+        self.shape.columns
+    }
+
+    /// `count` of its columns, from `first`.
+    pub fn columns_from(self, first: usize, count: usize) -> Self {
+        let at = (first * self.shape.column_step).min(self.data.len());
+        Self { data: &self.data[at..], shape: Shape { columns: count, ..self.shape } }
+    }
+
     /// The same elements, transposed.
     pub fn transposed(self) -> Self {
         let Shape { rows, columns, row_step, column_step } = self.shape;
@@ -83,7 +102,9 @@ fn product(out: ViewMut<'_>, a: View<'_>, b: View<'_>, add: bool) {
     assert!(l.rows == o.rows && r.columns == o.columns && l.columns == r.rows, "shapes of a product");
     assert!(o.fits(out.data.len()) && l.fits(a.data.len()) && r.fits(b.data.len()), "bounds of a product");
     assert!(o.columns <= o.row_step || o.rows <= 1, "rows of a result must not overlap");
-    let parallelism = Parallelism::None; // rows are shared out above this level, see `lanes`
+    // Small products are shared out above this level, see `lanes`; the number of threads changes no bit.
+    let large = o.rows * o.columns * l.columns >= SHARED;
+    let parallelism = if large { Parallelism::Rayon(0) } else { Parallelism::None };
     // SAFETY: every element that the strides reach lies inside its slice (asserted above), elements
     // of the result are distinct, and `out` is borrowed mutably, so it overlaps neither factor.
     unsafe {

@@ -1,43 +1,35 @@
 //! Sums of clipped gradients over a batch, in parallel and yet bit for bit the same at any number of
-//! threads: the batch is cut into chunks of a fixed size, chunk `c` belongs to lane `c mod LANES`, a
+//! threads: the batch is cut into chunks by a fixed rule, chunk `c` belongs to lane `c mod lanes`, a
 //! lane adds up its chunks in order, and the lanes are added up in order. All rows of a unit are in
 //! one chunk, for they are clipped together.
 //!
 //! A chunk's sum is in single precision, sums of chunks are in double: without one of its units a
 //! batch is cut elsewhere, and the rounding of a long sum in single precision would move with it.
 //!
-//! A chunk that is not full is filled up with rows that count 0 times. So every product has the same
-//! shape, and what is computed for one row does not depend, not even in its last bit, on how many
+//! A chunk that is not full is filled up with rows that count 0 times, so that products have shapes
+//! for which what is computed for one row does not depend, not even in its last bit, on how many
 //! other rows there are: the bound on one row's influence would not survive that where weights are
 //! so large that rounding decides.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
-use super::batch::Batch;
+use super::batch::{Batch, Chunk};
 use super::clip::{Clipping, unit_factors};
 use super::gpt2::Gpt2;
-use super::gradient::add_weighted;
-use super::norms::squared_norms;
+use super::head::{Heads, logits};
+use super::room::Room;
 use super::tape::Tape;
-
-/// Partial sums, and so the most threads that a batch keeps busy.
-pub const LANES: usize = 8;
-
-/// Positions a chunk is meant to hold: enough for the matrix products to be worth it, few enough
-/// for the tape to stay in cache.
-const POSITIONS: usize = 1024;
+use super::{gradient, norms};
 
 /// Buffers for passes over batches, allocated once.
 pub struct Lanes {
     lanes: Vec<Lane>,
-    chunk: usize,
+    room: Room,
+    longest: usize,
 }
 
 struct Lane {
     tape: Tape,
-    chunk: Vec<f32>,
     sum: Vec<f64>,
 }
 
@@ -45,14 +37,22 @@ impl Lanes {
     /// Buffers for a model and for units of at most `longest` rows.
     #[must_use]
     pub fn new(model: &Gpt2, longest: usize) -> Self {
-        let chunk = (POSITIONS / model.config().positions).clamp(1, 64).max(longest);
-        let length = model.layout().len();
-        let lane = || Lane { tape: Tape::new(model.config(), chunk), chunk: vec![0.0; length], sum: vec![0.0; length] };
-        Self { lanes: (0..LANES).map(|_| lane()).collect(), chunk }
+        Self::with_room(model, longest, Room::of(model))
     }
 
-    /// Writes `sum over rows of factor * gradient of the row's loss` to `out`, where the factor is
-    /// the clipping's for the row's unit. An empty batch gives zeros.
+    /// Buffers of a chosen size.
+    #[must_use]
+    pub fn with_room(model: &Gpt2, longest: usize, room: Room) -> Self {
+        let capacity = room.capacity(model, longest);
+        let length = model.layout().trained_len();
+        // A single lane adds up where the caller wants it.
+        let length = if room.lanes == 1 { 0 } else { length };
+        let lane = || Lane { tape: Tape::new(model, capacity), sum: vec![0.0; length] };
+        Self { lanes: (0..room.lanes).map(|_| lane()).collect(), room, longest }
+    }
+
+    /// Writes `sum over rows of factor * gradient of the row's loss` to `out` (one number a trained
+    /// parameter), where the factor is the clipping's for the row's unit. An empty batch gives zeros.
     pub fn gradient_sum(
         &mut self,
         model: &Gpt2,
@@ -61,18 +61,17 @@ impl Lanes {
         clipping: Clipping,
         out: &mut [f64],
     ) {
-        self.each_chunk(model, parameters, batch, |lane, rows| {
-            model.backward(parameters, &mut lane.tape);
-            squared_norms(model, &mut lane.tape);
-            for unit in batch.units_in(rows.clone()) {
-                unit_factors(&mut lane.tape.norms, unit.start - rows.start..unit.end - rows.start, clipping);
-            }
-            lane.tape.norms[rows.len()..].fill(0.0);
-            lane.chunk.fill(0.0);
-            add_weighted(model, &mut lane.tape, &mut lane.chunk);
-            lane.sum.iter_mut().zip(&lane.chunk).for_each(|(sum, &part)| *sum += f64::from(part));
-        });
+        let keeps = !self.room.two_passes;
+        let pass = |tape: &mut Tape, chunk: &Chunk, sum: &mut [f64]| match clipping {
+            Clipping::None => unclipped((model, parameters), tape, chunk, sum),
+            Clipping::Norm(_) => clipped((model, parameters, keeps), tape, (chunk, clipping), sum),
+        };
         out.fill(0.0);
+        if let [lane] = &mut self.lanes[..] {
+            let work = |tape: &mut Tape, chunk: &Chunk| pass(tape, chunk, out);
+            return each_chunk((model, self.room, self.longest), parameters, batch, &mut lane.tape, work);
+        }
+        self.each(model, parameters, batch, |lane, chunk| pass(&mut lane.tape, chunk, &mut lane.sum));
         for lane in &self.lanes {
             out.iter_mut().zip(&lane.sum).for_each(|(sum, part)| *sum += part);
         }
@@ -81,34 +80,138 @@ impl Lanes {
     /// The loss of every row. On private rows this is private.
     pub fn losses(&mut self, model: &Gpt2, parameters: &[f32], batch: Batch<'_>) -> Vec<f32> {
         let losses = std::sync::Mutex::new(vec![0f32; batch.rows()]);
-        self.each_chunk(model, parameters, batch, |lane, rows| {
-            let loss = &lane.tape.loss[..rows.len()];
+        self.each(model, parameters, batch, |lane, chunk| {
             if let Ok(mut losses) = losses.lock() {
-                losses[rows].copy_from_slice(loss);
+                chunk.rows.iter().zip(&lane.tape.loss).for_each(|(&row, &loss)| losses[row] = loss);
             }
         });
         losses.into_inner().unwrap_or_default()
     }
 
-    /// Runs every chunk forward, then hands it on with the rows of the batch that it holds.
-    fn each_chunk<F>(&mut self, model: &Gpt2, parameters: &[f32], batch: Batch<'_>, work: F)
+    /// The logits of every place of one row, `length x vocabulary`, for heads over the whole vocabulary;
+    /// empty for others. On private rows they are private.
+    pub fn logits(&mut self, model: &Gpt2, parameters: &[f32], row: &[u32]) -> Vec<f32> {
+        let (Some(lane), Heads::All) = (self.lanes.first_mut(), model.heads()) else { return Vec::new() };
+        let fetch = |_: usize, tokens: &mut [u32]| tokens[..row.len()].copy_from_slice(row);
+        let mut all = Vec::new();
+        each_chunk(
+            (model, self.room, self.longest),
+            parameters,
+            Batch::of_rows(1, &fetch),
+            &mut lane.tape,
+            |tape, _| {
+                logits(model, parameters, tape);
+                all = tape.logits[..row.len() * model.config().vocabulary].to_vec();
+            },
+        );
+        all
+    }
+
+    /// Runs every chunk forward, then hands it on.
+    fn each<F>(&mut self, model: &Gpt2, parameters: &[f32], batch: Batch<'_>, work: F)
     where
-        F: Fn(&mut Lane, Range<usize>) + Sync,
+        F: Fn(&mut Lane, &Chunk) + Sync,
     {
-        let (pieces, t) = (batch.pieces(self.chunk), model.config().positions);
+        let (room, count) = (self.room, self.lanes.len());
+        let chunks = batch.chunks(room.cut(model));
+        let longest = self.longest;
         self.lanes.par_iter_mut().enumerate().for_each(|(which, lane)| {
             lane.sum.fill(0.0);
-            for rows in pieces.iter().skip(which).step_by(LANES) {
-                for (row, tokens) in lane.tape.targets.chunks_exact_mut(t).enumerate() {
-                    if row < rows.len() {
-                        (batch.fetch)(rows.start + row, tokens);
-                    } else {
-                        model.first_row(tokens);
-                    }
-                }
-                model.forward(parameters, &mut lane.tape);
-                work(lane, rows.clone());
+            for chunk in chunks.iter().skip(which).step_by(count) {
+                let rows = room.filled(model, longest, chunk);
+                forward((model, parameters), batch, chunk, rows, &mut lane.tape);
+                work(lane, chunk);
             }
         });
+    }
+}
+
+/// Runs every chunk of a batch through one tape.
+fn each_chunk(
+    (model, room, longest): (&Gpt2, Room, usize),
+    parameters: &[f32],
+    batch: Batch<'_>,
+    tape: &mut Tape,
+    mut work: impl FnMut(&mut Tape, &Chunk),
+) {
+    for chunk in batch.chunks(room.cut(model)) {
+        let rows = room.filled(model, longest, &chunk);
+        forward((model, parameters), batch, &chunk, rows, tape);
+        work(tape, &chunk);
+    }
+}
+
+/// Loads a chunk, filled up to `rows` rows, and runs it up to the losses and the gradients of the logits.
+fn forward((model, p): (&Gpt2, &[f32]), batch: Batch<'_>, chunk: &Chunk, rows: usize, tape: &mut Tape) {
+    let t = chunk.places;
+    (tape.rows, tape.t) = (rows, t);
+    let places = tape.targets.chunks_exact_mut(t).zip(tape.choices.chunks_exact_mut(t));
+    for (i, (tokens, choices)) in places.take(rows).enumerate() {
+        model.heads().filler(model.config().opening, tokens, choices);
+        if let Some(&row) = chunk.rows.get(i) {
+            batch.write(row, tokens, choices);
+        }
+    }
+    model.forward(p, tape);
+    model.heads().loss(model, p, tape);
+}
+
+/// Adds the gradients of public rows as they are. A row whose loss is not finite counts 0 times.
+fn unclipped((model, p): (&Gpt2, &[f32]), tape: &mut Tape, chunk: &Chunk, sum: &mut [f64]) {
+    let counts = |(row, loss): (usize, &f32)| f32::from(u8::from(row < chunk.rows.len() && loss.is_finite()));
+    let factors: Vec<f32> = tape.loss[..tape.rows].iter().enumerate().map(counts).collect();
+    again((model, p), tape, &factors, sum);
+}
+
+/// Adds clipped gradients: by one backward pass whose outputs are kept, or by two.
+fn clipped(
+    (model, p, keeps): (&Gpt2, &[f32], bool),
+    tape: &mut Tape,
+    (chunk, clipping): (&Chunk, Clipping),
+    sum: &mut [f64],
+) {
+    let (n, rows, t) = (tape.n(), tape.rows, tape.t);
+    let mut squared = vec![0f64; rows];
+    model.backward(p, tape, |l, k, g| norms::add_block(l, k, g, t, &mut squared));
+    tape.norms[..rows].copy_from_slice(&squared);
+    norms::add_ends(model, tape);
+    for unit in &chunk.units {
+        unit_factors(&mut tape.norms, unit.clone(), clipping);
+    }
+    tape.norms[chunk.rows.len()..].fill(0.0);
+    let factors: Vec<f32> = tape.norms[..rows].iter().map(|&factor| factor as f32).collect();
+    if !keeps {
+        return again((model, p), tape, &factors, sum);
+    }
+    model.heads().scale(model, tape, &factors);
+    clear(tape, &factors);
+    for (l, (k, g)) in model.layout().blocks.iter().zip(tape.blocks.iter().zip(&mut tape.gradients)) {
+        g.scale(n, &factors);
+        gradient::add_block(l, k, g, n, sum);
+    }
+    tape.scale_ends(&factors);
+    gradient::add_ends(model, tape, sum);
+}
+
+/// A backward pass from gradients of the logits that count every row `factor` times, which adds up as
+/// it goes.
+fn again((model, p): (&Gpt2, &[f32]), tape: &mut Tape, factors: &[f32], sum: &mut [f64]) {
+    let n = tape.n();
+    model.heads().scale(model, tape, factors);
+    clear(tape, factors);
+    // Rows that count: 1, for they are scaled already. The others may have become infinite on the way.
+    let counts: Vec<f32> = factors.iter().map(|&factor| if factor == 0.0 { 0.0 } else { 1.0 }).collect();
+    model.backward(p, tape, |l, k, g| {
+        g.scale(n, &counts);
+        gradient::add_block(l, k, g, n, sum);
+    });
+    tape.scale_ends(&counts);
+    gradient::add_ends(model, tape, sum);
+}
+
+/// Rows that count 0 times may hold anything.
+fn clear(tape: &mut Tape, factors: &[f32]) {
+    for (row, _) in factors.iter().enumerate().filter(|&(_, &factor)| factor == 0.0) {
+        tape.clear(row);
     }
 }

@@ -4,30 +4,41 @@
 //! carry Hugging Face's names ([`Layout`]). [`Gpt2`] is the forward and the hand-written backward
 //! pass; [`Lanes`] runs it over a batch and returns a sum of per-row clipped gradients by
 //! Book-Keeping (Bu et al. 2023), bit for bit the same on any number of threads; [`Sampler`] writes
-//! new rows. A row has a fixed number of tokens, and at each position only the position's own span
-//! of tokens can be read or written.
+//! new rows. [`Heads`] say which tokens each place of a row can write, [`Trained`] which parameters
+//! move.
 
+mod attention;
 mod batch;
 mod clip;
 mod config;
+mod ghost;
 mod gpt2;
 mod gradient;
+mod head;
 mod init;
 mod kernel;
 mod lanes;
+mod layer_norm;
 mod layout;
+mod linear;
 mod norms;
 mod ops;
+mod room;
 mod sampler;
+mod sum;
 mod tape;
+mod trained;
 mod weights;
 
-pub use batch::Batch;
+pub use batch::{Batch, Chunk, Cut, Rows};
 pub use clip::{Clipping, unit_factors};
 pub use config::{Config, ConfigError};
 pub use gpt2::Gpt2;
-pub use init::{Initial, initial};
-pub use lanes::{LANES, Lanes};
-pub use layout::{BlockLayout, Layout, Linear, NamedTensor, Norm};
+pub use head::{Heads, NONE};
+pub use init::{Initial, extend, initial};
+pub use lanes::Lanes;
+pub use layout::{Adapter, BlockLayout, Layout, Linear, LowRank, NamedTensor, Norm, Part};
+pub use room::{LANES, Room};
 pub use sampler::Sampler;
+pub use trained::{Targets, Trained};
 pub use weights::{WeightsError, read_weights, write_weights};

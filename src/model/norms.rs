@@ -1,122 +1,84 @@
-//! The squared gradient norm of every row, without forming the gradients.
-//!
-//! For an affine layer with inputs `a` and output gradients `g` of one row (`t` positions), the
-//! gradient is `a' g`, and `|a' g|^2 = sum over i, j of (a_i . a_j)(g_i . g_j)`: the ghost norm
-//! (Li et al. 2022, "Large Language Models Can Be Strong Differentially Private Learners", 4).
-//! Rows with very many positions form `a' g` instead, which is then the cheaper of the two.
+//! The squared gradient norm of every row, without forming the gradients: block by block while the
+//! block's output gradients are at hand, and at the end the embeddings.
+
+use rayon::prelude::*;
 
 use super::gpt2::Gpt2;
-use super::kernel::{View, ViewMut, multiply};
-use super::layout::Linear;
-use super::ops::{column_dots, column_sums, dot, vectorised};
-use super::tape::{NormTape, Tape};
+use super::layout::BlockLayout;
+use super::linear::Passed;
+use super::ops::vectorised;
+use super::tape::{BlockGradients, BlockTape, Tape};
 
-/// Share of the triangle bound that is added to a squared norm. Rounding in single precision can
-/// only make a computed norm smaller than the true one by less than this where terms cancel.
-const ROUNDING: f64 = 2e-6;
+/// Multiplications that a task of its own is worth.
+const TASK: usize = 1 << 22;
 
-/// Fills `tape.norms` with the squared norm of each row's gradient over all parameters.
-pub fn squared_norms(model: &Gpt2, tape: &mut Tape) {
-    let d = model.config().width;
+/// Adds a block's part to the squared norm of each row; rows have `t` places.
+pub fn add_block(l: &BlockLayout, k: &BlockTape, g: &BlockGradients, t: usize, norms: &mut [f64]) {
+    let work = 24 * t * t * l.ln_1.bias.range.len();
+    let grain = (TASK / work.max(1)).max(1);
+    norms.par_iter_mut().with_min_len(grain).enumerate().for_each_init(Vec::new, |scratch, (row, norm)| {
+        *norm += vectorised!(block_norm(l, k, g, row * t..(row + 1) * t, scratch));
+    });
+}
+
+/// What passed through the maps of a block, with the maps.
+pub fn maps<'a>(
+    l: &'a BlockLayout,
+    k: &'a BlockTape,
+    g: &'a BlockGradients,
+) -> [(&'a super::layout::Linear, Passed<'a>); 4] {
+    let passed =
+        |a: &'a [f32], g_out: &'a [f32], i: usize| Passed { a, g: g_out, inner: &k.inner[i], ginner: &g.ginner[i] };
+    [
+        (&l.c_attn, passed(&k.ln_1.y, &g.gqkv, 0)),
+        (&l.c_proj, passed(&k.context, &g.gproj, 1)),
+        (&l.c_fc, passed(&k.ln_2.y, &g.ghidden, 2)),
+        (&l.mlp_proj, passed(&k.active, &g.gout, 3)),
+    ]
+}
+
+/// The same of its adapter, if there is one.
+pub fn adapter_maps<'a>(
+    l: &'a BlockLayout,
+    k: &'a BlockTape,
+    g: &'a BlockGradients,
+) -> Option<[(&'a super::layout::Linear, Passed<'a>); 2]> {
+    let adapter = l.adapter.as_ref()?;
+    let [input, _, active] = &k.adapter;
+    let [gafter, ghidden] = &g.gadapter;
+    let passed = |a: &'a [f32], g: &'a [f32]| Passed { a, g, inner: &[], ginner: &[] };
+    Some([(&adapter.down, passed(input, ghidden)), (&adapter.up, passed(active, gafter))])
+}
+
+#[inline(always)]
+fn block_norm(
+    l: &BlockLayout,
+    k: &BlockTape,
+    g: &BlockGradients,
+    at: std::ops::Range<usize>,
+    scratch: &mut Vec<f32>,
+) -> f64 {
+    let mut norm = 0.0;
+    for (linear, passed) in maps(l, k, g) {
+        norm += linear.squared_norm(passed, at.clone(), scratch);
+    }
+    for (linear, passed) in adapter_maps(l, k, g).into_iter().flatten() {
+        norm += linear.squared_norm(passed, at.clone(), scratch);
+    }
+    norm += l.ln_1.squared_norm(&k.ln_1, &g.gy_1, at.clone(), scratch);
+    norm + l.ln_2.squared_norm(&k.ln_2, &g.gy_2, at, scratch)
+}
+
+/// Adds what lies outside the blocks: the last norm, the embeddings, the output matrix.
+pub fn add_ends(model: &Gpt2, tape: &mut Tape) {
     let mut norms = std::mem::take(&mut tape.norms);
-    let t = model.config().positions;
-    let mut scratch = vec![0f32; (4 * d * d).max(2 * t * t)];
-    let kept = &*tape;
-    for (row, norm) in norms.iter_mut().enumerate() {
-        *norm = vectorised!(row_norm(model, kept, row, &mut scratch));
-    }
+    let (rows, t, kept) = (tape.rows, tape.t, &*tape);
+    norms[..rows].par_iter_mut().with_min_len(8).enumerate().for_each_init(Vec::new, |scratch, (row, norm)| {
+        let at = row * t..(row + 1) * t;
+        *norm += vectorised!(
+            model.heads().squared_norm(model, kept, row, scratch)
+                + model.layout().ln_f.squared_norm(&kept.ln_f, &kept.gy_f, at, scratch)
+        );
+    });
     tape.norms = norms;
-}
-
-#[inline(always)]
-fn row_norm(model: &Gpt2, tape: &Tape, row: usize, scratch: &mut [f32]) -> f64 {
-    let t = model.config().positions;
-    let positions = row * t..(row + 1) * t;
-    let mut norm = embedding_norm(model, tape, row);
-    norm += norm_norm(&tape.ln_f, positions.clone(), scratch);
-    for (l, k) in model.layout().blocks.iter().zip(&tape.blocks) {
-        norm += linear_norm(&l.c_attn, &k.ln_1.y, &k.gqkv, positions.clone(), scratch);
-        norm += linear_norm(&l.c_proj, &k.context, &k.gproj, positions.clone(), scratch);
-        norm += linear_norm(&l.c_fc, &k.ln_2.y, &k.ghidden, positions.clone(), scratch);
-        norm += linear_norm(&l.mlp_proj, &k.active, &k.gout, positions.clone(), scratch);
-        norm += norm_norm(&k.ln_1, positions.clone(), scratch);
-        norm += norm_norm(&k.ln_2, positions.clone(), scratch);
-    }
-    norm
-}
-
-/// An affine layer: matrix and bias.
-#[inline(always)]
-fn linear_norm(l: &Linear, a: &[f32], g: &[f32], at: std::ops::Range<usize>, scratch: &mut [f32]) -> f64 {
-    let (p, q, t) = (l.inputs, l.outputs, at.len());
-    let a = &a[at.start * p..at.end * p]; // t x p
-    let g = &g[at.start * q..at.end * q]; // t x q
-    let matrix =
-        if t * (p + q) < 2 * p * q { ghost_norm(a, g, p, q, scratch) } else { formed_norm(a, g, p, q, scratch) };
-    let bias = &mut scratch[..q];
-    bias.fill(0.0);
-    column_sums(g, bias);
-    matrix + f64::from(dot(bias, bias))
-}
-
-fn ghost_norm(a: &[f32], g: &[f32], p: usize, q: usize, scratch: &mut [f32]) -> f64 {
-    let t = a.len() / p;
-    let (of_a, of_g) = scratch[..2 * t * t].split_at_mut(t * t); // t x t each
-    multiply(ViewMut::dense(of_a, t, t), View::dense(a, t, p), View::dense(a, t, p).transposed());
-    multiply(ViewMut::dense(of_g, t, t), View::dense(g, t, q), View::dense(g, t, q).transposed());
-    let diagonal = of_a.iter().zip(&*of_g).step_by(t + 1);
-    let triangle: f64 = diagonal.map(|(a, g)| (f64::from(*a) * f64::from(*g)).sqrt()).sum();
-    f64::from(dot(of_a, of_g)) + ROUNDING * triangle * triangle
-}
-
-fn formed_norm(a: &[f32], g: &[f32], p: usize, q: usize, scratch: &mut [f32]) -> f64 {
-    let t = a.len() / p;
-    let formed = &mut scratch[..p * q];
-    multiply(ViewMut::dense(formed, p, q), View::dense(a, t, p).transposed(), View::dense(g, t, q));
-    let mut triangle = 0f64;
-    for (a, g) in a.chunks_exact(p).zip(g.chunks_exact(q)) {
-        triangle += (f64::from(dot(a, a)) * f64::from(dot(g, g))).sqrt();
-    }
-    f64::from(dot(formed, formed)) + ROUNDING * triangle * triangle
-}
-
-/// A layer norm: gain and bias.
-#[inline(always)]
-fn norm_norm(k: &NormTape, at: std::ops::Range<usize>, scratch: &mut [f32]) -> f64 {
-    let d = k.y.len() / k.inverse.len();
-    let (unit, gy) = (&k.unit[at.start * d..at.end * d], &k.gy[at.start * d..at.end * d]);
-    let (gain, bias) = scratch[..2 * d].split_at_mut(d);
-    gain.fill(0.0);
-    bias.fill(0.0);
-    column_dots(gy, unit, gain);
-    column_sums(gy, bias);
-    f64::from(dot(gain, gain)) + f64::from(dot(bias, bias))
-}
-
-/// Positions and the tied embedding matrix, which is used twice: read as input (gradient `gx`) and
-/// multiplied as head (gradient `g y'`). Spans are disjoint, so in one row every embedding is read
-/// at most once, two heads share no row of the matrix, and of the product of the two uses only one
-/// term a column is left: token `c`, read at position `t`, was predicted at position `t - 1`.
-#[inline(always)]
-fn embedding_norm(model: &Gpt2, tape: &Tape, row: usize) -> f64 {
-    let (d, t) = (model.config().width, model.config().positions);
-    let mut norm = 0f64;
-    let mut triangle = 0f64;
-    for (i, span) in model.spans().iter().enumerate() {
-        let n = row * t + i;
-        let gx = &tape.gx[n * d..(n + 1) * d];
-        let y = &tape.ln_f.y[n * d..(n + 1) * d];
-        let logits = &tape.logits[model.logits(i, tape.rows)];
-        let g = &logits[row * span.len()..(row + 1) * span.len()];
-        let read = f64::from(dot(gx, gx));
-        let head = f64::from(dot(g, g)) * f64::from(dot(y, y));
-        norm += 2.0 * read + head; // once for the position, once for the token
-        triangle += read.sqrt() + head.sqrt();
-        if i + 1 < t {
-            let next = &tape.gx[(n + 1) * d..(n + 2) * d];
-            let token = (tape.targets[n] - span.start) as usize;
-            norm += 2.0 * f64::from(g[token]) * f64::from(dot(y, next));
-        }
-    }
-    norm + ROUNDING * triangle * triangle
 }

@@ -3,6 +3,8 @@
 //! The crate is built for plain x86-64. `pulp` picks AVX2 or AVX-512 at run time; a body must be
 //! inlined into the closure handed to it to be compiled for that choice, hence the attributes.
 
+use rayon::prelude::*;
+
 /// Added to the variance in a layer norm.
 pub const NORM_EPSILON: f32 = 1e-5;
 
@@ -139,10 +141,19 @@ pub fn softmax(scores: &mut [f32]) {
     }
 }
 
+/// `ln(p)`, at least that of the smallest normal number; not a number where `p` is none.
+#[inline(always)]
+pub fn log_probability(p: f32) -> f32 {
+    if p < f32::MIN_POSITIVE { f32::MIN_POSITIVE.ln() } else { p.ln() }
+}
+
 /// Adds a bias to every row of `y`.
 pub fn add_bias(y: &mut [f32], bias: &[f32]) {
-    vectorised!(for row in y.chunks_exact_mut(bias.len()) {
-        add_scaled(row, 1.0, bias);
+    let width = bias.len();
+    y.par_chunks_mut(rows_a_task(width) * width).for_each(|y| {
+        vectorised!(for row in y.chunks_exact_mut(width) {
+            add_scaled(row, 1.0, bias);
+        });
     });
 }
 
@@ -165,6 +176,11 @@ pub fn column_dots(x: &[f32], y: &[f32], out: &mut [f32]) {
     }
 }
 
+/// Rows of `width` that one task works on: enough for a task to be worth handing out.
+fn rows_a_task(width: usize) -> usize {
+    (1 << 16) / width.clamp(1, 1 << 16)
+}
+
 /// What a layer norm keeps for its backward pass: the normalised rows and 1 / standard deviation.
 pub struct Normed<'a> {
     /// `n x d`
@@ -176,49 +192,64 @@ pub struct Normed<'a> {
 /// `y = unit * gain + bias`, where `unit` is `x` with mean 0 and variance 1 in every row.
 pub fn layer_norm(x: &[f32], gain: &[f32], bias: &[f32], kept: Normed<'_>, y: &mut [f32]) {
     let d = gain.len();
-    let rows = x.chunks_exact(d).zip(kept.unit.chunks_exact_mut(d)).zip(kept.inverse).zip(y.chunks_exact_mut(d));
-    vectorised!(for (((x, unit), inverse), y) in rows {
-        let mean = sum(x) / d as f32;
-        for (u, x) in unit.iter_mut().zip(x) {
-            *u = x - mean;
-        }
-        *inverse = 1.0 / (dot(unit, unit) / d as f32 + NORM_EPSILON).sqrt();
-        for (((u, y), g), b) in unit.iter_mut().zip(y).zip(gain).zip(bias) {
-            *u *= *inverse;
-            *y = *u * g + b;
-        }
-    });
+    let rows = rows_a_task(d);
+    let parts = x.par_chunks(rows * d).zip(kept.unit.par_chunks_mut(rows * d));
+    parts.zip(kept.inverse.par_chunks_mut(rows)).zip(y.par_chunks_mut(rows * d)).for_each(
+        |(((x, unit), inverse), y)| {
+            let rows = x.chunks_exact(d).zip(unit.chunks_exact_mut(d)).zip(inverse).zip(y.chunks_exact_mut(d));
+            vectorised!(for (((x, unit), inverse), y) in rows {
+                let mean = sum(x) / d as f32;
+                for (u, x) in unit.iter_mut().zip(x) {
+                    *u = x - mean;
+                }
+                *inverse = 1.0 / (dot(unit, unit) / d as f32 + NORM_EPSILON).sqrt();
+                for (((u, y), g), b) in unit.iter_mut().zip(y).zip(gain).zip(bias) {
+                    *u *= *inverse;
+                    *y = *u * g + b;
+                }
+            });
+        },
+    );
 }
 
 /// `dx += ` the gradient of a layer norm with output gradient `dy`.
 pub fn layer_norm_back(dy: &[f32], gain: &[f32], unit: &[f32], inverse: &[f32], dx: &mut [f32]) {
     let d = gain.len();
-    let rows = dy.chunks_exact(d).zip(unit.chunks_exact(d)).zip(inverse).zip(dx.chunks_exact_mut(d));
-    vectorised!(for (((dy, unit), inverse), dx) in rows {
-        let mean = dot(dy, gain) / d as f32;
-        let along = dot_of_three(dy, gain, unit) / d as f32;
-        for (((dx, dy), g), u) in dx.iter_mut().zip(dy).zip(gain).zip(unit) {
-            *dx += inverse * (dy * g - mean - u * along);
-        }
+    let rows = rows_a_task(d);
+    let parts = dy.par_chunks(rows * d).zip(unit.par_chunks(rows * d));
+    parts.zip(inverse.par_chunks(rows)).zip(dx.par_chunks_mut(rows * d)).for_each(|(((dy, unit), inverse), dx)| {
+        let rows = dy.chunks_exact(d).zip(unit.chunks_exact(d)).zip(inverse).zip(dx.chunks_exact_mut(d));
+        vectorised!(for (((dy, unit), inverse), dx) in rows {
+            let mean = dot(dy, gain) / d as f32;
+            let along = dot_of_three(dy, gain, unit) / d as f32;
+            for (((dx, dy), g), u) in dx.iter_mut().zip(dy).zip(gain).zip(unit) {
+                *dx += inverse * (dy * g - mean - u * along);
+            }
+        });
     });
 }
 
 /// GPT-2's gelu (tanh form) of `x + bias`: writes `x + bias` back to `x` and the result to `y`.
 pub fn gelu(x: &mut [f32], bias: &[f32], y: &mut [f32]) {
     let width = bias.len();
-    vectorised!(for (x, y) in x.chunks_exact_mut(width).zip(y.chunks_exact_mut(width)) {
-        for ((x, y), b) in x.iter_mut().zip(y).zip(bias) {
-            *x += b;
-            *y = *x * gate(*x);
-        }
+    let block = rows_a_task(width) * width;
+    x.par_chunks_mut(block).zip(y.par_chunks_mut(block)).for_each(|(x, y)| {
+        vectorised!(for (x, y) in x.chunks_exact_mut(width).zip(y.chunks_exact_mut(width)) {
+            for ((x, y), b) in x.iter_mut().zip(y).zip(bias) {
+                *x += b;
+                *y = *x * gate(*x);
+            }
+        });
     });
 }
 
 /// `dy *= gelu'(x)`.
 pub fn gelu_back(x: &[f32], dy: &mut [f32]) {
-    vectorised!(for (x, dy) in x.iter().zip(dy) {
-        let s = gate(*x);
-        *dy *= s + x * s * (1.0 - s) * 2.0 * GELU_SLOPE * (1.0 + 3.0 * GELU_CUBE * x * x);
+    x.par_chunks(1 << 16).zip(dy.par_chunks_mut(1 << 16)).for_each(|(x, dy)| {
+        vectorised!(for (x, dy) in x.iter().zip(dy) {
+            let s = gate(*x);
+            *dy *= s + x * s * (1.0 - s) * 2.0 * GELU_SLOPE * (1.0 + 3.0 * GELU_CUBE * x * x);
+        });
     });
 }
 
@@ -229,4 +260,40 @@ const GELU_CUBE: f32 = 0.044_715;
 #[inline(always)]
 fn gate(x: f32) -> f32 {
     1.0 / (1.0 + exp(-2.0 * GELU_SLOPE * (x + GELU_CUBE * x * x * x)))
+}
+
+/// `x *= s`
+pub fn scale(x: &mut [f32], s: f32) {
+    x.par_chunks_mut(1 << 16).for_each(|x| {
+        vectorised!(for x in x {
+            *x *= s;
+        });
+    });
+}
+
+/// `x *= factor`, row by row of equal length. A row with factor 0 becomes 0 whatever it was.
+pub fn scale_rows(x: &mut [f32], factors: &[f32]) {
+    let width = x.len() / factors.len().max(1);
+    if width == 0 {
+        return;
+    }
+    let rows = rows_a_task(width).max(1);
+    x.par_chunks_mut(rows * width).zip(factors.par_chunks(rows)).for_each(|(x, factors)| {
+        vectorised!(for (row, &factor) in x.chunks_exact_mut(width).zip(factors) {
+            if factor == 0.0 {
+                row.fill(0.0);
+            } else if factor != 1.0 {
+                for x in row {
+                    *x *= factor;
+                }
+            }
+        });
+    });
+}
+
+/// `y += x`
+pub fn add(y: &mut [f32], x: &[f32]) {
+    y.par_chunks_mut(1 << 16).zip(x.par_chunks(1 << 16)).for_each(|(y, x)| {
+        vectorised!(add_scaled(y, 1.0, x));
+    });
 }

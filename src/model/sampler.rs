@@ -4,10 +4,10 @@
 
 use rand::Rng;
 
-use super::gpt2::{Gpt2, linear_add, linear_forward, norm_forward};
+use super::gpt2::Gpt2;
 use super::kernel::{View, ViewMut, multiply};
+use super::layer_norm::NormTape;
 use super::ops::{self, add_scaled, dot, vectorised};
-use super::tape::NormTape;
 
 /// Buffers for writing up to a fixed number of rows at a time.
 pub struct Sampler {
@@ -19,6 +19,8 @@ pub struct Sampler {
     hidden: Vec<f32>,
     active: Vec<f32>,
     logits: Vec<f32>,
+    /// Insides of low-rank updates.
+    inner: Vec<f32>,
     /// Keys and values of each block: `capacity x t x 2d`.
     past: Vec<Vec<f32>>,
 }
@@ -29,7 +31,7 @@ impl Sampler {
     pub fn new(model: &Gpt2, capacity: usize) -> Self {
         let c = model.config();
         let d = c.width;
-        let widest = model.spans().iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+        let widest = model.heads().spans().iter().map(ExactSizeIterator::len).max().unwrap_or(0);
         let zeros = |width: usize| vec![0f32; capacity * width];
         Self {
             capacity,
@@ -40,7 +42,8 @@ impl Sampler {
             hidden: zeros(4 * d),
             active: zeros(4 * d),
             logits: zeros(widest),
-            past: (0..c.layers).map(|_| zeros(c.positions * 2 * d)).collect(),
+            inner: zeros(model.rank()),
+            past: (0..c.layers).map(|_| zeros(model.longest() * 2 * d)).collect(),
         }
     }
 
@@ -50,55 +53,78 @@ impl Sampler {
         self.capacity
     }
 
-    /// Fills `tokens` (`rows x t`, at most `capacity` rows) with new rows.
+    /// Fills `tokens` (`rows x t`, at most `capacity` rows) with new rows, for a model of one token a
+    /// place.
     pub fn write<R: Rng + ?Sized>(&mut self, model: &Gpt2, p: &[f32], rng: &mut R, tokens: &mut [u32]) {
-        let t = model.config().positions;
-        for i in 0..t {
+        let t = model.longest();
+        for (i, span) in model.heads().spans().iter().enumerate() {
             self.step(model, p, i, tokens);
-            self.draw(model, p, i, rng, tokens);
+            let y = &self.normed.y[..tokens.len() / t * model.config().width];
+            draw((model, p, y), span, &mut self.logits, |row, token| tokens[row * t + i] = token, rng);
         }
     }
 
-    /// Hidden states of every row at position `i`.
+    /// Hidden states of every row at place `i`.
     fn step(&mut self, model: &Gpt2, p: &[f32], i: usize, tokens: &[u32]) {
-        let (d, t) = (model.config().width, model.config().positions);
+        let (d, t) = (model.config().width, model.longest());
         let b = tokens.len() / t;
         let layout = model.layout();
-        let (wte, wpe) = (&p[layout.wte.clone()], &p[layout.wpe.clone()]);
+        let (wte, wpe) = (layout.wte.of(p), layout.wpe.of(p));
         let x = &mut self.x[..b * d];
         for (x, row) in x.chunks_exact_mut(d).zip(tokens.chunks_exact(t)) {
-            let token = if i == 0 { 0 } else { row[i - 1] as usize };
+            let token = if i == 0 { model.config().opening } else { row[i - 1] } as usize;
             x.copy_from_slice(&wte[token * d..(token + 1) * d]);
             add_scaled(x, 1.0, &wpe[i * d..(i + 1) * d]);
         }
+        let (normed, inner, context) = (&mut self.normed, &mut self.inner, &mut self.context[..b * d]);
         for (l, past) in layout.blocks.iter().zip(&mut self.past) {
-            norm_forward(p, &l.ln_1, x, &mut self.normed);
-            linear_forward(p, &l.c_attn, &self.normed.y[..b * d], &mut self.qkv[..b * 3 * d]);
-            attend(model, i, &self.qkv[..b * 3 * d], past, &mut self.context);
-            linear_add(p, &l.c_proj, &self.context[..b * d], x);
-            norm_forward(p, &l.ln_2, x, &mut self.normed);
-            let hidden = &mut self.hidden[..b * 4 * d];
-            let weight = View::dense(&p[l.c_fc.weight.clone()], d, 4 * d);
-            multiply(ViewMut::dense(hidden, b, 4 * d), View::dense(&self.normed.y, b, d), weight);
-            ops::gelu(hidden, &p[l.c_fc.bias.clone()], &mut self.active[..b * 4 * d]);
-            linear_add(p, &l.mlp_proj, &self.active[..b * 4 * d], x);
+            l.ln_1.forward(p, x, normed);
+            l.c_attn.forward(p, &normed.y[..b * d], &mut self.qkv[..b * 3 * d], inner);
+            attend(model, i, &self.qkv[..b * 3 * d], past, context);
+            l.c_proj.add(p, context, x, inner);
+            l.ln_2.forward(p, x, normed);
+            let (hidden, active) = (&mut self.hidden[..b * 4 * d], &mut self.active[..b * 4 * d]);
+            l.c_fc.matrix(p, &normed.y[..b * d], hidden, inner);
+            ops::gelu(hidden, l.c_fc.bias.of(p), active);
+            l.mlp_proj.add(p, active, x, inner);
+            if let Some(adapter) = &l.adapter {
+                let w = adapter.down.outputs;
+                grow(&mut self.hidden, b * w);
+                grow(&mut self.active, b * w);
+                adapter.down.matrix(p, x, &mut self.hidden[..b * w], &mut []);
+                ops::gelu(&mut self.hidden[..b * w], adapter.down.bias.of(p), &mut self.active[..b * w]);
+                adapter.up.add(p, &self.active[..b * w], x, &mut []);
+            }
         }
-        norm_forward(p, &layout.ln_f, x, &mut self.normed);
+        layout.ln_f.forward(p, x, normed);
     }
+}
 
-    /// Draws the token of every row at position `i`.
-    fn draw<R: Rng + ?Sized>(&mut self, model: &Gpt2, p: &[f32], i: usize, rng: &mut R, tokens: &mut [u32]) {
-        let (d, t, s) = (model.config().width, model.config().positions, model.spans()[i].len());
-        let b = tokens.len() / t;
-        let logits = &mut self.logits[..b * s]; // b x s
-        let head = View::dense(&p[model.head(i)], s, d).transposed();
-        multiply(ViewMut::dense(logits, b, s), View::dense(&self.normed.y, b, d), head);
-        vectorised!(for row in logits.chunks_exact_mut(s) {
-            ops::softmax(row);
-        });
-        for (row, probabilities) in tokens.chunks_exact_mut(t).zip(logits.chunks_exact(s)) {
-            row[i] = model.spans()[i].start + pick(probabilities, rng.random::<f32>());
-        }
+/// Grows a buffer.
+fn grow(buffer: &mut Vec<f32>, length: usize) {
+    if buffer.len() < length {
+        buffer.resize(length, 0.0);
+    }
+}
+
+/// Draws a token of the span for every row of hidden states.
+fn draw<R: Rng + ?Sized>(
+    (model, p, y): (&Gpt2, &[f32], &[f32]),
+    span: &std::ops::Range<u32>,
+    logits: &mut [f32],
+    mut put: impl FnMut(usize, u32),
+    rng: &mut R,
+) {
+    let (d, s) = (model.config().width, span.len());
+    let b = y.len() / d;
+    let logits = &mut logits[..b * s]; // b x s
+    let head = &model.layout().output().of(p)[span.start as usize * d..span.end as usize * d];
+    multiply(ViewMut::dense(logits, b, s), View::dense(y, b, d), View::dense(head, s, d).transposed());
+    vectorised!(for row in logits.chunks_exact_mut(s) {
+        ops::softmax(row);
+    });
+    for (row, probabilities) in logits.chunks_exact(s).enumerate() {
+        put(row, span.start + pick(probabilities, rng.random::<f32>()));
     }
 }
 
@@ -119,7 +145,7 @@ fn pick(probabilities: &[f32], u: f32) -> u32 {
 /// One block's attention of position `i` to all positions up to it.
 fn attend(model: &Gpt2, i: usize, qkv: &[f32], past: &mut [f32], context: &mut [f32]) {
     let c = model.config();
-    let (d, t, h, e) = (c.width, c.positions, c.heads, c.head_width());
+    let (d, t, h, e) = (c.width, model.longest(), c.heads, c.width / c.heads);
     let scale = 1.0 / (e as f32).sqrt();
     let mut weights = vec![0f32; i + 1];
     let rows = qkv.chunks_exact(3 * d).zip(past.chunks_exact_mut(t * 2 * d)).zip(context.chunks_exact_mut(d));

@@ -6,7 +6,7 @@
 //! also be as many as an ideal mechanism of the same parameters allows, no fewer and no more.
 
 use dp2stage::engine::{Chance, PrivateRows, Work};
-use dp2stage::model::{Batch, Clipping, Config, Gpt2, Lanes};
+use dp2stage::model::{Batch, Clipping, Config, Gpt2, Heads, Lanes};
 use dp2stage::privacy::{Delta, DpEvent, NoiseMultiplier, NoiseSource, SamplingRate, epsilon_of};
 use dp2stage::tabular::{Codec, Groups, Schema, Table};
 use rand::{Rng, SeedableRng};
@@ -49,13 +49,14 @@ impl Audit {
     fn new() -> Self {
         let schema = Schema::new(vec![categories("c", CANARIES, false)], None, None).unwrap();
         let codec = Codec::new(&schema);
-        let config = Config { vocabulary: codec.vocabulary() as usize, positions: 1, width: 8, layers: 1, heads: 2 };
-        let model = Gpt2::new(config, codec.spans()).unwrap();
+        let config =
+            Config { vocabulary: codec.vocabulary() as usize, positions: 1, width: 8, layers: 1, heads: 2, opening: 0 };
+        let model = Gpt2::new(config, Heads::places(codec.spans()), 1).unwrap();
         let mut rng = ChaCha20Rng::seed_from_u64(11);
         let mut parameters: Vec<f32> = (0..model.layout().len()).map(|_| rng.random_range(-0.01..0.01)).collect();
         // A large last gain and a steady input: the head's part of the gradient dwarfs all others.
-        parameters[model.layout().wpe.clone()].iter_mut().for_each(|x| *x *= 100.0);
-        parameters[model.layout().ln_f.weight.clone()].fill(10.0);
+        parameters[model.layout().wpe.range.clone()].iter_mut().for_each(|x| *x *= 100.0);
+        parameters[model.layout().ln_f.weight.range.clone()].fill(10.0);
         let fetch = |_: usize, tokens: &mut [u32]| codec.encode(&[0], tokens);
         let mut gradient = vec![0.0; parameters.len()];
         let clipping = Clipping::Norm(CLIP);
@@ -115,7 +116,7 @@ impl Audit {
 /// Where a canary's embedding lies: token 0 opens every row.
 fn embedding(model: &Gpt2, canary: usize) -> std::ops::Range<usize> {
     let width = model.config().width;
-    let start = model.layout().wte.start + (1 + canary) * width;
+    let start = model.layout().wte.range.start + (1 + canary) * width;
     start..start + width
 }
 

@@ -1,7 +1,7 @@
 //! The private step, by statistics over many of them: sampling, clipping, noise, divisor.
 
 use dp2stage::engine::{Chance, Mechanism, PrivateRows, Streams, Work};
-use dp2stage::model::{Config, Gpt2};
+use dp2stage::model::{Config, Gpt2, Heads};
 use dp2stage::privacy::{ClippingNorm, NoiseMultiplier, NoiseSource, SamplingRate};
 use dp2stage::tabular::{Codec, Groups, Schema, Table};
 use rand::{Rng, SeedableRng};
@@ -18,9 +18,15 @@ pub(super) fn mechanism(rate: f64, clip: f64, noise: f64, rows_public: u64) -> M
 }
 
 pub(super) fn small_model(codec: &Codec) -> (Gpt2, Vec<f32>) {
-    let config =
-        Config { vocabulary: codec.vocabulary() as usize, positions: codec.width(), width: 8, layers: 1, heads: 2 };
-    let model = Gpt2::new(config, codec.spans()).unwrap();
+    let config = Config {
+        vocabulary: codec.vocabulary() as usize,
+        positions: codec.width(),
+        width: 8,
+        layers: 1,
+        heads: 2,
+        opening: 0,
+    };
+    let model = Gpt2::new(config, Heads::places(codec.spans()), codec.width()).unwrap();
     let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(3);
     let parameters = (0..model.layout().len()).map(|_| rng.random_range(-0.5..0.5)).collect();
     (model, parameters)

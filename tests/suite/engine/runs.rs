@@ -1,7 +1,7 @@
 //! Whole attempts against a host in memory: order of events, crashes, validity, learning.
 
 use dp2stage::engine::{EngineError, Halt, Job, Outcome, Overrides, Plan, Stage, run, system_key};
-use dp2stage::model::{Layout, read_weights};
+use dp2stage::model::{Layout, Trained, read_weights};
 use dp2stage::tabular::{MISSING, Schema, Table};
 
 use super::{Memory, constant_key, plan, schema, short, table};
@@ -124,7 +124,7 @@ fn weights_and_config_describe_the_model() {
     let (schema, private) = (schema(), table(100));
     let plan = plan(&schema, 100, 5, &short());
     let outcome = attempt(&plan, &schema, &private, &Memory::default()).unwrap();
-    let p = read_weights(&Layout::new(&plan.model), &outcome.weights).unwrap();
+    let p = read_weights(&Layout::new(&plan.model, &Trained::Full), &outcome.weights).unwrap();
     assert!(p.iter().all(|x| x.is_finite()));
     assert_eq!(outcome.config["n_embd"], plan.model.width);
     assert_eq!(outcome.config["vocab_size"], plan.model.vocabulary);

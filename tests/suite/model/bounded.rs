@@ -30,7 +30,7 @@ fn a_row_with_no_finite_gradient_adds_nothing() {
     let model = small();
     // The embedding of token 1 is broken: rows that read it (first column, value 1) are not finite.
     let mut p = parameters(&model, 9);
-    let wte = model.layout().wte.start;
+    let wte = model.layout().wte.range.start;
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3e38] {
         p[wte + 8..wte + 16].fill(bad);
         let good = [2, 4, 6, 11];

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use candle_core::{D, Device, Tensor, Var};
-use dp2stage::model::{Clipping, Gpt2};
+use dp2stage::model::{Clipping, Gpt2, Heads};
 
 use super::{assert_parts_agree, gradient_sum, losses, model, parameters, rows, small};
 
@@ -82,7 +82,7 @@ impl Oracle {
         }
         let x = self.norm("ln_f", &x);
         let mut loss = Tensor::zeros(b, candle_core::DType::F32, &Device::Cpu).unwrap();
-        for (i, span) in model.spans().iter().enumerate() {
+        for (i, span) in model.heads().spans().iter().enumerate() {
             let y = x.narrow(1, i, 1).unwrap().reshape((b, d)).unwrap();
             let head = self.part("wte.weight").narrow(0, span.start as usize, span.len()).unwrap();
             let logits = y.matmul(&head.t().unwrap()).unwrap();
@@ -126,7 +126,8 @@ fn they_do_with_one_block_one_head_and_one_column() {
 
 #[test]
 fn they_do_with_loss_weights() {
-    let model = small().with_loss_weights(&[1.0, 1.0, 1.0, 5.0]);
+    let spans = small().heads().spans().to_vec();
+    let model = Gpt2::new(*small().config(), Heads::weighted_places(spans, &[1.0, 1.0, 1.0, 5.0]), 4).unwrap();
     check(&model, &[0.125, 0.125, 0.125, 0.625]);
 }
 

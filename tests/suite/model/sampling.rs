@@ -18,7 +18,7 @@ proptest! {
         let mut tokens = vec![0; 4 * 20];
         Sampler::new(&model, 32).write(&model, &p, &mut rng(seed), &mut tokens);
         for (i, token) in tokens.iter().enumerate() {
-            prop_assert!(model.spans()[i % 4].contains(token));
+            prop_assert!(model.heads().spans()[i % 4].contains(token));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Names, sizes, weights as bytes, first parameters.
 
-use dp2stage::model::{Config, ConfigError, Gpt2, Initial, initial, read_weights, write_weights};
+use dp2stage::model::{Config, ConfigError, Gpt2, Heads, Initial, initial, read_weights, write_weights};
 
 use super::{parameters, rng, small};
 
@@ -43,12 +43,13 @@ fn bytes_of_another_model_are_refused() {
 
 #[test]
 fn impossible_sizes_and_spans_are_refused() {
-    let config = Config { vocabulary: 6, positions: 2, width: 8, layers: 1, heads: 2 };
-    assert!(Gpt2::new(config, vec![1..3, 3..6]).is_ok());
-    assert_eq!(Gpt2::new(Config { heads: 3, ..config }, vec![1..3, 3..6]).unwrap_err(), ConfigError::Heads);
-    assert_eq!(Gpt2::new(Config { width: 0, ..config }, vec![1..3, 3..6]).unwrap_err(), ConfigError::Zero);
+    let config = Config { vocabulary: 6, positions: 2, width: 8, layers: 1, heads: 2, opening: 0 };
+    let new = |config, spans: Vec<_>| Gpt2::new(config, Heads::places(spans), 2);
+    assert!(new(config, vec![1..3, 3..6]).is_ok());
+    assert_eq!(new(Config { heads: 3, ..config }, vec![1..3, 3..6]).unwrap_err(), ConfigError::Heads);
+    assert_eq!(new(Config { width: 0, ..config }, vec![1..3, 3..6]).unwrap_err(), ConfigError::Zero);
     for spans in [vec![], vec![1..3, 4..6], vec![1..3, 3..7], vec![1..1, 1..6], vec![0..3, 3..6]] {
-        assert_eq!(Gpt2::new(config, spans).unwrap_err(), ConfigError::Spans);
+        assert_eq!(new(config, spans).unwrap_err(), ConfigError::Spans);
     }
 }
 

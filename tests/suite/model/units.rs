@@ -1,6 +1,8 @@
 //! Rows that are clipped together: no unit moves a sum by more than the bound, however many rows it has.
 
-use dp2stage::model::{Batch, Clipping, Gpt2, Lanes};
+use std::ops::Range;
+
+use dp2stage::model::{Batch, Clipping, Cut, Gpt2, Lanes};
 use proptest::prelude::*;
 
 use super::{assert_parts_agree, gradient_sum, model, norm, parameters, rows, scales, small};
@@ -107,16 +109,14 @@ proptest! {
     }
 
     #[test]
-    fn pieces_hold_whole_units_and_every_row_once(sizes in prop::collection::vec(0usize..9, 0..60), most in 8usize..20) {
+    fn chunks_hold_whole_units_and_every_row_once(sizes in prop::collection::vec(0usize..9, 0..60), most in 8usize..20) {
         let fetch = |_: usize, _: &mut [u32]| {};
         let ends = ends(&sizes);
-        let batch = Batch::of_groups(&ends, &fetch);
-        let pieces = batch.pieces(most);
-        prop_assert!(pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= most));
-        let units: Vec<_> = pieces.iter().flat_map(|piece| batch.units_in(piece.clone())).collect();
-        prop_assert!(units.iter().filter(|unit| !unit.is_empty()).map(|unit| unit.end).eq(
-            ends.iter().zip(&sizes).filter(|(_, size)| **size > 0).map(|(end, _)| *end)));
-        prop_assert!(units.iter().flat_map(|unit| unit.clone()).eq(0..batch.rows()));
-        prop_assert!(pieces.iter().all(|piece| batch.units_in(piece.clone()).all(|u| u.start >= piece.start && u.end <= piece.end)));
+        let chunks = Batch::of_groups(&ends, &fetch).chunks(Cut { places: 5 * most, rows: 64, longest: 5 });
+        prop_assert!(chunks.iter().all(|chunk| !chunk.rows.is_empty() && chunk.rows.len() <= most));
+        prop_assert!(chunks.iter().flat_map(|chunk| chunk.rows.iter().copied()).eq(0..sizes.iter().sum()));
+        let of_units = chunks.iter().flat_map(|chunk| chunk.units.iter().map(Range::len));
+        prop_assert!(of_units.eq(sizes.iter().copied().filter(|&size| size > 0)));
+        prop_assert!(chunks.iter().all(|chunk| chunk.units.iter().flat_map(|unit| unit.clone()).eq(0..chunk.rows.len())));
     }
 }

@@ -1,0 +1,67 @@
+//! How much of a batch is in memory at once: a function of the model alone, so that results are the
+//! same on every machine.
+
+use super::batch::{Chunk, Cut};
+use super::gpt2::Gpt2;
+use super::tape::Capacity;
+
+/// The most partial sums, and so the most threads that share a batch of a small model.
+pub const LANES: usize = 8;
+
+/// Places of a chunk: enough for the matrix products to be worth it, few enough for the tape of a
+/// small model to stay in cache.
+const PLACES: usize = 1024;
+
+/// The most rows of a chunk.
+const ROWS: usize = 64;
+
+/// Trained parameters up to which every lane has a sum of its own. Above, one lane's products are shared
+/// by all threads.
+const SMALL: usize = 1 << 22;
+
+/// Places at which products of a large model have shapes for which rows do not depend on each other.
+const FILLED: usize = 64;
+
+/// The buffers of a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Places of a chunk: the token budget of a micro-batch.
+    pub places: usize,
+    /// Chunks in memory at once.
+    pub lanes: usize,
+    /// Two backward passes, and no output gradients in memory between them (ghost clipping), instead of
+    /// one pass that keeps them (Book-Keeping).
+    pub two_passes: bool,
+}
+
+impl Room {
+    /// What is fastest for a model.
+    #[must_use]
+    pub fn of(model: &Gpt2) -> Self {
+        let small = model.layout().plain_len() <= SMALL;
+        Self { places: PLACES, lanes: if small { LANES } else { 1 }, two_passes: false }
+    }
+
+    /// How batches are cut into chunks.
+    #[must_use]
+    pub(super) fn cut(&self, model: &Gpt2) -> Cut {
+        Cut { places: self.places, rows: ROWS, longest: model.longest() }
+    }
+
+    /// The largest chunk, where a unit has at most `longest` rows.
+    #[must_use]
+    pub(super) fn capacity(&self, model: &Gpt2, longest: usize) -> Capacity {
+        let whole = self.places.max(longest * model.longest());
+        // Short rows come in chunks of up to ROWS; a chunk of rows of any length holds at least one.
+        let rows = ROWS.max(longest).max(FILLED);
+        Capacity { places: whole.max(FILLED.next_multiple_of(model.longest())), rows, keeps: !self.two_passes }
+    }
+
+    /// Rows that a chunk is filled up to: a function of its shape, and in a large model, whose products
+    /// are never small, only as many as are needed for that.
+    #[must_use]
+    pub(super) fn filled(&self, model: &Gpt2, longest: usize, chunk: &Chunk) -> usize {
+        let (rows, t) = (chunk.rows.len(), chunk.places);
+        if self.lanes == 1 { rows.max(FILLED.div_ceil(t)) } else { self.cut(model).rows_of(t).max(longest).max(rows) }
+    }
+}
