@@ -29,16 +29,22 @@ struct Header {
     blocks: u32,
     steps: u32,
     parameters: usize,
+    trained: usize,
 }
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 impl Checkpoint {
     /// The checkpoint as bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let header =
-            Header { format: FORMAT, blocks: self.blocks, steps: self.adam.steps, parameters: self.weights.len() };
+        let header = Header {
+            format: FORMAT,
+            blocks: self.blocks,
+            steps: self.adam.steps,
+            parameters: self.weights.len(),
+            trained: self.adam.first.len(),
+        };
         let mut bytes = serde_json::json!(header).to_string().into_bytes();
         bytes.push(b'\n');
         for part in [&self.weights, &self.adam.first, &self.adam.second] {
@@ -47,24 +53,27 @@ impl Checkpoint {
         bytes
     }
 
-    /// Reads what [`Checkpoint::to_bytes`] wrote for a model of `parameters` numbers.
+    /// Reads what [`Checkpoint::to_bytes`] wrote for a model of `parameters` numbers, `trained` of which
+    /// are trained.
     ///
     /// # Errors
     /// [`BadCheckpoint`] for anything else.
-    pub fn from_bytes(bytes: &[u8], parameters: usize) -> Result<Self, BadCheckpoint> {
+    pub fn from_bytes(bytes: &[u8], parameters: usize, trained: usize) -> Result<Self, BadCheckpoint> {
         let end = bytes.iter().position(|&b| b == b'\n').ok_or(BadCheckpoint)?;
         let header: Header = serde_json::from_slice(&bytes[..end]).map_err(|_| BadCheckpoint)?;
         let (numbers, rest) = bytes[end + 1..].as_chunks::<4>();
         if header.format != FORMAT
             || header.parameters != parameters
-            || numbers.len() != 3 * parameters
+            || header.trained != trained
+            || numbers.len() != parameters + 2 * trained
             || !rest.is_empty()
         {
             return Err(BadCheckpoint);
         }
-        let part =
-            |i: usize| numbers[i * parameters..(i + 1) * parameters].iter().map(|&b| f32::from_le_bytes(b)).collect();
-        let adam = Adam { first: part(1), second: part(2), steps: header.steps };
-        Ok(Self { blocks: header.blocks, weights: part(0), adam })
+        let floats = |part: &[[u8; 4]]| part.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+        let (weights, moments) = numbers.split_at(parameters);
+        let (first, second) = moments.split_at(trained);
+        let adam = Adam { first: floats(first), second: floats(second), steps: header.steps };
+        Ok(Self { blocks: header.blocks, weights: floats(weights), adam })
     }
 }

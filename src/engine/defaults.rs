@@ -3,7 +3,7 @@
 //! They were chosen on UCI Adult at epsilon 1 and checked on another table; none is fitted to a
 //! table's contents.
 
-use crate::model::{Config, Initial};
+use crate::model::{Config, Initial, Targets, Trained};
 use crate::tabular::{Codec, START};
 
 use super::optimiser::{AdamSettings, Schedule};
@@ -20,6 +20,12 @@ pub const SPARE_BLOCKS: u32 = 2;
 /// How often the loss counts the target, where the other columns count once. More would sharpen
 /// what predicts the target, but rows of its rare classes would then be the ones that are clipped.
 pub const TARGET_WEIGHT: f32 = 1.0;
+
+/// Low-rank updates of a job that asks for them.
+pub const LORA: Trained = Trained::Lora { rank: 8, alpha: 16, targets: Targets::ALL };
+
+/// The adapter of a job that asks for one.
+pub const ADAPTER: Trained = Trained::Adapter { width: 16 };
 
 /// Constants of DP-Adam. A short memory of squares forgets the large gradients of the first steps.
 pub const PRIVATE_ADAM: AdamSettings = AdamSettings { beta1: 0.9, beta2: 0.9, epsilon: 1e-8, weight_decay: 0.0 };
@@ -63,11 +69,16 @@ pub fn public_stage(codec: &Codec) -> PublicStage {
 /// Heads of different columns share no parameters, so the head's part of a gradient has the length
 /// `sqrt(d sum of share^2)`, where a column's share of the loss is `1 / columns` when all weigh the
 /// same; the other parts grow with it.
-pub fn clipping_norm(model: &Config) -> f64 {
+pub fn clipping_norm(model: &Config, trained: Trained) -> f64 {
     let target = f64::from(TARGET_WEIGHT);
     let others = model.positions as f64 - 1.0;
     let shares = (others + target.powi(2)) / (others + target).powi(2);
-    1.4 * (model.width as f64 * shares).sqrt()
+    let heads = (model.width as f64 * shares).sqrt();
+    heads
+        * match trained {
+            Trained::Full => 1.4,
+            Trained::Heads | Trained::Lora { .. } | Trained::Adapter { .. } => 1.0,
+        }
 }
 
 /// Private steps.
@@ -90,6 +101,9 @@ pub fn expected_batch(facts: &Facts<'_>, codec: &Codec, steps: u32) -> f64 {
 }
 
 /// Learning rate of stage 2.
-pub fn private_schedule(rate: Option<f32>) -> Schedule {
-    Schedule { rate: rate.unwrap_or(0.008), warm_up: 10, end: 0.0 }
+pub fn private_schedule(rate: Option<f32>, trained: Trained) -> Schedule {
+    let usual = match trained {
+        Trained::Full | Trained::Heads | Trained::Lora { .. } | Trained::Adapter { .. } => 0.008,
+    };
+    Schedule { rate: rate.unwrap_or(usual), warm_up: 10, end: 0.0 }
 }

@@ -20,6 +20,7 @@ mod stage_two;
 mod unit;
 
 pub use checkpoint::{BadCheckpoint, Checkpoint};
+pub use defaults::{ADAPTER, LORA};
 pub use dp_step::{Chance, Mechanism, PrivateRows, Work};
 pub use estimate::{Estimate, estimate};
 pub use largest::{largest_next_epsilon, price_or_beyond};

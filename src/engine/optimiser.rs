@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Move;
+
 /// The constants of Adam.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AdamSettings {
@@ -15,7 +17,7 @@ pub struct AdamSettings {
     pub weight_decay: f32,
 }
 
-/// Adam's state: two moments for each parameter and the number of steps taken.
+/// Adam's state: two moments for each trained parameter and the number of steps taken.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adam {
     /// Running mean of the gradient.
@@ -33,16 +35,25 @@ impl Adam {
         Self { first: vec![0.0; parameters], second: vec![0.0; parameters], steps: 0 }
     }
 
-    /// Moves `parameters` one step along `gradient`.
-    pub fn step(&mut self, settings: &AdamSettings, rate: f32, gradient: &[f32], parameters: &mut [f32]) {
+    /// Moves the trained parameters one step along `gradient`. `moves` says where they lie among all
+    /// parameters, and where in the gradient ([`Layout::moves`](crate::model::Layout::moves)).
+    pub fn step(
+        &mut self,
+        settings: &AdamSettings,
+        rate: f32,
+        gradient: &[f32],
+        (parameters, moves): (&mut [f32], &[Move]),
+    ) {
         self.steps += 1;
         let AdamSettings { beta1, beta2, epsilon, weight_decay } = *settings;
         let (bias1, bias2) = (1.0 - beta1.powf(self.steps as f32), 1.0 - beta2.powf(self.steps as f32));
-        let moments = self.first.iter_mut().zip(&mut self.second);
-        for ((p, g), (m, v)) in parameters.iter_mut().zip(gradient).zip(moments) {
-            *m = beta1 * *m + (1.0 - beta1) * g;
-            *v = beta2 * *v + (1.0 - beta2) * g * g;
-            *p -= rate * ((*m / bias1) / ((*v / bias2).sqrt() + epsilon) + weight_decay * *p);
+        for (at, of) in moves {
+            let moments = self.first[of.clone()].iter_mut().zip(&mut self.second[of.clone()]);
+            for ((p, g), (m, v)) in parameters[at.clone()].iter_mut().zip(&gradient[of.clone()]).zip(moments) {
+                *m = beta1 * *m + (1.0 - beta1) * g;
+                *v = beta2 * *v + (1.0 - beta2) * g * g;
+                *p -= rate * ((*m / bias1) / ((*v / bias2).sqrt() + epsilon) + weight_decay * *p);
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::model::{Config, Initial};
+use crate::model::{Config, Initial, Trained};
 use crate::privacy::{
     AccountingError, ClippingNorm, Delta, DpEvent, Epsilon, NoiseMultiplier, SamplingRate, UnitError, Work,
     noise_multiplier,
@@ -36,6 +36,8 @@ pub struct Facts<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Overrides {
+    /// What stage 2 trains.
+    pub trained: Trained,
     /// Private steps; rounded up to whole blocks.
     pub steps: Option<u32>,
     /// Units, rows or persons, expected in a step.
@@ -59,6 +61,9 @@ pub struct Plan {
     pub persons: Option<PersonUnit>,
     /// The model's size.
     pub model: Config,
+    /// What stage 2 trains; stage 1 trains everything.
+    #[serde(default)]
+    pub trained: Trained,
     /// How often the loss counts the target, where the other columns count once.
     pub target_weight: f32,
     /// Stage 1.
@@ -178,6 +183,7 @@ impl Plan {
             rows_public: facts.rows_public,
             persons: facts.persons,
             model,
+            trained: overrides.trained,
             target_weight: defaults::TARGET_WEIGHT,
             public: defaults::public_stage(&codec),
             private,
@@ -251,8 +257,10 @@ fn private_stage(
         spare_blocks,
         rate,
         noise: noise_multiplier(rate, charged, facts.epsilon, facts.delta)?,
-        clipping_norm: ClippingNorm::new(overrides.clipping_norm.unwrap_or_else(|| defaults::clipping_norm(model)))?,
-        schedule: defaults::private_schedule(overrides.learning_rate),
+        clipping_norm: ClippingNorm::new(
+            overrides.clipping_norm.unwrap_or_else(|| defaults::clipping_norm(model, overrides.trained)),
+        )?,
+        schedule: defaults::private_schedule(overrides.learning_rate, overrides.trained),
         adam: defaults::PRIVATE_ADAM,
     })
 }

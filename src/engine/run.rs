@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::model::{ConfigError, Gpt2, Heads, write_weights};
+use crate::model::{ConfigError, Gpt2, Heads, extend, released};
+use crate::privacy::Purpose;
 use crate::tabular::{Codec, Groups, Schema, Table};
 
 use super::checkpoint::{BadCheckpoint, Checkpoint};
@@ -79,15 +80,18 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
         return Err(EngineError::Unit);
     }
     let codec = Codec::new(job.schema);
-    let model = model(job.plan, &codec)?;
+    let whole = model(job.plan, &codec)?; // stage 1 trains all of it
+    let model = whole.clone().training(job.plan.trained)?;
     let mut seconds = Seconds::default();
 
     let begun = Instant::now();
     let state = match host.vault.load()? {
-        Some(bytes) => Checkpoint::from_bytes(&bytes, model.layout().len())?,
+        Some(bytes) => Checkpoint::from_bytes(&bytes, model.layout().len(), model.layout().trained_len())?,
         None => {
-            let weights = stage_one(&model, &codec, &job.plan.public, fresh_key().as_ref(), host.stop)?;
-            let state = Checkpoint { blocks: 0, adam: Adam::new(weights.len()), weights };
+            let key = fresh_key();
+            let mut weights = stage_one(&whole, &codec, &job.plan.public, key.as_ref(), host.stop)?;
+            extend(&model, &mut weights, &mut key.stream(Purpose::Weights, 1));
+            let state = Checkpoint { blocks: 0, adam: Adam::new(model.layout().trained_len()), weights };
             host.vault.save(&state.to_bytes())?;
             state
         }
@@ -105,8 +109,8 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
     let synthetic = generate(&model, &codec, &state.weights, rows, (key.as_ref(), host.stop))?;
     seconds.generate = begun.elapsed().as_secs_f64();
 
-    let weights = write_weights(model.layout(), &state.weights);
-    Ok(Outcome { synthetic, weights, config: model.config().json(), seconds })
+    let (config, weights) = released(&model, &state.weights);
+    Ok(Outcome { synthetic, weights, config, seconds })
 }
 
 /// The model of a plan over a codec.

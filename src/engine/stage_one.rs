@@ -28,7 +28,8 @@ pub fn stage_one(
     let how: &Initial = &plan.initial;
     let mut weights = initial(model, how, &codec.ordered(), &mut streams.stream(Purpose::Weights, 0));
     let (t, spans) = (codec.width(), codec.spans());
-    let mut adam = Adam::new(weights.len());
+    let moves = model.layout().moves();
+    let mut adam = Adam::new(model.layout().trained_len());
     let mut work = Work::new(model, 1);
     let mut tokens = vec![0u32; plan.batch as usize * t];
     for step in 0..plan.steps {
@@ -41,7 +42,7 @@ pub fn stage_one(
         let batch = Batch::of_rows(plan.batch as usize, &fetch);
         work.lanes.gradient_sum(model, &weights, batch, Clipping::None, &mut work.sum);
         work.divide(f64::from(plan.batch));
-        adam.step(&plan.adam, plan.schedule.at(step, plan.steps), &work.gradient, &mut weights);
+        adam.step(&plan.adam, plan.schedule.at(step, plan.steps), &work.gradient, (&mut weights, &moves));
     }
     Ok(weights)
 }

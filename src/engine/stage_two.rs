@@ -1,4 +1,4 @@
-//! Stage 2: DP-Adam on the private rows, in blocks that are charged before they run.
+//! Stage 2: DP-Adam on the private rows, moving what the plan trains, in blocks that are charged before they run.
 //!
 //! Everything after [`Mechanism::release`](super::dp_step::Mechanism::release) is post-processing of
 //! released gradients: Adam, and a learning rate that is a function of the step alone.
@@ -45,13 +45,14 @@ impl StageTwo<'_> {
         let (mechanism, steps) = (self.plan.mechanism(), private.steps());
         self.host.meter.claim_block(state.blocks)?;
         let key = (self.fresh_key)(); // exists only once the claim is committed, and ends with the block
+        let moves = self.model.layout().moves();
         let first = state.blocks * private.block_steps;
         for step in first..first + private.block_steps {
             self.host.stop.pulse(Progress { stage: Stage::Stage2, step, steps })?;
             let chance = Chance { streams: key.as_ref(), step: u64::from(step) };
             mechanism.release(&state.weights, self.rows, chance, work);
             let rate = private.schedule.at(step, steps);
-            state.adam.step(&private.adam, rate, &work.gradient, &mut state.weights);
+            state.adam.step(&private.adam, rate, &work.gradient, (&mut state.weights, &moves));
         }
         state.blocks += 1;
         Ok(())

@@ -60,7 +60,7 @@ pub(super) struct Method {
     pub stage1: Stage1,
     /// What stage 2 trains.
     #[serde(deserialize_with = "word")]
-    stage2: Stage2,
+    pub stage2: Stage2,
     /// The language model.
     #[serde(deserialize_with = "word")]
     model: Model,
@@ -87,6 +87,12 @@ pub(super) enum Stage2 {
     /// All parameters.
     #[default]
     Full,
+    /// Low-rank updates beside every matrix, which stay frozen (`LoRA`).
+    Lora,
+    /// The output matrix alone.
+    Heads,
+    /// A bottleneck at the end of every block.
+    Adapter,
 }
 
 /// The language model.

@@ -3,9 +3,10 @@
 use axum::http::StatusCode;
 use uuid::Uuid;
 
-use super::job_request::{JobRequest, Stage1};
+use super::job_request::{JobRequest, Stage1, Stage2};
 use super::problem::Problem;
-use crate::engine::{Facts, Overrides, PersonUnit, Plan, PlanError, largest_next_epsilon};
+use crate::engine::{ADAPTER, Facts, LORA, Overrides, PersonUnit, Plan, PlanError, largest_next_epsilon};
+use crate::model::Trained;
 use crate::privacy::{Account, Delta, Epsilon, Grant};
 use crate::store::Dataset;
 use crate::tabular::Schema;
@@ -51,6 +52,7 @@ impl Planner {
         }
         let training = request.training;
         let overrides = Overrides {
+            trained: trained(request.method.stage2),
             steps: training.steps,
             expected_batch: training.batch,
             learning_rate: training.learning_rate,
@@ -101,6 +103,16 @@ impl Planner {
     /// The largest epsilon with which such a job would be admitted.
     pub fn largest(&self, account: &Account) -> f64 {
         largest_next_epsilon(account, |epsilon| self.plan_for(epsilon).ok().map(|plan| plan.work()))
+    }
+}
+
+/// What stage 2 trains, by its name.
+fn trained(stage2: Stage2) -> Trained {
+    match stage2 {
+        Stage2::Full => Trained::Full,
+        Stage2::Lora => LORA,
+        Stage2::Heads => Trained::Heads,
+        Stage2::Adapter => ADAPTER,
     }
 }
 

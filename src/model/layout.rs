@@ -96,6 +96,9 @@ pub struct NamedTensor {
     pub slot: Option<Range<usize>>,
 }
 
+/// Where trained parameters lie among all of them, and where their gradients lie.
+pub type Move = (Range<usize>, Range<usize>);
+
 /// The whole flat vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -205,8 +208,9 @@ impl Layout {
     }
 
     /// Places of the trained parameters with those of their gradients, in order, neighbours joined.
-    pub fn moves(&self) -> Vec<(Range<usize>, Range<usize>)> {
-        let mut moves: Vec<(Range<usize>, Range<usize>)> = Vec::new();
+    #[must_use]
+    pub fn moves(&self) -> Vec<Move> {
+        let mut moves: Vec<Move> = Vec::new();
         for tensor in &self.tensors {
             let Some(slot) = tensor.slot.clone() else { continue };
             match moves.last_mut() {

@@ -27,7 +27,8 @@ pub struct Passed<'a> {
 }
 
 impl LowRank {
-    fn scale(&self) -> f32 {
+    /// What the update is multiplied by.
+    pub fn scale(&self) -> f32 {
         self.alpha as f32 / self.rank as f32
     }
 }

@@ -10,7 +10,7 @@ fn adam_follows_its_definition() {
     let gradients = [[1.0f32, -2.0], [0.5, 3.0], [-1.0, 0.25]];
     let (mut adam, mut p, mut expected) = (Adam::new(2), vec![1.0f32, -1.0], [1.0f64, -1.0]);
     for (k, gradient) in gradients.iter().enumerate() {
-        adam.step(&SETTINGS, 0.1, gradient, &mut p);
+        adam.step(&SETTINGS, 0.1, gradient, (&mut p, &[(0..2, 0..2)]));
         for (j, x) in expected.iter_mut().enumerate() {
             let mean = |beta: f64, power: i32| {
                 let terms = gradients[..=k].iter().enumerate();
@@ -27,7 +27,7 @@ fn adam_follows_its_definition() {
 fn weight_decay_pulls_towards_zero_apart_from_the_gradient() {
     let mut p = vec![2.0f32];
     let settings = AdamSettings { weight_decay: 0.5, ..SETTINGS };
-    Adam::new(1).step(&settings, 0.1, &[0.0], &mut p);
+    Adam::new(1).step(&settings, 0.1, &[0.0], (&mut p, &[(0..1, 0..1)]));
     assert!((p[0] - 1.9).abs() < 1e-6);
 }
 
@@ -40,4 +40,14 @@ fn the_learning_rate_rises_to_its_peak_and_falls_to_its_end() {
     assert!(rates.iter().all(|r| (0.0..=2.0).contains(r)));
     assert!(rates[9] > 1.9 && rates[99] < 0.25 && rates[99] > 0.19);
     assert!(Schedule { warm_up: 0, ..schedule }.at(0, 0).is_finite());
+}
+
+/// Parameters outside the moves stay as they are to the last bit, weight decay or not.
+#[test]
+fn what_is_frozen_stays() {
+    let mut p = vec![1.0f32, 2.0, 3.0, 4.0];
+    let settings = AdamSettings { weight_decay: 0.5, ..SETTINGS };
+    Adam::new(2).step(&settings, 0.1, &[1.0, -1.0], (&mut p, &[(1..2, 0..1), (3..4, 1..2)]));
+    assert_eq!((p[0], p[2]), (1.0, 3.0));
+    assert!(p[1] < 2.0 && p[3] > 3.0 && p[3] != 4.0);
 }

@@ -1,6 +1,6 @@
 //! Whole attempts against a host in memory: order of events, crashes, validity, learning.
 
-use dp2stage::engine::{EngineError, Halt, Job, Outcome, Overrides, Plan, Stage, run, system_key};
+use dp2stage::engine::{ADAPTER, EngineError, Halt, Job, LORA, Outcome, Overrides, Plan, Stage, run, system_key};
 use dp2stage::model::{Layout, Trained, read_weights};
 use dp2stage::tabular::{MISSING, Schema, Table};
 
@@ -128,6 +128,46 @@ fn weights_and_config_describe_the_model() {
     assert!(p.iter().all(|x| x.is_finite()));
     assert_eq!(outcome.config["n_embd"], plan.model.width);
     assert_eq!(outcome.config["vocab_size"], plan.model.vocabulary);
+}
+
+/// What stage 2 trains: a crash resumes it, rows are valid, and the rest of the model is what stage 1
+/// left.
+#[test]
+fn whatever_is_trained_runs_resumes_and_leaves_the_rest_alone() {
+    let (schema, private) = (schema(), table(300));
+    let alone = |trained| {
+        let plan = plan(&schema, 300, 40, &Overrides { trained, ..short() });
+        let calm = Memory::default();
+        let outcome = attempt(&plan, &schema, &private, &calm).unwrap();
+        let memory = Memory::default();
+        memory.pulses.set(Some(25)); // inside stage 2
+        assert!(attempt(&plan, &schema, &private, &memory).is_err());
+        memory.pulses.set(None);
+        assert!(same(&outcome, &attempt(&plan, &schema, &private, &memory).unwrap()), "{trained:?}");
+        assert!(outcome.synthetic.iter().all(|row| row[0] < 2 && row[1] < 3 && (row[2] < 1001 || row[2] == MISSING)));
+        (plan, outcome)
+    };
+    let (plan, _) = alone(Trained::Full);
+    let full = Layout::new(&plan.model, &Trained::Full);
+    let plain = |trained: Trained, outcome: &Outcome| {
+        let released = if trained == LORA { Trained::Full } else { trained };
+        read_weights(&Layout::new(&plan.model, &released), &outcome.weights).unwrap()[..full.len()].to_vec()
+    };
+    // Under one constant key stage 1 always leaves the same.
+    let (_, heads) = alone(Trained::Heads);
+    let (_, adapter) = alone(ADAPTER);
+    let (_, lora) = alone(LORA);
+    let stage1 = plain(Trained::Heads, &heads);
+    assert_eq!(stage1, plain(ADAPTER, &adapter));
+    let merged = plain(LORA, &lora);
+    for tensor in full.tensors() {
+        let is_updated = tensor.shape.len() == 2 && tensor.name.starts_with("h.");
+        let same = stage1[tensor.range.clone()] == merged[tensor.range.clone()];
+        assert_eq!(same, !is_updated, "{}", tensor.name);
+    }
+    assert_eq!(heads.config["tie_word_embeddings"], false);
+    assert_eq!(lora.config["tie_word_embeddings"], true);
+    assert_eq!(adapter.config["dp2stage"]["adapter_width"], 16);
 }
 
 #[test]
