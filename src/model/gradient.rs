@@ -3,7 +3,7 @@
 //! Book-Keeping (Bu, Wang, Zha and Karypis 2023, "Differentially Private Optimization on Large Model
 //! at Small Cost") keeps every layer's output gradients, scales them row by row once the norms are
 //! known, and needs one backward pass. Where memory is short they are not kept, and a second pass
-//! starts from scaled logits (ghost clipping, Li et al. 2022).
+//! makes them again (as in ghost clipping, Li et al. 2022).
 
 use super::gpt2::Gpt2;
 use super::layout::BlockLayout;

@@ -193,19 +193,20 @@ fn clipped(
     gradient::add_ends(model, tape, sum);
 }
 
-/// A backward pass from gradients of the logits that count every row `factor` times, which adds up as
-/// it goes.
+/// A backward pass that counts every row `factor` times and adds up as it goes.
+///
+/// Factors multiply what comes out of each block, not what goes into the pass: so it computes to the
+/// last bit what the pass before it did, from which the norms are. Scaled on the way in, rounding would
+/// go another way, and where weights are large that is enough to leave the bound.
 fn again((model, p): (&Gpt2, &[f32]), tape: &mut Tape, factors: &[f32], sum: &mut [f64]) {
     let n = tape.n();
-    model.heads().scale(model, tape, factors);
     clear(tape, factors);
-    // Rows that count: 1, for they are scaled already. The others may have become infinite on the way.
-    let counts: Vec<f32> = factors.iter().map(|&factor| if factor == 0.0 { 0.0 } else { 1.0 }).collect();
     model.backward(p, tape, |l, k, g| {
-        g.scale(n, &counts);
+        g.scale(n, factors);
         gradient::add_block(l, k, g, n, sum);
     });
-    tape.scale_ends(&counts);
+    model.heads().scale(model, tape, factors);
+    tape.scale_ends(factors);
     gradient::add_ends(model, tape, sum);
 }
 

@@ -30,7 +30,7 @@ pub struct Room {
     /// Chunks in memory at once.
     pub lanes: usize,
     /// Two backward passes, and no output gradients in memory between them (ghost clipping), instead of
-    /// one pass that keeps them (Book-Keeping).
+    /// one pass that keeps them (Book-Keeping). Sums are the same to the last bit.
     pub two_passes: bool,
 }
 
