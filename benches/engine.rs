@@ -51,7 +51,7 @@ fn main() {
                     add_gaussian(&mut source.stream(Purpose::Noise, step), 1.0, &mut sum);
                 }
                 gradient.iter_mut().zip(&sum).for_each(|(g, &x)| *g = (x / rows as f64) as f32);
-                adam.step(&ADAM, 1e-4, &gradient, (&mut p, &moves));
+                adam.step(&ADAM, 1e-4, &gradient, (&mut p, moves));
             }
             best = (best.0.min(cpu_seconds() - cpu), best.1.min(wall.elapsed().as_secs_f64()));
         }
@@ -59,16 +59,12 @@ fn main() {
     };
     let clip = Clipping::Norm(1.0);
     let result = json!({
-        "shape": shape, "threads": threads, "parameters": gradient_len(&model),
+        "shape": shape, "threads": threads, "parameters": model.layout().trained_len(),
         "gradient": measure(Clipping::None, false), "clipped": measure(clip, false),
         "step": measure(Clipping::None, true), "dp_step": measure(clip, true),
         "peak_mib": peak_mib(),
     });
     println!("{result}");
-}
-
-fn gradient_len(model: &Gpt2) -> usize {
-    model.layout().trained_len()
 }
 
 fn gpt2(positions: usize) -> Config {

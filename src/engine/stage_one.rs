@@ -42,7 +42,7 @@ pub fn stage_one(
         let batch = Batch::of_rows(plan.batch as usize, &fetch);
         work.lanes.gradient_sum(model, &weights, batch, Clipping::None, &mut work.sum);
         work.divide(f64::from(plan.batch));
-        adam.step(&plan.adam, plan.schedule.at(step, plan.steps), &work.gradient, (&mut weights, &moves));
+        adam.step(&plan.adam, plan.schedule.at(step, plan.steps), &work.gradient, (&mut weights, moves));
     }
     Ok(weights)
 }

@@ -52,7 +52,7 @@ impl StageTwo<'_> {
             let chance = Chance { streams: key.as_ref(), step: u64::from(step) };
             mechanism.release(&state.weights, self.rows, chance, work);
             let rate = private.schedule.at(step, steps);
-            state.adam.step(&private.adam, rate, &work.gradient, (&mut state.weights, &moves));
+            state.adam.step(&private.adam, rate, &work.gradient, (&mut state.weights, moves));
         }
         state.blocks += 1;
         Ok(())

@@ -7,26 +7,14 @@
 
 use super::gpt2::Gpt2;
 use super::layout::BlockLayout;
-use super::linear::Passed;
-use super::norms::{adapter_maps, maps};
+use super::passed::maps;
 use super::tape::{BlockGradients, BlockTape, Tape};
 
 /// Adds a block's gradients, summed over the `n` places of a chunk.
 pub fn add_block(l: &BlockLayout, k: &BlockTape, g: &BlockGradients, n: usize, sum: &mut [f64]) {
     let d = l.ln_1.bias.range.len();
-    for (linear, passed) in maps(l, k, g).into_iter().chain(adapter_maps(l, k, g).into_iter().flatten()) {
-        if linear.trained() {
-            let r = n * linear.rank();
-            linear.add_gradient(
-                Passed {
-                    a: &passed.a[..n * linear.inputs],
-                    g: &passed.g[..n * linear.outputs],
-                    inner: &passed.inner[..r],
-                    ginner: &passed.ginner[..r],
-                },
-                sum,
-            );
-        }
+    for (linear, passed) in maps(l, k, g).filter(|(linear, _)| linear.trained()) {
+        linear.add_gradient(passed.at(linear, 0..n), sum);
     }
     l.ln_1.add_gradient(&k.ln_1, &g.gy_1[..n * d], sum);
     l.ln_2.add_gradient(&k.ln_2, &g.gy_2[..n * d], sum);

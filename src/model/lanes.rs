@@ -68,10 +68,11 @@ impl Lanes {
         };
         out.fill(0.0);
         if let [lane] = &mut self.lanes[..] {
-            let work = |tape: &mut Tape, chunk: &Chunk| pass(tape, chunk, out);
-            return each_chunk((model, self.room, self.longest), parameters, batch, &mut lane.tape, work);
+            let passes = Passes { model, parameters, batch, room: self.room, longest: self.longest };
+            let chunks = batch.chunks(self.room.cut(model));
+            return passes.over(&chunks, &mut lane.tape, |tape, chunk| pass(tape, chunk, out));
         }
-        self.each(model, parameters, batch, |lane, chunk| pass(&mut lane.tape, chunk, &mut lane.sum));
+        self.each(model, parameters, batch, pass);
         for lane in &self.lanes {
             out.iter_mut().zip(&lane.sum).for_each(|(sum, part)| *sum += part);
         }
@@ -80,9 +81,9 @@ impl Lanes {
     /// The loss of every row. On private rows this is private.
     pub fn losses(&mut self, model: &Gpt2, parameters: &[f32], batch: Batch<'_>) -> Vec<f32> {
         let losses = std::sync::Mutex::new(vec![0f32; batch.rows()]);
-        self.each(model, parameters, batch, |lane, chunk| {
+        self.each(model, parameters, batch, |tape, chunk, _| {
             if let Ok(mut losses) = losses.lock() {
-                chunk.rows.iter().zip(&lane.tape.loss).for_each(|(&row, &loss)| losses[row] = loss);
+                chunk.rows.iter().zip(&tape.loss).for_each(|(&row, &loss)| losses[row] = loss);
             }
         });
         losses.into_inner().unwrap_or_default()
@@ -93,51 +94,53 @@ impl Lanes {
     pub fn logits(&mut self, model: &Gpt2, parameters: &[f32], row: &[u32]) -> Vec<f32> {
         let (Some(lane), Heads::All) = (self.lanes.first_mut(), model.heads()) else { return Vec::new() };
         let fetch = |_: usize, tokens: &mut [u32]| tokens[..row.len()].copy_from_slice(row);
+        let batch = Batch::of_rows(1, &fetch);
+        let passes = Passes { model, parameters, batch, room: self.room, longest: self.longest };
         let mut all = Vec::new();
-        each_chunk(
-            (model, self.room, self.longest),
-            parameters,
-            Batch::of_rows(1, &fetch),
-            &mut lane.tape,
-            |tape, _| {
-                logits(model, parameters, tape);
-                all = tape.logits[..row.len() * model.config().vocabulary].to_vec();
-            },
-        );
+        passes.over(&batch.chunks(self.room.cut(model)), &mut lane.tape, |tape, _| {
+            logits(model, parameters, tape);
+            all = tape.logits[..row.len() * model.config().vocabulary].to_vec();
+        });
         all
     }
 
-    /// Runs every chunk forward, then hands it on.
+    /// Runs every chunk forward in its lane, then hands it on, with the lane's sum.
     fn each<F>(&mut self, model: &Gpt2, parameters: &[f32], batch: Batch<'_>, work: F)
     where
-        F: Fn(&mut Lane, &Chunk) + Sync,
+        F: Fn(&mut Tape, &Chunk, &mut [f64]) + Sync,
     {
-        let (room, count) = (self.room, self.lanes.len());
-        let chunks = batch.chunks(room.cut(model));
-        let longest = self.longest;
-        self.lanes.par_iter_mut().enumerate().for_each(|(which, lane)| {
-            lane.sum.fill(0.0);
-            for chunk in chunks.iter().skip(which).step_by(count) {
-                let rows = room.filled(model, longest, chunk);
-                forward((model, parameters), batch, chunk, rows, &mut lane.tape);
-                work(lane, chunk);
-            }
+        let passes = Passes { model, parameters, batch, room: self.room, longest: self.longest };
+        let (chunks, count) = (batch.chunks(self.room.cut(model)), self.lanes.len());
+        self.lanes.par_iter_mut().enumerate().for_each(|(which, Lane { tape, sum })| {
+            sum.fill(0.0);
+            passes.over(chunks.iter().skip(which).step_by(count), tape, |tape, chunk| work(tape, chunk, sum));
         });
     }
 }
 
-/// Runs every chunk of a batch through one tape.
-fn each_chunk(
-    (model, room, longest): (&Gpt2, Room, usize),
-    parameters: &[f32],
-    batch: Batch<'_>,
-    tape: &mut Tape,
-    mut work: impl FnMut(&mut Tape, &Chunk),
-) {
-    for chunk in batch.chunks(room.cut(model)) {
-        let rows = room.filled(model, longest, &chunk);
-        forward((model, parameters), batch, &chunk, rows, tape);
-        work(tape, &chunk);
+/// What passes over chunks of a batch share.
+#[derive(Clone, Copy)]
+struct Passes<'a> {
+    model: &'a Gpt2,
+    parameters: &'a [f32],
+    batch: Batch<'a>,
+    room: Room,
+    longest: usize,
+}
+
+impl Passes<'_> {
+    /// Runs chunks forward through one tape, one after the other, and hands them on.
+    fn over<'c>(
+        &self,
+        chunks: impl IntoIterator<Item = &'c Chunk>,
+        tape: &mut Tape,
+        mut work: impl FnMut(&mut Tape, &Chunk),
+    ) {
+        for chunk in chunks {
+            let rows = self.room.filled(self.model, self.longest, chunk);
+            forward((self.model, self.parameters), self.batch, chunk, rows, tape);
+            work(tape, chunk);
+        }
     }
 }
 

@@ -113,6 +113,7 @@ pub struct Layout {
     /// An output matrix of its own, `vocabulary x d`.
     pub head: Option<Part>,
     tensors: Vec<NamedTensor>,
+    moves: Vec<Move>,
     trained: usize,
 }
 
@@ -162,7 +163,8 @@ impl Layout {
                 }
             }
         }
-        Self { wte, wpe, blocks, ln_f, head, tensors: pen.tensors, trained: pen.slots }
+        let moves = moves(&pen.tensors);
+        Self { wte, wpe, blocks, ln_f, head, tensors: pen.tensors, moves, trained: pen.slots }
     }
 
     /// Numbers in all.
@@ -209,17 +211,21 @@ impl Layout {
 
     /// Places of the trained parameters with those of their gradients, in order, neighbours joined.
     #[must_use]
-    pub fn moves(&self) -> Vec<Move> {
-        let mut moves: Vec<Move> = Vec::new();
-        for tensor in &self.tensors {
-            let Some(slot) = tensor.slot.clone() else { continue };
-            match moves.last_mut() {
-                Some((at, of)) if at.end == tensor.range.start => (at.end, of.end) = (tensor.range.end, slot.end),
-                _ => moves.push((tensor.range.clone(), slot)),
-            }
-        }
-        moves
+    pub fn moves(&self) -> &[Move] {
+        &self.moves
     }
+}
+
+fn moves(tensors: &[NamedTensor]) -> Vec<Move> {
+    let mut moves: Vec<Move> = Vec::new();
+    for tensor in tensors {
+        let Some(slot) = tensor.slot.clone() else { continue };
+        match moves.last_mut() {
+            Some((at, of)) if at.end == tensor.range.start => (at.end, of.end) = (tensor.range.end, slot.end),
+            _ => moves.push((tensor.range.clone(), slot)),
+        }
+    }
+    moves
 }
 
 /// Writes names down one after the other.

@@ -7,24 +7,11 @@ use super::ghost;
 use super::kernel::{View, ViewMut, multiply, multiply_add};
 use super::layout::{Linear, LowRank};
 use super::ops;
+use super::passed::Passed;
 use super::sum::{add_columns, add_product};
 
 /// What a low-rank update keeps on the tape: `x A` on the way up.
 pub type Inner = Vec<f32>;
-
-/// What a map was given and what came back: `n x inputs` and `n x outputs`, and for a low-rank update
-/// its inside (`n x rank` each, else empty).
-#[derive(Clone, Copy)]
-pub struct Passed<'a> {
-    /// Inputs.
-    pub a: &'a [f32],
-    /// Gradients of the outputs.
-    pub g: &'a [f32],
-    /// `x A`.
-    pub inner: &'a [f32],
-    /// Gradients of `x A`.
-    pub ginner: &'a [f32],
-}
 
 impl LowRank {
     /// What the update is multiplied by.
@@ -98,15 +85,13 @@ impl Linear {
     #[inline(always)]
     pub fn squared_norm(&self, passed: Passed<'_>, at: Range<usize>, scratch: &mut Vec<f32>) -> f64 {
         let (p, q) = (self.inputs, self.outputs);
-        let of = |width: usize| at.start * width..at.end * width;
-        let (a, g) = (&passed.a[of(p)], &passed.g[of(q)]);
+        let Passed { a, g, inner: u, ginner: gu } = passed.at(self, at);
         let mut norm = 0.0;
         if self.weight.slot.is_some() {
             norm += ghost::product_norm((a, p), (g, q), scratch) + ghost::columns_norm(g, q, scratch);
         }
         if let Some(update) = &self.update {
             let r = update.rank;
-            let (u, gu) = (&passed.inner[of(r)], &passed.ginner[of(r)]);
             norm += ghost::product_norm((a, p), (gu, r), scratch) + ghost::product_norm((u, r), (g, q), scratch);
         }
         norm

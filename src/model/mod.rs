@@ -24,6 +24,7 @@ mod linear;
 mod merge;
 mod norms;
 mod ops;
+mod passed;
 mod room;
 mod sampler;
 mod sum;

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 
 use super::gpt2::Gpt2;
 use super::layout::BlockLayout;
-use super::linear::Passed;
 use super::ops::vectorised;
+use super::passed::maps;
 use super::tape::{BlockGradients, BlockTape, Tape};
 
 /// Multiplications that a task of its own is worth.
@@ -21,35 +21,6 @@ pub fn add_block(l: &BlockLayout, k: &BlockTape, g: &BlockGradients, t: usize, n
     });
 }
 
-/// What passed through the maps of a block, with the maps.
-pub fn maps<'a>(
-    l: &'a BlockLayout,
-    k: &'a BlockTape,
-    g: &'a BlockGradients,
-) -> [(&'a super::layout::Linear, Passed<'a>); 4] {
-    let passed =
-        |a: &'a [f32], g_out: &'a [f32], i: usize| Passed { a, g: g_out, inner: &k.inner[i], ginner: &g.ginner[i] };
-    [
-        (&l.c_attn, passed(&k.ln_1.y, &g.gqkv, 0)),
-        (&l.c_proj, passed(&k.context, &g.gproj, 1)),
-        (&l.c_fc, passed(&k.ln_2.y, &g.ghidden, 2)),
-        (&l.mlp_proj, passed(&k.active, &g.gout, 3)),
-    ]
-}
-
-/// The same of its adapter, if there is one.
-pub fn adapter_maps<'a>(
-    l: &'a BlockLayout,
-    k: &'a BlockTape,
-    g: &'a BlockGradients,
-) -> Option<[(&'a super::layout::Linear, Passed<'a>); 2]> {
-    let adapter = l.adapter.as_ref()?;
-    let [input, _, active] = &k.adapter;
-    let [gafter, ghidden] = &g.gadapter;
-    let passed = |a: &'a [f32], g: &'a [f32]| Passed { a, g, inner: &[], ginner: &[] };
-    Some([(&adapter.down, passed(input, ghidden)), (&adapter.up, passed(active, gafter))])
-}
-
 #[inline(always)]
 fn block_norm(
     l: &BlockLayout,
@@ -60,9 +31,6 @@ fn block_norm(
 ) -> f64 {
     let mut norm = 0.0;
     for (linear, passed) in maps(l, k, g) {
-        norm += linear.squared_norm(passed, at.clone(), scratch);
-    }
-    for (linear, passed) in adapter_maps(l, k, g).into_iter().flatten() {
         norm += linear.squared_norm(passed, at.clone(), scratch);
     }
     norm += l.ln_1.squared_norm(&k.ln_1, &g.gy_1, at.clone(), scratch);

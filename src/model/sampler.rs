@@ -33,14 +33,17 @@ impl Sampler {
         let d = c.width;
         let widest = model.heads().spans().iter().map(ExactSizeIterator::len).max().unwrap_or(0);
         let zeros = |width: usize| vec![0f32; capacity * width];
+        let hidden =
+            model.layout().blocks.iter().filter_map(|l| l.adapter.as_ref()).map(|adapter| adapter.down.outputs);
+        let hidden = hidden.max().unwrap_or(0).max(4 * d);
         Self {
             capacity,
             x: zeros(d),
             normed: NormTape::new(capacity, d),
             qkv: zeros(3 * d),
             context: zeros(d),
-            hidden: zeros(4 * d),
-            active: zeros(4 * d),
+            hidden: zeros(hidden),
+            active: zeros(hidden),
             logits: zeros(widest),
             inner: zeros(model.rank()),
             past: (0..c.layers).map(|_| zeros(model.longest() * 2 * d)).collect(),
@@ -89,21 +92,12 @@ impl Sampler {
             l.mlp_proj.add(p, active, x, inner);
             if let Some(adapter) = &l.adapter {
                 let w = adapter.down.outputs;
-                grow(&mut self.hidden, b * w);
-                grow(&mut self.active, b * w);
                 adapter.down.matrix(p, x, &mut self.hidden[..b * w], &mut []);
                 ops::gelu(&mut self.hidden[..b * w], adapter.down.bias.of(p), &mut self.active[..b * w]);
                 adapter.up.add(p, &self.active[..b * w], x, &mut []);
             }
         }
         layout.ln_f.forward(p, x, normed);
-    }
-}
-
-/// Grows a buffer.
-fn grow(buffer: &mut Vec<f32>, length: usize) {
-    if buffer.len() < length {
-        buffer.resize(length, 0.0);
     }
 }
 

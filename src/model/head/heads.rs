@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{all, places, sets};
 use crate::model::config::{Config, ConfigError};
 use crate::model::gpt2::Gpt2;
+use crate::model::ops::scale_rows;
 use crate::model::tape::Tape;
 
 /// The choice of a place where nothing is to be predicted: a token that structure forces, or padding.
@@ -137,17 +138,11 @@ impl Heads {
 
     /// Multiplies the gradients of the logits of every row by its factor.
     pub(in crate::model) fn scale(&self, model: &Gpt2, tape: &mut Tape, factors: &[f32]) {
-        match self {
-            Self::Places { spans, .. } => places::scale(spans, tape, factors),
-            Self::All => {
-                let n = tape.n() * model.config().vocabulary;
-                crate::model::ops::scale_rows(&mut tape.logits[..n], factors);
-            }
-            Self::Sets { sets, .. } => {
-                let n = tape.n() * sets::widest(sets);
-                crate::model::ops::scale_rows(&mut tape.logits[..n], factors);
-            }
+        if let Self::Places { spans, .. } = self {
+            return places::scale(spans, tape, factors);
         }
+        let length = self.logits_len(model.config(), tape.n(), tape.rows);
+        scale_rows(&mut tape.logits[..length], factors);
     }
 
     /// Adds the gradients of the embeddings and of the output matrix to the sum.

@@ -79,18 +79,21 @@ fn two_passes_sum_to_what_one_does_bit_for_bit() {
     }
 }
 
+fn assert_company_changes_no_bit(model: &Gpt2, p: &[f32], rows: &Ragged) {
+    let together = ragged_losses(model, p, rows);
+    for (row, loss) in rows.0.iter().zip(together) {
+        let alone = ragged_losses(model, p, &Ragged(vec![row.clone()]));
+        assert_eq!(alone[0].to_bits(), loss.to_bits());
+    }
+}
+
 /// A row is the same row however many others there are and however long they are.
 #[test]
 fn the_loss_of_a_row_does_not_depend_on_the_rows_around_it() {
     for (heads, scale) in [(Heads::All, 1.0), (Heads::All, 1e4), (sets(), 1.0), (sets(), 1e4)] {
         let model = text(heads);
         let p: Vec<f32> = parameters(&model, 7).iter().map(|x| x * scale).collect();
-        let rows = ragged(&model, 200, 8);
-        let together = ragged_losses(&model, &p, &rows);
-        for (row, loss) in rows.0.iter().zip(together) {
-            let alone = ragged_losses(&model, &p, &Ragged(vec![row.clone()]));
-            assert_eq!(alone[0].to_bits(), loss.to_bits());
-        }
+        assert_company_changes_no_bit(&model, &p, &ragged(&model, 200, 8));
     }
 }
 
@@ -102,11 +105,7 @@ fn in_a_large_model_neither_threads_nor_company_change_a_bit() {
     assert!(model.layout().len() > 1 << 22);
     let p: Vec<f32> = parameters(&model, 9).iter().map(|x| x * 10.0).collect();
     let rows = ragged(&text(sets()), 40, 10);
-    let together = ragged_losses(&model, &p, &rows);
-    for (row, loss) in rows.0.iter().zip(together) {
-        let alone = ragged_losses(&model, &p, &Ragged(vec![row.clone()]));
-        assert_eq!(alone[0].to_bits(), loss.to_bits());
-    }
+    assert_company_changes_no_bit(&model, &p, &rows);
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| ragged_sum(&model, &p, &rows, Clipping::Norm(1.0), None))

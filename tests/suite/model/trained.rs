@@ -29,7 +29,7 @@ fn gradients_are_the_slopes_of_the_loss() {
         for _ in 0..5 {
             let mut along = vec![0f32; p.len()];
             let mut slope = 0f64;
-            for (at, of) in model.layout().moves() {
+            for (at, of) in model.layout().moves().iter().cloned() {
                 for (x, g) in along[at].iter_mut().zip(&gradient[of]) {
                     *x = rng.random_range(-1.0..1.0);
                     slope += f64::from(*x) * f64::from(*g);
