@@ -4,7 +4,7 @@
 //! table's contents.
 
 use crate::model::{Config, Initial, Targets, Trained};
-use crate::tabular::{Codec, START};
+use crate::tabular::{Compact, START};
 
 use super::optimiser::{AdamSettings, Schedule};
 use super::plan::{Facts, PublicStage};
@@ -41,7 +41,7 @@ const WIDE: f64 = 400.0;
 const LEAST_BATCH: f64 = 256.0;
 
 /// The model's size.
-pub fn model(codec: &Codec) -> Config {
+pub fn model(codec: &Compact) -> Config {
     Config {
         vocabulary: codec.vocabulary() as usize,
         positions: codec.width(),
@@ -53,7 +53,7 @@ pub fn model(codec: &Codec) -> Config {
 }
 
 /// Stage 1: a few steps of up to 256 rows, fewer in wide tables.
-pub fn public_stage(codec: &Codec) -> PublicStage {
+pub fn public_stage(codec: &Compact) -> PublicStage {
     PublicStage {
         initial: Initial { tokens: 0.1, positions: 0.1, matrices: 0.6, smoothness: 0.1 },
         steps: 20,
@@ -91,7 +91,7 @@ pub fn steps() -> u32 {
 /// At a noise multiplier of 3 or more the noise on the mean hardly depends on the batch any more
 /// (it is within a tenth of the full batch's), so larger batches would only cost time. The
 /// multiplier is about `4 batch sqrt(steps) / (rows epsilon)` there.
-pub fn expected_batch(facts: &Facts<'_>, codec: &Codec, steps: u32) -> f64 {
+pub fn expected_batch(facts: &Facts<'_>, codec: &Compact, steps: u32) -> f64 {
     let units = units_public(facts.rows_public, facts.persons) as f64;
     let rows_each = rows_each(facts.rows_public, facts.persons);
     let enough = 0.75 * units * facts.epsilon.get().max(1.0) / f64::from(steps).sqrt();

@@ -6,6 +6,7 @@ use crate::model::{Batch, Clipping, Gpt2, Lanes};
 use crate::privacy::{ClippingNorm, NoiseMultiplier, Purpose, SamplingRate, add_gaussian, poisson};
 use crate::tabular::{Codec, Groups, Table};
 
+use super::encoded::Encoded;
 use super::ports::Streams;
 
 /// Removing a unit may change a sum by the clipping norm and by the rounding of single-precision
@@ -48,10 +49,10 @@ impl Mechanism {
     pub fn release(&self, parameters: &[f32], rows: PrivateRows<'_>, chance: Chance<'_>, work: &mut Work<'_>) {
         let mut sampling = chance.streams.stream(Purpose::Sampling, chance.step);
         let taken = rows.of(&poisson(&mut sampling, self.rate, rows.units()));
-        let fetch = |i: usize, tokens: &mut [u32]| rows.codec.encode(rows.table.row(taken.rows[i] as usize), tokens);
+        let encoded = Encoded { table: rows.table, rows: &taken.rows, codec: rows.codec };
         let batch = match rows.persons {
-            None => Batch::of_rows(taken.rows.len(), &fetch),
-            Some(_) => Batch::of_groups(&taken.ends, &fetch),
+            None => Batch::of_ragged_rows(taken.rows.len(), &encoded),
+            Some(_) => Batch::of_ragged_groups(&taken.ends, &encoded),
         };
         let clipping = Clipping::Norm(self.clipping_norm.get());
         work.lanes.gradient_sum(work.model, parameters, batch, clipping, &mut work.sum);

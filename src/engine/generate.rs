@@ -2,61 +2,130 @@
 //!
 //! Rows are written in batches, each with a stream of its own, so the table does not depend on the
 //! number of threads. Every row is valid by construction; none is rejected.
+//!
+//! Where cells are given that come after cells that are drawn, what was drawn could not know them. Then
+//! several candidates are written for each row, weighed by how likely what was given was when its turn
+//! came, and one is drawn in proportion (sampling importance resampling, Rubin 1988). With more candidates
+//! that comes as close as one likes to the model's own conditional distribution.
 
+use rand::Rng;
 use rayon::prelude::*;
 
-use crate::model::{Gpt2, Sampler};
+use crate::model::Sampler;
 use crate::privacy::Purpose;
-use crate::tabular::{Codec, Table};
+use crate::tabular::{Schema, Table};
 
+use super::given::{Given, looks_ahead};
 use super::ports::{Halt, Progress, Stage, Stop, Streams};
-
-/// Rows of a batch.
-const BATCH: usize = 256;
+use super::writing::{Wish, Writer, Written};
 
 /// Batches between two pulses.
 const WAVE: usize = 16;
 
-/// Writes `rows` rows from the model at `weights`.
+/// Rows to be written.
+#[derive(Clone, Copy)]
+pub struct Order<'a> {
+    /// How many.
+    pub rows: usize,
+    /// What is given of row `i`: a cell for each column, or nothing.
+    pub given: &'a (dyn Fn(usize) -> &'a [Given] + Sync),
+    /// Candidates for a row whose given cells come after drawn ones, at least 1.
+    pub candidates: usize,
+}
+
+impl Order<'_> {
+    /// Rows of which nothing is given.
+    #[must_use]
+    pub fn free(rows: usize) -> Self {
+        Order { rows, given: &|_| &[], candidates: 1 }
+    }
+
+    /// Candidates for row `i`.
+    fn candidates(&self, schema: &Schema, i: usize) -> usize {
+        let given = (self.given)(i);
+        if !given.is_empty() && looks_ahead(schema, given) { self.candidates.max(1) } else { 1 }
+    }
+}
+
+/// Writes rows.
 ///
 /// # Errors
 /// [`Halt`] when the host says so.
 pub fn generate(
-    model: &Gpt2,
-    codec: &Codec,
-    weights: &[f32],
-    rows: usize,
+    writer: Writer<'_>,
+    schema: &Schema,
+    order: &Order<'_>,
     (streams, stop): (&dyn Streams, &dyn Stop),
 ) -> Result<Table, Halt> {
-    let waves = rows.div_ceil(WAVE * BATCH) as u32;
-    let mut table = Table::new(codec.width(), Vec::new());
-    for wave in 0..waves {
-        stop.pulse(Progress { stage: Stage::Generate, step: wave, steps: waves })?;
-        let first = wave as usize * WAVE * BATCH;
-        let sizes: Vec<usize> =
-            (first..rows.min(first + WAVE * BATCH)).step_by(BATCH).map(|at| BATCH.min(rows - at)).collect();
-        let batches: Vec<Table> = sizes
+    let batches = batches(Sampler::rows_of(writer.model), schema, order);
+    let waves = batches.len().div_ceil(WAVE) as u32;
+    let mut table = Table::new(schema.width(), Vec::new());
+    for (wave, batches) in batches.chunks(WAVE).enumerate() {
+        stop.pulse(Progress { stage: Stage::Generate, step: wave as u32, steps: waves })?;
+        let written: Vec<Table> = batches
             .par_iter()
             .enumerate()
-            .map(|(i, &size)| {
-                let mut rng = streams.stream(Purpose::Generation, (wave as usize * WAVE + i) as u64);
-                batch(model, codec, weights, size, &mut rng)
+            .map(|(i, rows)| {
+                let mut rng = streams.stream(Purpose::Generation, (wave * WAVE + i) as u64);
+                batch(writer, schema, (order, rows.clone()), &mut rng)
             })
             .collect();
-        batches.iter().flat_map(Table::iter).for_each(|row| table.push(row));
+        written.iter().flat_map(Table::iter).for_each(|row| table.push(row));
     }
     Ok(table)
 }
 
-fn batch<R: rand::Rng>(model: &Gpt2, codec: &Codec, weights: &[f32], rows: usize, rng: &mut R) -> Table {
-    let t = codec.width();
-    let mut tokens = vec![0u32; rows * t];
-    Sampler::new(model, rows).write(model, weights, rng, &mut tokens);
-    let mut table = Table::new(t, Vec::with_capacity(rows * t));
-    let mut row = vec![0; t];
-    for tokens in tokens.chunks_exact(t) {
-        codec.decode(tokens, rng, &mut row);
-        table.push(&row);
+/// Rows cut into batches whose candidates fit side by side.
+fn batches(most: usize, schema: &Schema, order: &Order<'_>) -> Vec<std::ops::Range<usize>> {
+    let mut batches: Vec<std::ops::Range<usize>> = Vec::new();
+    let mut taken = usize::MAX;
+    for i in 0..order.rows {
+        let candidates = order.candidates(schema, i);
+        match batches.last_mut() {
+            Some(last) if taken + candidates <= most => last.end = i + 1,
+            _ => {
+                batches.push(i..i + 1);
+                taken = 0;
+            }
+        }
+        taken += candidates;
+    }
+    batches
+}
+
+fn batch<R: Rng>(
+    writer: Writer<'_>,
+    schema: &Schema,
+    (order, rows): (&Order<'_>, std::ops::Range<usize>),
+    rng: &mut R,
+) -> Table {
+    let wishes: Vec<(usize, Wish<'_>)> = rows
+        .flat_map(|row| {
+            let candidates = order.candidates(schema, row);
+            let wish = Wish { given: (order.given)(row), weighed: candidates > 1 };
+            std::iter::repeat_n((row, wish), candidates)
+        })
+        .collect();
+    let only: Vec<Wish<'_>> = wishes.iter().map(|&(_, wish)| wish).collect();
+    let written = writer.write(&only, rng);
+    let mut table = Table::new(schema.width(), Vec::new());
+    let mut rest = &written[..];
+    for candidates in wishes.chunk_by(|a, b| a.0 == b.0) {
+        let (these, others) = rest.split_at(candidates.len());
+        table.push(&drawn(these, rng).codes);
+        rest = others;
     }
     table
+}
+
+/// One of the candidates, in proportion to their weights.
+fn drawn<'w, R: Rng>(candidates: &'w [Written], rng: &mut R) -> &'w Written {
+    let highest = candidates.iter().map(|written| written.weight).fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = candidates.iter().map(|written| (written.weight - highest).exp()).collect();
+    let mut left = rng.random::<f64>() * weights.iter().sum::<f64>();
+    let passed = weights.iter().position(|weight| {
+        left -= weight;
+        left < 0.0
+    });
+    &candidates[passed.unwrap_or(0)]
 }

@@ -8,7 +8,7 @@ use crate::privacy::{
     AccountingError, ClippingNorm, Delta, DpEvent, Epsilon, NoiseMultiplier, SamplingRate, UnitError, Work,
     noise_multiplier,
 };
-use crate::tabular::{Codec, Schema};
+use crate::tabular::{Compact, Schema};
 
 use super::defaults;
 use super::dp_step::Mechanism;
@@ -176,7 +176,7 @@ impl Plan {
     /// [`PlanError`] when an override is out of its domain or the noise cannot be calibrated.
     pub fn new(facts: &Facts<'_>, overrides: &Overrides) -> Result<Self, PlanError> {
         check(facts, overrides)?;
-        let codec = Codec::new(facts.schema);
+        let codec = Compact::new(facts.schema);
         let model = defaults::model(&codec);
         let private = private_stage(facts, overrides, &codec, &model)?;
         Ok(Self {
@@ -240,7 +240,7 @@ impl Plan {
 fn private_stage(
     facts: &Facts<'_>,
     overrides: &Overrides,
-    codec: &Codec,
+    codec: &Compact,
     model: &Config,
 ) -> Result<PrivateStage, PlanError> {
     let steps = overrides.steps.unwrap_or_else(defaults::steps);

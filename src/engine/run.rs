@@ -4,18 +4,20 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::model::{ConfigError, Gpt2, Heads, extend, released};
+use crate::model::{ConfigError, extend, initial, released};
 use crate::privacy::Purpose;
-use crate::tabular::{Codec, Groups, Schema, Table};
+use crate::tabular::{Compact, Groups, Schema, Table, TextError};
 
 use super::checkpoint::{BadCheckpoint, Checkpoint};
 use super::dp_step::PrivateRows;
-use super::generate::generate;
+use super::generate::{Order, generate};
 use super::optimiser::Adam;
 use super::plan::Plan;
 use super::ports::{FreshKey, Halt, Host};
+use super::shape::{Ready, codec, shape};
 use super::stage_one::stage_one;
 use super::stage_two::StageTwo;
+use super::writing::Writer;
 
 /// A job to run.
 #[derive(Clone, Copy)]
@@ -26,6 +28,8 @@ pub struct Job<'a> {
     pub schema: &'a Schema,
     /// The private rows, in the schema's codes.
     pub private: &'a Table,
+    /// The ready-made model that the plan names, if it names one.
+    pub ready: Option<Ready<'a>>,
     /// Whose rows they are, where persons are the unit of privacy.
     pub persons: Option<&'a Groups>,
 }
@@ -63,6 +67,12 @@ pub enum EngineError {
     /// The plan was made for another schema.
     #[error("the plan does not fit the schema: {0}")]
     Plan(#[from] ConfigError),
+    /// The ready-made model is not the one that the plan was made for.
+    #[error("the ready-made model is not of the size that was planned for")]
+    Ready,
+    /// Its tokenizer cannot write the schema.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// The rows are not in the units that the plan protects.
     #[error("the stored rows are not in the plan's unit of privacy")]
     Unit,
@@ -79,8 +89,8 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
     if job.persons.is_some() != job.plan.persons.is_some() {
         return Err(EngineError::Unit);
     }
-    let codec = Codec::new(job.schema);
-    let whole = model(job.plan, &codec)?; // stage 1 trains all of it
+    let codec = codec(job.plan, job.schema, job.ready.map(|ready| ready.words))?;
+    let whole = shape(job.plan, &codec)?; // stage 1 trains all of it
     let model = whole.clone().training(job.plan.trained)?;
     let mut seconds = Seconds::default();
 
@@ -89,7 +99,13 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
         Some(bytes) => Checkpoint::from_bytes(&bytes, model.layout().len(), model.layout().trained_len())?,
         None => {
             let key = fresh_key();
-            let mut weights = stage_one(&whole, &codec, &job.plan.public, key.as_ref(), host.stop)?;
+            let (compact, public) = (Compact::new(job.schema), &job.plan.public);
+            let first = match job.ready {
+                Some(ready) if ready.weights.len() == whole.layout().len() => ready.weights.to_vec(),
+                Some(_) => return Err(EngineError::Ready),
+                None => initial(&whole, &public.initial, &compact.ordered(), &mut key.stream(Purpose::Weights, 0)),
+            };
+            let mut weights = stage_one((&whole, first), (&codec, &compact), public, key.as_ref(), host.stop)?;
             extend(&model, &mut weights, &mut key.stream(Purpose::Weights, 1));
             let state = Checkpoint { blocks: 0, adam: Adam::new(model.layout().trained_len()), weights };
             host.vault.save(&state.to_bytes())?;
@@ -106,18 +122,10 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
     let begun = Instant::now();
     let key = fresh_key();
     let rows = job.plan.rows as usize;
-    let synthetic = generate(&model, &codec, &state.weights, rows, (key.as_ref(), host.stop))?;
+    let writer = Writer { model: &model, codec: &codec, weights: &state.weights };
+    let synthetic = generate(writer, job.schema, &Order::free(rows), (key.as_ref(), host.stop))?;
     seconds.generate = begun.elapsed().as_secs_f64();
 
     let (config, weights) = released(&model, &state.weights);
     Ok(Outcome { synthetic, weights, config, seconds })
-}
-
-/// The model of a plan over a codec.
-fn model(plan: &Plan, codec: &Codec) -> Result<Gpt2, ConfigError> {
-    let mut loss = vec![1.0; codec.width()];
-    if let Some(target) = loss.last_mut() {
-        *target = plan.target_weight;
-    }
-    Gpt2::new(plan.model, Heads::weighted_places(codec.spans(), &loss), codec.width())
 }

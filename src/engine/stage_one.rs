@@ -5,44 +5,55 @@
 //! soon is "answer evenly and look at nothing"; beyond that, training would only wear down the
 //! hidden states that stage 2 needs to find dependence in.
 
-use crate::model::{Batch, Clipping, Gpt2, Initial, initial};
+use crate::model::{Batch, Clipping, Gpt2};
 use crate::privacy::Purpose;
-use crate::tabular::{Codec, uniform_row};
+use crate::tabular::{Codec, Compact, Table, uniform_row};
 
 use super::dp_step::Work;
+use super::encoded::Encoded;
 use super::optimiser::Adam;
 use super::plan::PublicStage;
 use super::ports::{Halt, Progress, Stage, Stop, Streams};
 
-/// Draws the first weights and trains them on pseudo rows.
+/// Trains the first weights on pseudo rows. `compact` is the schema's compact codec, over whose tokens
+/// pseudo rows are uniform.
 ///
 /// # Errors
 /// [`Halt`] when the host says so.
 pub fn stage_one(
-    model: &Gpt2,
-    codec: &Codec,
+    (model, mut weights): (&Gpt2, Vec<f32>),
+    (codec, compact): (&Codec, &Compact),
     plan: &PublicStage,
     streams: &dyn Streams,
     stop: &dyn Stop,
 ) -> Result<Vec<f32>, Halt> {
-    let how: &Initial = &plan.initial;
-    let mut weights = initial(model, how, &codec.ordered(), &mut streams.stream(Purpose::Weights, 0));
-    let (t, spans) = (codec.width(), codec.spans());
+    let spans = compact.spans();
     let moves = model.layout().moves();
     let mut adam = Adam::new(model.layout().trained_len());
     let mut work = Work::new(model, 1);
-    let mut tokens = vec![0u32; plan.batch as usize * t];
+    let rows: Vec<u32> = (0..plan.batch).collect();
     for step in 0..plan.steps {
         stop.pulse(Progress { stage: Stage::Stage1, step, steps: plan.steps })?;
         let mut pseudo = streams.stream(Purpose::Pseudo, u64::from(step));
-        for row in tokens.chunks_exact_mut(t) {
-            uniform_row(&spans, &mut pseudo, row);
-        }
-        let fetch = |i: usize, row: &mut [u32]| row.copy_from_slice(&tokens[i * t..(i + 1) * t]);
-        let batch = Batch::of_rows(plan.batch as usize, &fetch);
+        let table = uniform_rows(compact, &spans, plan.batch, &mut pseudo);
+        let encoded = Encoded { table: &table, rows: &rows, codec };
+        let batch = Batch::of_ragged_rows(rows.len(), &encoded);
         work.lanes.gradient_sum(model, &weights, batch, Clipping::None, &mut work.sum);
         work.divide(f64::from(plan.batch));
         adam.step(&plan.adam, plan.schedule.at(step, plan.steps), &work.gradient, (&mut weights, moves));
     }
     Ok(weights)
+}
+
+/// Rows whose tokens in the compact codec are uniform.
+fn uniform_rows<R: rand::Rng>(compact: &Compact, spans: &[std::ops::Range<u32>], rows: u32, rng: &mut R) -> Table {
+    let width = compact.width();
+    let (mut tokens, mut row) = (vec![0; width], vec![0; width]);
+    let mut table = Table::new(width, Vec::with_capacity(rows as usize * width));
+    for _ in 0..rows {
+        uniform_row(spans, rng, &mut tokens);
+        compact.decode(&tokens, rng, &mut row);
+        table.push(&row);
+    }
+    table
 }

@@ -3,12 +3,13 @@
 //! The architecture is GPT-2 (Radford et al. 2019): parameters live in one `Vec<f32>` whose parts
 //! carry Hugging Face's names ([`Layout`]). [`Gpt2`] is the forward and the hand-written backward
 //! pass; [`Lanes`] runs it over a batch and returns a sum of per-row clipped gradients by
-//! Book-Keeping (Bu et al. 2023), bit for bit the same on any number of threads; [`Sampler`] writes
-//! new rows. [`Heads`] say which tokens each place of a row can write, [`Trained`] which parameters
+//! Book-Keeping (Bu et al. 2023), bit for bit the same on any number of threads; [`Sampler`] reads
+//! new rows as they are written and [`Choosing`] says what may come next. [`Heads`] say which tokens each place of a row can write, [`Trained`] which parameters
 //! move.
 
 mod attention;
 mod batch;
+mod choosing;
 mod clip;
 mod config;
 mod ghost;
@@ -25,6 +26,7 @@ mod merge;
 mod norms;
 mod ops;
 mod passed;
+mod recall;
 mod room;
 mod sampler;
 mod sum;
@@ -33,6 +35,7 @@ mod trained;
 mod weights;
 
 pub use batch::{Batch, Chunk, Cut, Rows};
+pub use choosing::{Asked, Choosing, pick};
 pub use clip::{Clipping, unit_factors};
 pub use config::{Config, ConfigError};
 pub use gpt2::Gpt2;

@@ -1,160 +1,195 @@
-//! New rows, one position after the other, with keys and values kept (a KV cache).
+//! New rows, some tokens at a time, with keys and values kept (a KV cache).
 //!
-//! At each position a token is drawn from the softmax over the position's span, at temperature 1.
-
-use rand::Rng;
+//! Rows are written side by side and need not keep step: each has a place of its own in the cache. Tokens
+//! that are known in advance are read together, as many as there are, and cost no pass of their own. Letters:
+//! `n` tokens read at once, of any rows; `d` width; `t` the most places of a row.
 
 use super::gpt2::Gpt2;
-use super::kernel::{View, ViewMut, multiply};
 use super::layer_norm::NormTape;
-use super::ops::{self, add_scaled, dot, vectorised};
+use super::layout::BlockLayout;
+use super::ops::{self, add_scaled};
+use super::recall::recall;
 
-/// Buffers for writing up to a fixed number of rows at a time.
+/// The most tokens that pass through the model together.
+const TOGETHER: usize = 512;
+
+/// Bytes of keys and values that one sampler keeps.
+const CACHE: usize = 192 << 20;
+
+/// The most rows side by side.
+const ROWS: usize = 256;
+
+/// Buffers for writing up to a fixed number of rows side by side.
 pub struct Sampler {
-    capacity: usize,
+    rows: usize,
+    longest: usize,
+    /// Tokens to be read: row and token, those of one row in order.
+    waiting: Vec<(usize, u32)>,
+    /// Tokens that were read of each row.
+    read: Vec<usize>,
+    /// The last hidden state of each row, `rows x d`.
+    last: Vec<f32>,
+    /// Row and place of each token being read.
+    at: Vec<(usize, usize)>,
     x: Vec<f32>,
     normed: NormTape,
     qkv: Vec<f32>,
     context: Vec<f32>,
     hidden: Vec<f32>,
     active: Vec<f32>,
-    logits: Vec<f32>,
     /// Insides of low-rank updates.
     inner: Vec<f32>,
-    /// Keys and values of each block: `capacity x t x 2d`.
+    /// Keys and values of each block: `rows x t x 2d`.
     past: Vec<Vec<f32>>,
 }
 
 impl Sampler {
-    /// Buffers for up to `capacity` rows.
+    /// Rows that fit side by side: a function of the model alone.
     #[must_use]
-    pub fn new(model: &Gpt2, capacity: usize) -> Self {
+    pub fn rows_of(model: &Gpt2) -> usize {
+        let c = model.config();
+        (CACHE / (4 * c.layers.max(1) * model.longest() * 2 * c.width)).clamp(1, ROWS)
+    }
+
+    /// Buffers for up to `rows` rows.
+    #[must_use]
+    pub fn new(model: &Gpt2, rows: usize) -> Self {
         let c = model.config();
         let d = c.width;
-        let widest = model.heads().spans().iter().map(ExactSizeIterator::len).max().unwrap_or(0);
-        let zeros = |width: usize| vec![0f32; capacity * width];
-        let hidden =
-            model.layout().blocks.iter().filter_map(|l| l.adapter.as_ref()).map(|adapter| adapter.down.outputs);
-        let hidden = hidden.max().unwrap_or(0).max(4 * d);
+        let n = TOGETHER.max(rows);
+        let zeros = |width: usize| vec![0f32; n * width];
+        let adapters = model.layout().blocks.iter().filter_map(|l| l.adapter.as_ref());
+        let hidden = adapters.map(|adapter| adapter.down.outputs).max().unwrap_or(0).max(4 * d);
         Self {
-            capacity,
+            rows,
+            longest: model.longest(),
+            waiting: Vec::new(),
+            read: vec![0; rows],
+            last: vec![0.0; rows * d],
+            at: Vec::new(),
             x: zeros(d),
-            normed: NormTape::new(capacity, d),
+            normed: NormTape::new(n, d),
             qkv: zeros(3 * d),
             context: zeros(d),
             hidden: zeros(hidden),
             active: zeros(hidden),
-            logits: zeros(widest),
             inner: zeros(model.rank()),
-            past: (0..c.layers).map(|_| zeros(model.longest() * 2 * d)).collect(),
+            past: (0..c.layers).map(|_| vec![0.0; rows * model.longest() * 2 * d]).collect(),
         }
     }
 
-    /// The most rows that one call can write.
+    /// Begins new rows: each has read the opening token, once [`Sampler::read`] is called.
+    pub fn begin(&mut self, model: &Gpt2) {
+        self.read.fill(0);
+        self.waiting.clear();
+        self.waiting.extend((0..self.rows).map(|row| (row, model.config().opening)));
+    }
+
+    /// Puts a token at the end of a row. The last token of the longest row is never read, for nothing
+    /// comes after it.
+    pub fn push(&mut self, row: usize, token: u32) {
+        self.waiting.push((row, token));
+    }
+
+    /// The last hidden state of a row, `d`: what the heads read.
     #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.capacity
+    pub fn state(&self, row: usize) -> &[f32] {
+        let d = self.last.len() / self.rows.max(1);
+        &self.last[row * d..(row + 1) * d]
     }
 
-    /// Fills `tokens` (`rows x t`, at most `capacity` rows) with new rows, for a model of one token a
-    /// place.
-    pub fn write<R: Rng + ?Sized>(&mut self, model: &Gpt2, p: &[f32], rng: &mut R, tokens: &mut [u32]) {
-        let t = model.longest();
-        for (i, span) in model.heads().spans().iter().enumerate() {
-            self.step(model, p, i, tokens);
-            let y = &self.normed.y[..tokens.len() / t * model.config().width];
-            draw((model, p, y), span, &mut self.logits, |row, token| tokens[row * t + i] = token, rng);
+    /// Reads all tokens that were pushed.
+    pub fn read(&mut self, model: &Gpt2, p: &[f32]) {
+        let waiting = std::mem::take(&mut self.waiting);
+        for tokens in waiting.chunks(self.x.len() / model.config().width) {
+            self.embed(model, p, tokens);
+            self.pass(model, p);
+        }
+        self.waiting = waiting;
+        self.waiting.clear();
+    }
+
+    /// Hidden states of tokens as they come in, and their places. A token beyond the longest row is let go.
+    fn embed(&mut self, model: &Gpt2, p: &[f32], tokens: &[(usize, u32)]) {
+        let d = model.config().width;
+        let (wte, wpe) = (model.layout().wte.of(p), model.layout().wpe.of(p));
+        self.at.clear();
+        for &(row, token) in tokens {
+            let place = self.read[row];
+            if place == self.longest {
+                continue;
+            }
+            let x = &mut self.x[self.at.len() * d..][..d];
+            x.copy_from_slice(&wte[token as usize * d..][..d]);
+            add_scaled(x, 1.0, &wpe[place * d..][..d]);
+            self.at.push((row, place));
+            self.read[row] += 1;
         }
     }
 
-    /// Hidden states of every row at place `i`.
-    fn step(&mut self, model: &Gpt2, p: &[f32], i: usize, tokens: &[u32]) {
-        let (d, t) = (model.config().width, model.longest());
-        let b = tokens.len() / t;
-        let layout = model.layout();
-        let (wte, wpe) = (layout.wte.of(p), layout.wpe.of(p));
-        let x = &mut self.x[..b * d];
-        for (x, row) in x.chunks_exact_mut(d).zip(tokens.chunks_exact(t)) {
-            let token = if i == 0 { model.config().opening } else { row[i - 1] } as usize;
-            x.copy_from_slice(&wte[token * d..(token + 1) * d]);
-            add_scaled(x, 1.0, &wpe[i * d..(i + 1) * d]);
+    /// Passes the tokens at hand through all blocks.
+    fn pass(&mut self, model: &Gpt2, p: &[f32]) {
+        let d = model.config().width;
+        for (i, l) in model.layout().blocks.iter().enumerate() {
+            let n = self.at.len();
+            l.ln_1.forward(p, &self.x[..n * d], &mut self.normed);
+            l.c_attn.forward(p, &self.normed.y[..n * d], &mut self.qkv[..n * 3 * d], &mut self.inner);
+            self.keep(i, d);
+            if i + 1 == model.config().layers {
+                self.leave_the_last(d);
+            }
+            self.block(model, p, (l, i));
         }
-        let (normed, inner, context) = (&mut self.normed, &mut self.inner, &mut self.context[..b * d]);
-        for (l, past) in layout.blocks.iter().zip(&mut self.past) {
-            l.ln_1.forward(p, x, normed);
-            l.c_attn.forward(p, &normed.y[..b * d], &mut self.qkv[..b * 3 * d], inner);
-            attend(model, i, &self.qkv[..b * 3 * d], past, context);
-            l.c_proj.add(p, context, x, inner);
-            l.ln_2.forward(p, x, normed);
-            let (hidden, active) = (&mut self.hidden[..b * 4 * d], &mut self.active[..b * 4 * d]);
-            l.c_fc.matrix(p, &normed.y[..b * d], hidden, inner);
-            ops::gelu(hidden, l.c_fc.bias.of(p), active);
-            l.mlp_proj.add(p, active, x, inner);
-            if let Some(adapter) = &l.adapter {
-                let w = adapter.down.outputs;
-                adapter.down.matrix(p, x, &mut self.hidden[..b * w], &mut []);
-                ops::gelu(&mut self.hidden[..b * w], adapter.down.bias.of(p), &mut self.active[..b * w]);
-                adapter.up.add(p, &self.active[..b * w], x, &mut []);
+        if model.config().layers == 0 {
+            self.leave_the_last(d);
+        }
+        let n = self.at.len();
+        model.layout().ln_f.forward(p, &self.x[..n * d], &mut self.normed);
+        for (&(row, _), y) in self.at.iter().zip(self.normed.y.chunks_exact(d)) {
+            self.last[row * d..(row + 1) * d].copy_from_slice(y);
+        }
+    }
+
+    /// Keeps the keys and values of the tokens at hand.
+    fn keep(&mut self, block: usize, d: usize) {
+        let t = self.longest;
+        for (&(row, place), qkv) in self.at.iter().zip(self.qkv.chunks_exact(3 * d)) {
+            self.past[block][(row * t + place) * 2 * d..][..2 * d].copy_from_slice(&qkv[d..]);
+        }
+    }
+
+    /// Of the tokens at hand, leaves the last one of each row: above the last block's keys and values,
+    /// nobody asks for the others.
+    fn leave_the_last(&mut self, d: usize) {
+        let mut kept = 0;
+        for i in 0..self.at.len() {
+            let (row, place) = self.at[i];
+            if place + 1 == self.read[row] {
+                self.x.copy_within(i * d..(i + 1) * d, kept * d);
+                self.qkv.copy_within(i * 3 * d..(i + 1) * 3 * d, kept * 3 * d);
+                self.at[kept] = (row, place);
+                kept += 1;
             }
         }
-        layout.ln_f.forward(p, x, normed);
+        self.at.truncate(kept);
     }
-}
 
-/// Draws a token of the span for every row of hidden states.
-fn draw<R: Rng + ?Sized>(
-    (model, p, y): (&Gpt2, &[f32], &[f32]),
-    span: &std::ops::Range<u32>,
-    logits: &mut [f32],
-    mut put: impl FnMut(usize, u32),
-    rng: &mut R,
-) {
-    let (d, s) = (model.config().width, span.len());
-    let b = y.len() / d;
-    let logits = &mut logits[..b * s]; // b x s
-    let head = &model.layout().output().of(p)[span.start as usize * d..span.end as usize * d];
-    multiply(ViewMut::dense(logits, b, s), View::dense(y, b, d), View::dense(head, s, d).transposed());
-    vectorised!(for row in logits.chunks_exact_mut(s) {
-        ops::softmax(row);
-    });
-    for (row, probabilities) in logits.chunks_exact(s).enumerate() {
-        put(row, span.start + pick(probabilities, rng.random::<f32>()));
+    /// A block from its queries on.
+    fn block(&mut self, model: &Gpt2, p: &[f32], (l, i): (&BlockLayout, usize)) {
+        let (d, n) = (model.config().width, self.at.len());
+        let (x, inner, context) = (&mut self.x[..n * d], &mut self.inner, &mut self.context[..n * d]);
+        let (queries, past) = (&self.qkv[..n * 3 * d], &self.past[i]);
+        recall((model.config().heads, self.longest), queries, past, (&self.at, context));
+        l.c_proj.add(p, context, x, inner);
+        l.ln_2.forward(p, x, &mut self.normed);
+        let (hidden, active) = (&mut self.hidden[..n * 4 * d], &mut self.active[..n * 4 * d]);
+        l.c_fc.matrix(p, &self.normed.y[..n * d], hidden, inner);
+        ops::gelu(hidden, l.c_fc.bias.of(p), active);
+        l.mlp_proj.add(p, active, x, inner);
+        let Some(adapter) = &l.adapter else { return };
+        let w = adapter.down.outputs;
+        adapter.down.matrix(p, x, &mut self.hidden[..n * w], &mut []);
+        ops::gelu(&mut self.hidden[..n * w], adapter.down.bias.of(p), &mut self.active[..n * w]);
+        adapter.up.add(p, &self.active[..n * w], x, &mut []);
     }
-}
-
-/// The index at which the running sum passes `u`, a uniform number in `[0, 1)`. Always inside.
-fn pick(probabilities: &[f32], u: f32) -> u32 {
-    let mut left = u;
-    for (i, p) in probabilities.iter().enumerate() {
-        left -= p;
-        if left < 0.0 {
-            return i as u32;
-        }
-    }
-    // Rounding can leave a sum just below 1: the likeliest token takes the rest.
-    let likeliest = probabilities.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-    likeliest.map_or(0, |(i, _)| i as u32)
-}
-
-/// One block's attention of position `i` to all positions up to it.
-fn attend(model: &Gpt2, i: usize, qkv: &[f32], past: &mut [f32], context: &mut [f32]) {
-    let c = model.config();
-    let (d, t, h, e) = (c.width, model.longest(), c.heads, c.width / c.heads);
-    let scale = 1.0 / (e as f32).sqrt();
-    let mut weights = vec![0f32; i + 1];
-    let rows = qkv.chunks_exact(3 * d).zip(past.chunks_exact_mut(t * 2 * d)).zip(context.chunks_exact_mut(d));
-    vectorised!(for ((qkv, past), context) in rows {
-        past[i * 2 * d..(i + 1) * 2 * d].copy_from_slice(&qkv[d..]);
-        context.fill(0.0);
-        for head in 0..h {
-            let query = &qkv[head * e..(head + 1) * e];
-            for (j, w) in weights.iter_mut().enumerate() {
-                *w = scale * dot(query, &past[j * 2 * d + head * e..][..e]);
-            }
-            ops::softmax(&mut weights);
-            for (j, w) in weights.iter().enumerate() {
-                add_scaled(&mut context[head * e..(head + 1) * e], *w, &past[j * 2 * d + d + head * e..][..e]);
-            }
-        }
-    });
 }

@@ -98,7 +98,7 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     let rows = decode(blobs.reader(&task.rows)?, &task.schema, most).map_err(|_| Fault::Rows)?;
     let Rows { train, persons, held_out } = rows;
     let host = Host { meter: tether, vault: tether, stop: tether };
-    let job = Job { plan: &task.plan, schema: &task.schema, private: &train, persons: persons.as_ref() };
+    let job = Job { plan: &task.plan, schema: &task.schema, private: &train, ready: None, persons: persons.as_ref() };
     let outcome = engine::run(&job, &host, &system_key)?;
     let halted = |halt: Halt| Fault::Engine(EngineError::from(halt));
     tether.pulse(Progress { stage: Stage::Report, step: 0, steps: 1 }).map_err(halted)?;

@@ -1,7 +1,7 @@
 //! Tables: the declared schema, typed cells, CSV in and out, and the codec between rows and tokens.
 
 mod cell;
-mod codec;
+mod coding;
 mod column;
 mod decimal;
 mod declaration;
@@ -22,7 +22,7 @@ mod schema;
 mod table;
 mod upload;
 
-pub use codec::{BINS, Codec, NARROW, START};
+pub use coding::{BINS, Codec, Compact, Cursor, NARROW, Next, START, Text, TextError, Words};
 pub use column::{Code, Column, Domain, MISSING};
 pub use decimal::Decimal;
 pub use declaration::Declaration;

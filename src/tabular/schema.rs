@@ -88,6 +88,13 @@ impl Schema {
         self.target
     }
 
+    /// Indices of the columns in the order in which they are written as tokens: as declared, except that
+    /// the target comes last.
+    pub fn order(&self) -> impl Iterator<Item = usize> {
+        let target = self.target;
+        (0..self.width()).filter(move |&i| Some(i) != target).chain(target)
+    }
+
     /// The target's value that counts as positive in a two-class evaluation, if declared.
     #[must_use]
     pub fn positive(&self) -> Option<Code> {

@@ -5,7 +5,7 @@
 mod account;
 mod api;
 mod architecture;
-mod codec;
+mod coding;
 mod demo;
 mod engine;
 mod model;

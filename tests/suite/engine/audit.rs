@@ -8,7 +8,7 @@
 use dp2stage::engine::{Chance, PrivateRows, Work};
 use dp2stage::model::{Batch, Clipping, Config, Gpt2, Heads, Lanes};
 use dp2stage::privacy::{Delta, DpEvent, NoiseMultiplier, NoiseSource, SamplingRate, epsilon_of};
-use dp2stage::tabular::{Codec, Groups, Schema, Table};
+use dp2stage::tabular::{Codec, Compact, Groups, Schema, Table};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
@@ -48,7 +48,7 @@ struct Audit {
 impl Audit {
     fn new() -> Self {
         let schema = Schema::new(vec![categories("c", CANARIES, false)], None, None).unwrap();
-        let codec = Codec::new(&schema);
+        let codec = Compact::new(&schema);
         let config =
             Config { vocabulary: codec.vocabulary() as usize, positions: 1, width: 8, layers: 1, heads: 2, opening: 0 };
         let model = Gpt2::new(config, Heads::places(codec.spans()), 1).unwrap();
@@ -82,8 +82,8 @@ impl Audit {
     /// What is released in the direction of each canary, over all steps.
     fn scores(&self, setting: Setting, table: &Table, persons: Option<&Groups>) -> Vec<f64> {
         let mechanism = mechanism(setting.rate, CLIP, setting.noise, CANARIES as u64 / 2);
-        let codec = Codec::new(&self.schema);
-        let rows = PrivateRows { table, persons, codec: &codec };
+        let codec = Compact::new(&self.schema);
+        let rows = PrivateRows { table, persons, codec: &Codec::Compact(codec.clone()) };
         let mut work = Work::new(&self.model, 8);
         let mut scores = vec![0.0; CANARIES];
         let key = NoiseSource::from_os();

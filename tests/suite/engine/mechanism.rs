@@ -3,7 +3,7 @@
 use dp2stage::engine::{Chance, Mechanism, PrivateRows, Streams, Work};
 use dp2stage::model::{Config, Gpt2, Heads};
 use dp2stage::privacy::{ClippingNorm, NoiseMultiplier, NoiseSource, SamplingRate};
-use dp2stage::tabular::{Codec, Groups, Schema, Table};
+use dp2stage::tabular::{Codec, Compact, Groups, Schema, Table};
 use rand::{Rng, SeedableRng};
 
 use super::{categories, schema, table};
@@ -17,7 +17,7 @@ pub(super) fn mechanism(rate: f64, clip: f64, noise: f64, rows_public: u64) -> M
     }
 }
 
-pub(super) fn small_model(codec: &Codec) -> (Gpt2, Vec<f32>) {
+pub(super) fn small_model(codec: &Compact) -> (Gpt2, Vec<f32>) {
     let config = Config {
         vocabulary: codec.vocabulary() as usize,
         positions: codec.width(),
@@ -39,7 +39,7 @@ pub(super) fn releases(
     (table, persons): (&Table, Option<&Groups>),
     steps: u64,
 ) -> Vec<Vec<f32>> {
-    let codec = Codec::new(schema);
+    let codec = Compact::new(schema);
     let (model, parameters) = small_model(&codec);
     let longest = persons.map_or(1, |persons| (0..persons.len()).map(|i| persons.rows(i).len()).max().unwrap_or(1));
     let mut work = Work::new(&model, longest);
@@ -47,7 +47,12 @@ pub(super) fn releases(
     (0..steps)
         .map(|step| {
             let chance = Chance { streams: &key as &dyn Streams, step };
-            mechanism.release(&parameters, PrivateRows { table, persons, codec: &codec }, chance, &mut work);
+            mechanism.release(
+                &parameters,
+                PrivateRows { table, persons, codec: &Codec::Compact(codec.clone()) },
+                chance,
+                &mut work,
+            );
             work.gradient.clone()
         })
         .collect()
@@ -135,13 +140,18 @@ fn one_row_more_moves_a_release_by_no_more_than_its_share() {
     let full = mechanism(1.0, 0.5, 0.2, 30);
     let (schema, all) = (schema(), table(30));
     let less = Table::new(3, all.iter().take(29).flatten().copied().collect());
-    let codec = Codec::new(&schema);
+    let codec = Compact::new(&schema);
     let (model, parameters) = small_model(&codec);
     let key = NoiseSource::from_os();
     let release = |table: &Table| {
         let mut work = Work::new(&model, 1);
         let chance = Chance { streams: &key as &dyn Streams, step: 0 };
-        full.release(&parameters, PrivateRows { table, persons: None, codec: &codec }, chance, &mut work);
+        full.release(
+            &parameters,
+            PrivateRows { table, persons: None, codec: &Codec::Compact(codec.clone()) },
+            chance,
+            &mut work,
+        );
         work.gradient
     };
     // The same key and step: the same noise, so the difference is the row's.

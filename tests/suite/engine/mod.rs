@@ -8,6 +8,7 @@ mod optimiser;
 mod persons;
 mod plans;
 mod runs;
+mod writing;
 
 use std::cell::{Cell, RefCell};
 

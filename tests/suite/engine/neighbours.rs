@@ -17,7 +17,7 @@ type Shown = (Vec<String>, Vec<Progress>, Option<Vec<u8>>, Vec<u8>, Vec<u32>);
 fn shown(plan: &Plan, schema: &Schema, private: &Table, persons: Option<&Groups>, key: u64) -> Shown {
     let memory = Memory::default();
     let fresh_key = || Box::new(Constant(key)) as Box<dyn Streams>;
-    let outcome = run(&Job { plan, schema, private, persons }, &memory.host(), &fresh_key).unwrap();
+    let outcome = run(&Job { plan, schema, private, ready: None, persons }, &memory.host(), &fresh_key).unwrap();
     let rows = outcome.synthetic.iter().flatten().copied().collect();
     (memory.log.take(), memory.seen.take(), memory.checkpoint.take(), outcome.weights, rows)
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use dp2stage::engine::{Chance, EngineError, Job, Overrides, PersonUnit, Plan, PrivateRows, Streams, Work, run};
 use dp2stage::privacy::{NoiseSource, Pseudonyms};
-use dp2stage::tabular::{Codec, Groups, Mark, RowsWriter, Schema, Table, decode};
+use dp2stage::tabular::{Codec, Compact, Groups, Mark, RowsWriter, Schema, Table, decode};
 
 use super::mechanism::{along_their_mean, deviation, mechanism, releases, small_model};
 use super::{Memory, categories, constant_key, facts, schema, short, table};
@@ -25,7 +25,7 @@ pub(super) fn dealt(schema: &Schema, table: &Table, each: usize, most: u32) -> (
 #[test]
 fn one_person_more_moves_a_release_by_no_more_than_a_share() {
     let schema = schema();
-    let codec = Codec::new(&schema);
+    let codec = Compact::new(&schema);
     let model = small_model(&codec);
     let key = NoiseSource::from_os();
     let mut codes: Vec<u32> = table(90).iter().flatten().copied().collect();
@@ -36,7 +36,7 @@ fn one_person_more_moves_a_release_by_no_more_than_a_share() {
     assert_eq!((persons.len(), fewer.len()), (10, 9));
     // The same key and step: the same noise, so the difference is the person's.
     let of = |table: &Table, persons: &Groups| {
-        let rows = PrivateRows { table, persons: Some(persons), codec: &codec };
+        let rows = PrivateRows { table, persons: Some(persons), codec: &Codec::Compact(codec.clone()) };
         let mut work = Work::new(&model.0, 10);
         mechanism(1.0, 0.5, 0.2, 10).release(
             &model.1,
@@ -102,7 +102,9 @@ fn persons_of_one_row_are_rows() {
     let over_rows = plan(&schema, 300, None, &short());
     let over_persons = plan(&schema, 300, unit(300, 1), &short());
     let result = |plan: &Plan, private: &Table, persons: Option<&Groups>| {
-        run(&Job { plan, schema: &schema, private, persons }, &Memory::default().host(), &constant_key).unwrap().weights
+        run(&Job { plan, schema: &schema, private, ready: None, persons }, &Memory::default().host(), &constant_key)
+            .unwrap()
+            .weights
     };
     assert_eq!(result(&over_rows, &private, None), result(&over_persons, &gathered, Some(&persons)));
 }
@@ -117,7 +119,8 @@ fn a_job_on_rows_of_the_other_kind_does_not_run() {
         (plan(&schema, 60, None, &short()), &gathered, Some(&persons)),
     ] {
         let memory = Memory::default();
-        let result = run(&Job { plan: &plan, schema: &schema, private, persons }, &memory.host(), &constant_key);
+        let result =
+            run(&Job { plan: &plan, schema: &schema, private, ready: None, persons }, &memory.host(), &constant_key);
         assert!(matches!(result, Err(EngineError::Unit)));
         assert!(memory.log.borrow().is_empty(), "nothing was charged");
     }

@@ -7,7 +7,7 @@ use dp2stage::tabular::{MISSING, Schema, Table};
 use super::{Memory, constant_key, plan, schema, short, table};
 
 fn attempt(plan: &Plan, schema: &Schema, private: &Table, memory: &Memory) -> Result<Outcome, EngineError> {
-    run(&Job { plan, schema, private, persons: None }, &memory.host(), &constant_key)
+    run(&Job { plan, schema, private, ready: None, persons: None }, &memory.host(), &constant_key)
 }
 
 fn same(a: &Outcome, b: &Outcome) -> bool {
@@ -37,7 +37,8 @@ fn a_key_is_made_only_after_the_claim_and_one_for_each_block() {
         memory.note("key".into());
         constant_key()
     };
-    run(&Job { plan: &plan, schema: &schema, private: &private, persons: None }, &memory.host(), &key).unwrap();
+    run(&Job { plan: &plan, schema: &schema, private: &private, ready: None, persons: None }, &memory.host(), &key)
+        .unwrap();
     let log = memory.log.borrow();
     let claims = log.windows(2).filter(|pair| pair[0].starts_with("claim") && pair[1] == "key").count();
     assert_eq!(claims, plan.private.blocks as usize);
@@ -193,7 +194,7 @@ fn a_private_run_learns_what_hangs_together() {
     let (schema, private) = (schema(), table(6000));
     let fast = Overrides { steps: Some(60), expected_batch: Some(600.0), ..Overrides::default() };
     let plan = plan(&schema, 6000, 4000, &fast);
-    let job = Job { plan: &plan, schema: &schema, private: &private, persons: None };
+    let job = Job { plan: &plan, schema: &schema, private: &private, ready: None, persons: None };
     let synthetic = run(&job, &Memory::default().host(), &system_key).unwrap().synthetic;
     for (i, fact) in facts.into_iter().enumerate() {
         let (real, made) = (share(&private, fact), share(&synthetic, fact));

@@ -1,9 +1,26 @@
 //! New rows: always valid, and distributed as the model says.
 
-use dp2stage::model::Sampler;
+use dp2stage::model::{Asked, Choosing, Gpt2, Sampler, pick};
 use proptest::prelude::*;
+use rand::Rng;
 
 use super::{losses, model, parameters, rng, small};
+
+/// Rows of one token a place.
+fn write(model: &Gpt2, p: &[f32], rng: &mut impl Rng, count: usize) -> Vec<u32> {
+    let (t, mut choosing) = (model.longest(), Choosing::default());
+    let (mut tokens, mut sampler) = (vec![0; count * t], Sampler::new(model, count));
+    sampler.begin(model);
+    for place in 0..t {
+        sampler.read(model, p);
+        let mut asked: Vec<Asked> = (0..count).map(|row| Asked { row, choice: place as u32 }).collect();
+        choosing.answer(model, p, (&sampler, &mut asked), |row, named, probabilities| {
+            tokens[row * t + place] = named(pick(probabilities, rng.random()));
+        });
+        (0..count).for_each(|row| sampler.push(row, tokens[row * t + place]));
+    }
+    tokens
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(20))]
@@ -15,8 +32,7 @@ proptest! {
     ) {
         let model = small();
         let p: Vec<f32> = parameters(&model, seed).iter().map(|x| x * scale).collect();
-        let mut tokens = vec![0; 4 * 20];
-        Sampler::new(&model, 32).write(&model, &p, &mut rng(seed), &mut tokens);
+        let tokens = write(&model, &p, &mut rng(seed), 20);
         for (i, token) in tokens.iter().enumerate() {
             prop_assert!(model.heads().spans()[i % 4].contains(token));
         }
@@ -35,13 +51,10 @@ fn rows_appear_as_often_as_the_loss_says() {
     assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-4);
 
     let n = 60_000;
-    let mut sampler = Sampler::new(&model, 500);
-    let mut tokens = vec![0; 3 * 500];
     let mut counts = [0u32; 24];
     let mut rng = rng(12);
     for _ in 0..n / 500 {
-        sampler.write(&model, &p, &mut rng, &mut tokens);
-        for row in tokens.chunks_exact(3) {
+        for row in write(&model, &p, &mut rng, 500).chunks_exact(3) {
             counts[((row[0] - 1) * 8 + (row[1] - 4) * 4 + row[2] - 6) as usize] += 1;
         }
     }

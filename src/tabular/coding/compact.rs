@@ -10,9 +10,9 @@ use std::ops::Range;
 
 use rand::Rng;
 
-use super::column::{Code, Column, Domain, MISSING};
-use super::grid::Grid;
-use super::schema::Schema;
+use crate::tabular::column::{Code, Column, Domain, MISSING};
+use crate::tabular::grid::Grid;
+use crate::tabular::schema::Schema;
 
 /// The token that opens every row. It belongs to no column.
 pub const START: u32 = 0;
@@ -25,7 +25,7 @@ pub const BINS: u32 = 60;
 
 /// Rows to tokens and back, for one schema.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Codec {
+pub struct Compact {
     columns: Vec<Coding>,
 }
 
@@ -52,14 +52,13 @@ enum Cut {
     Bins { atoms: Vec<Code> },
 }
 
-impl Codec {
-    /// The codec of a schema: columns in declared order, except that the target comes last.
+impl Compact {
+    /// The compact codec of a schema: columns in declared order, except that the target comes last.
     #[must_use]
     pub fn new(schema: &Schema) -> Self {
-        let target = schema.target();
-        let order = (0..schema.width()).filter(|&i| Some(i) != target).chain(target);
         let mut next = START + 1;
-        let columns = order
+        let columns = schema
+            .order()
             .map(|i| {
                 let coding = Coding::new(i, &schema.columns()[i], next);
                 next = coding.span.end;
@@ -92,6 +91,26 @@ impl Codec {
     #[must_use]
     pub fn ordered(&self) -> Vec<Range<u32>> {
         self.columns.iter().map(Coding::ordered_tokens).collect()
+    }
+
+    /// The column, in the schema, that position `i` writes.
+    pub(super) fn column(&self, i: usize) -> Option<usize> {
+        self.columns.get(i).map(|coding| coding.column)
+    }
+
+    /// The token of a code at position `i`.
+    pub(super) fn token(&self, i: usize, code: Code) -> u32 {
+        self.columns.get(i).map_or(START, |coding| coding.encode(code))
+    }
+
+    /// The token of position `i` that stands for a missing cell.
+    pub(super) fn missing(&self, i: usize) -> Option<u32> {
+        self.columns.get(i).filter(|coding| coding.nullable).map(|coding| coding.span.end - 1)
+    }
+
+    /// The code that a token stands for at position `i`; in a bin, one drawn uniformly.
+    pub(super) fn code<R: Rng + ?Sized>(&self, i: usize, token: u32, rng: &mut R) -> Code {
+        self.columns.get(i).map_or(MISSING, |coding| coding.decode(token, rng))
     }
 
     /// Writes a row of codes (`width`, schema order) as tokens (`width`, position order).

@@ -1,9 +1,9 @@
-//! Tests of `tabular`'s codec and pseudo rows: laws over random schemas.
+//! The compact codec and pseudo rows: laws over random schemas.
 
 use std::ops::Range;
 
 use dp2stage::tabular::{
-    BINS, Codec, Column, Domain, Grid, GridKind, LARGEST, MISSING, NARROW, START, Schema, uniform_row,
+    BINS, Column, Compact, Domain, Grid, GridKind, LARGEST, MISSING, NARROW, START, Schema, uniform_row,
 };
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -22,7 +22,7 @@ fn domain() -> impl Strategy<Value = Domain> {
     ]
 }
 
-fn schema() -> impl Strategy<Value = Schema> {
+pub fn schema() -> impl Strategy<Value = Schema> {
     let columns = prop::collection::vec((domain(), any::<bool>()), 1..12);
     (columns, any::<prop::sample::Index>()).prop_map(|(columns, index)| {
         let target = index.index(columns.len() + 1);
@@ -36,7 +36,7 @@ fn schema() -> impl Strategy<Value = Schema> {
     })
 }
 
-fn row(schema: &Schema, rng: &mut ChaCha20Rng) -> Vec<u32> {
+pub fn row(schema: &Schema, rng: &mut ChaCha20Rng) -> Vec<u32> {
     let cell = |column: &Column| {
         let missing = column.nullable && rng.random::<f32>() < 0.2;
         if missing { MISSING } else { rng.random_range(0..column.domain.len() as u32) }
@@ -49,13 +49,13 @@ fn valid(column: &Column, code: u32) -> bool {
     if code == MISSING { column.nullable } else { (code as usize) < column.domain.len() }
 }
 
-fn encode(codec: &Codec, row: &[u32]) -> Vec<u32> {
+fn encode(codec: &Compact, row: &[u32]) -> Vec<u32> {
     let mut tokens = vec![0; codec.width()];
     codec.encode(row, &mut tokens);
     tokens
 }
 
-fn decode(codec: &Codec, tokens: &[u32], rng: &mut ChaCha20Rng) -> Vec<u32> {
+fn decode(codec: &Compact, tokens: &[u32], rng: &mut ChaCha20Rng) -> Vec<u32> {
     let mut row = vec![0; codec.width()];
     codec.decode(tokens, rng, &mut row);
     row
@@ -64,7 +64,7 @@ fn decode(codec: &Codec, tokens: &[u32], rng: &mut ChaCha20Rng) -> Vec<u32> {
 proptest! {
     #[test]
     fn spans_are_contiguous_from_the_first_token_to_the_last(schema in schema()) {
-        let codec = Codec::new(&schema);
+        let codec = Compact::new(&schema);
         let mut next = START + 1;
         for span in codec.spans() {
             prop_assert_eq!(span.start, next);
@@ -77,7 +77,7 @@ proptest! {
 
     #[test]
     fn a_row_comes_back_up_to_the_bin(schema in schema(), seed: u64) {
-        let codec = Codec::new(&schema);
+        let codec = Compact::new(&schema);
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         for _ in 0..20 {
             let before = row(&schema, &mut rng);
@@ -99,7 +99,7 @@ proptest! {
 
     #[test]
     fn any_tokens_decode_to_declared_codes(schema in schema(), seed: u64) {
-        let codec = Codec::new(&schema);
+        let codec = Compact::new(&schema);
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         for wild in [false, true] {
             let draw = |span: Range<u32>, rng: &mut ChaCha20Rng| if wild { rng.random() } else { rng.random_range(span) };
@@ -113,7 +113,7 @@ proptest! {
 
     #[test]
     fn undeclared_codes_are_encoded_inside_the_span(schema in schema(), seed: u64) {
-        let codec = Codec::new(&schema);
+        let codec = Compact::new(&schema);
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let wild: Vec<u32> = (0..schema.width()).map(|_| rng.random()).collect();
         for (token, span) in encode(&codec, &wild).iter().zip(codec.spans()) {
@@ -123,7 +123,7 @@ proptest! {
 
     #[test]
     fn the_target_comes_last(schema in schema()) {
-        let codec = Codec::new(&schema);
+        let codec = Compact::new(&schema);
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let Some(target) = schema.target() else { return Ok(()) };
         let mut before = row(&schema, &mut rng);
@@ -137,7 +137,7 @@ proptest! {
 #[test]
 fn the_lower_bound_and_zero_have_tokens_of_their_own() {
     let column = Column { name: "gain".into(), domain: grid(-50_000, 150_001, 1), nullable: false };
-    let codec = Codec::new(&Schema::new(vec![column], None, None).unwrap());
+    let codec = Compact::new(&Schema::new(vec![column], None, None).unwrap());
     assert_eq!(codec.spans()[0], 1..3 + BINS);
     assert_eq!(codec.ordered()[0], 3..3 + BINS);
     let mut rng = ChaCha20Rng::seed_from_u64(1);
@@ -157,7 +157,7 @@ fn the_lower_bound_and_zero_have_tokens_of_their_own() {
 #[test]
 fn a_bin_is_read_back_evenly() {
     let column = Column { name: "x".into(), domain: grid(1, 600, 1), nullable: false };
-    let codec = Codec::new(&Schema::new(vec![column], None, None).unwrap());
+    let codec = Compact::new(&Schema::new(vec![column], None, None).unwrap());
     let mut rng = ChaCha20Rng::seed_from_u64(2);
     let token = encode(&codec, &[345]);
     let mut counts = [0u32; 600];

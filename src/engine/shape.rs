@@ -1,0 +1,45 @@
+//! The codec and the model of a plan: what rows look like, and which tokens each place may write.
+
+use crate::model::{ConfigError, Gpt2, Heads};
+use crate::tabular::{Codec, Compact, Schema, Text, TextError, Words};
+
+use super::plan::Plan;
+
+/// A ready-made model, as whoever runs a plan has it.
+#[derive(Clone, Copy)]
+pub struct Ready<'a> {
+    /// Its parameters, as many as [`Layout::plain_len`](crate::model::Layout::plain_len).
+    pub weights: &'a [f32],
+    /// Its tokenizer.
+    pub words: Words<'a>,
+}
+
+/// The codec of a plan over a schema: sentences for a ready-made model, else one token a column.
+///
+/// # Errors
+/// [`TextError`] when the tokenizer does not fit the schema.
+pub fn codec(plan: &Plan, schema: &Schema, words: Option<Words<'_>>) -> Result<Codec, TextError> {
+    Ok(match words {
+        Some(words) => Codec::Text(Text::new(schema, words, plan.model.opening, plan.model.vocabulary)?),
+        None => Codec::Compact(Compact::new(schema)),
+    })
+}
+
+/// The model of a plan over its codec, all of it trained.
+///
+/// # Errors
+/// [`ConfigError`] when the plan was made for another schema.
+pub fn shape(plan: &Plan, codec: &Codec) -> Result<Gpt2, ConfigError> {
+    let heads = match codec {
+        Codec::Compact(compact) => {
+            let mut loss = vec![1.0; compact.width()];
+            if let Some(target) = loss.last_mut() {
+                *target = plan.target_weight;
+            }
+            Heads::weighted_places(compact.spans(), &loss)
+        }
+        // Every row has as many columns: the losses of rows are means over those.
+        Codec::Text(text) => Heads::Sets { sets: text.sets().to_vec(), share: 1.0 / text.width() as f32 },
+    };
+    Gpt2::new(plan.model, heads, codec.longest())
+}
