@@ -57,6 +57,29 @@ impl Loss {
         !self.sampled.is_empty()
     }
 
+    /// The squared mean of the Gaussian that all of it would be on every unit, rounded up.
+    #[must_use]
+    pub fn without_sampling(&self) -> f64 {
+        let of =
+            |release: &Release| f64::from(release.count) / release.sigma.get().powi(2) * (1.0 + 8.0 * f64::EPSILON);
+        self.sampled.iter().fold(self.mu2, |sum, release| (sum + of(release)) * (1.0 + f64::EPSILON))
+    }
+
+    /// Part `index` of `count` parts that together are no less than this, leaks aside: each has its share
+    /// of the Gaussian and of each kind of steps; steps that are left over go to the first parts, one each.
+    #[must_use]
+    pub fn part(&self, index: u32, count: u32) -> Self {
+        let of = |release: &Release| Release {
+            count: release.count / count + u32::from(index < release.count % count),
+            ..*release
+        };
+        let sampled = self.sampled.iter().map(of).filter(|release| release.count > 0).collect();
+        let mut part = Self { sampled, ..Self::default() };
+        // Adding rounds up by more than the root is off.
+        part.add_gaussian((self.mu2 / f64::from(count)).sqrt(), 1);
+        part
+    }
+
     /// Adds `times` Gaussian releases of this mean.
     pub fn add_gaussian(&mut self, mean: f64, times: u32) {
         self.mu2 = (self.mu2 + mean * mean * f64::from(times)) * (1.0 + 8.0 * f64::EPSILON);

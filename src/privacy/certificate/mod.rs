@@ -2,6 +2,7 @@
 
 mod curve;
 mod least;
+mod pieces;
 mod residual;
 
 pub use least::certificate;

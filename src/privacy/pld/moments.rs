@@ -36,7 +36,7 @@ impl Moments {
         Self { parts: parts.iter().map(|part| (nodes(&part.merged(), direction), part.merged().count)).collect() }
     }
 
-    /// At tilt `theta >= 0`.
+    /// At tilt `theta`, which may be negative: at -1/2, `K` is the logarithm of the sum of `sqrt(P Q)`.
     pub fn at(&self, theta: f64) -> Moment {
         let (mut log, mut mean, mut variance) = (0.0, 0.0, 0.0);
         for (nodes, count) in &self.parts {
