@@ -12,10 +12,10 @@ use crate::tabular::{Codec, Table};
 use super::ports::{Halt, Progress, Stage, Stop, Streams};
 
 /// Rows of a batch.
-const BATCH: usize = 256;
+pub const BATCH: usize = 256;
 
 /// Batches between two pulses.
-const WAVE: usize = 16;
+pub const WAVE: usize = 16;
 
 /// Writes `rows` rows from the model at `weights`.
 ///

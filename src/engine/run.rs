@@ -82,6 +82,7 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
     let codec = Codec::new(job.schema);
     let whole = model(job.plan, &codec)?; // stage 1 trains all of it
     let model = whole.clone().training(job.plan.trained)?;
+    let room = job.plan.room(&model);
     let mut seconds = Seconds::default();
 
     let begun = Instant::now();
@@ -89,7 +90,7 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
         Some(bytes) => Checkpoint::from_bytes(&bytes, model.layout().len(), model.layout().trained_len())?,
         None => {
             let key = fresh_key();
-            let mut weights = stage_one(&whole, &codec, &job.plan.public, key.as_ref(), host.stop)?;
+            let mut weights = stage_one((&whole, room), &codec, &job.plan.public, key.as_ref(), host.stop)?;
             extend(&model, &mut weights, &mut key.stream(Purpose::Weights, 1));
             let state = Checkpoint { blocks: 0, adam: Adam::new(model.layout().trained_len()), weights };
             host.vault.save(&state.to_bytes())?;
@@ -100,7 +101,7 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
 
     let begun = Instant::now();
     let rows = PrivateRows { table: job.private, persons: job.persons, codec: &codec };
-    let state = StageTwo { model: &model, plan: job.plan, rows, host: *host, fresh_key }.train(state)?;
+    let state = StageTwo { model: &model, plan: job.plan, room, rows, host: *host, fresh_key }.train(state)?;
     seconds.stage2 = begun.elapsed().as_secs_f64();
 
     let begun = Instant::now();
@@ -113,8 +114,8 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
     Ok(Outcome { synthetic, weights, config, seconds })
 }
 
-/// The model of a plan over a codec.
-fn model(plan: &Plan, codec: &Codec) -> Result<Gpt2, ConfigError> {
+/// The model of a plan over a codec, all of it trained.
+pub(super) fn model(plan: &Plan, codec: &Codec) -> Result<Gpt2, ConfigError> {
     let mut loss = vec![1.0; codec.width()];
     if let Some(target) = loss.last_mut() {
         *target = plan.target_weight;

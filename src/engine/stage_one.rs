@@ -5,7 +5,7 @@
 //! soon is "answer evenly and look at nothing"; beyond that, training would only wear down the
 //! hidden states that stage 2 needs to find dependence in.
 
-use crate::model::{Batch, Clipping, Gpt2, Initial, initial};
+use crate::model::{Batch, Clipping, Gpt2, Initial, Room, initial};
 use crate::privacy::Purpose;
 use crate::tabular::{Codec, uniform_row};
 
@@ -19,7 +19,7 @@ use super::ports::{Halt, Progress, Stage, Stop, Streams};
 /// # Errors
 /// [`Halt`] when the host says so.
 pub fn stage_one(
-    model: &Gpt2,
+    (model, room): (&Gpt2, Room),
     codec: &Codec,
     plan: &PublicStage,
     streams: &dyn Streams,
@@ -30,7 +30,8 @@ pub fn stage_one(
     let (t, spans) = (codec.width(), codec.spans());
     let moves = model.layout().moves();
     let mut adam = Adam::new(model.layout().trained_len());
-    let mut work = Work::new(model, 1);
+    // Rows that are not clipped go through two passes whatever the room, so nothing is kept between them.
+    let mut work = Work::in_room(model, 1, Room { two_passes: true, ..room });
     let mut tokens = vec![0u32; plan.batch as usize * t];
     for step in 0..plan.steps {
         stop.pulse(Progress { stage: Stage::Stage1, step, steps: plan.steps })?;

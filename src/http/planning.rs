@@ -5,7 +5,10 @@ use uuid::Uuid;
 
 use super::job_request::{JobRequest, Stage1, Stage2};
 use super::problem::Problem;
-use crate::engine::{ADAPTER, Facts, LORA, Overrides, PersonUnit, Plan, PlanError, largest_next_epsilon};
+use crate::engine::{
+    ADAPTER, Facts, LORA, Machine, MemoryError, Overrides, PersonUnit, Plan, PlanError, fit, largest_next_epsilon,
+    memory_bytes,
+};
 use crate::model::Trained;
 use crate::privacy::{Account, Delta, Epsilon, Grant};
 use crate::store::Dataset;
@@ -93,6 +96,22 @@ impl Planner {
             plan.public.steps = 0;
         }
         Ok(plan)
+    }
+
+    /// A plan of this planner in the fastest room that fits a worker.
+    pub fn fit(&self, plan: &Plan, workers: Machine) -> Result<Plan, MemoryError> {
+        fit(plan, &self.schema, workers)
+    }
+
+    /// The plan for what was asked, as a worker can carry it out.
+    pub fn fitted(&self, workers: Machine) -> Result<Plan, Problem> {
+        let plan = self.plan().map_err(|error| unplanned(&error))?;
+        Ok(self.fit(&plan, workers)?)
+    }
+
+    /// Bytes of memory that a plan of this planner takes.
+    pub fn memory_bytes(&self, plan: &Plan, workers: Machine) -> Result<u64, MemoryError> {
+        Ok(memory_bytes(plan, &self.schema, workers.threads)?)
     }
 
     /// A name for all planners that give the same answers about one dataset's budget.

@@ -50,6 +50,17 @@ impl Sampler {
         }
     }
 
+    /// Bytes of the buffers that [`Sampler::new`] makes.
+    #[must_use]
+    pub fn bytes(model: &Gpt2, capacity: usize) -> usize {
+        let (c, d) = (model.config(), model.config().width);
+        let widest = model.heads().spans().iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+        let adapters = model.layout().blocks.iter().filter_map(|l| l.adapter.as_ref());
+        let hidden = adapters.map(|adapter| adapter.down.outputs).max().unwrap_or(0).max(4 * d);
+        let past = c.layers * model.longest() * 2 * d;
+        4 * capacity * (5 * d + NormTape::numbers(d) + 2 * hidden + widest + model.rank() + past)
+    }
+
     /// The most rows that one call can write.
     #[must_use]
     pub fn capacity(&self) -> usize {
