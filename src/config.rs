@@ -59,6 +59,8 @@ pub struct Workers {
     pub local: usize,
     /// Threads of each; 0 for one a core.
     pub threads: usize,
+    /// Bytes of memory that each may take; 0 for what the machine has, in equal shares.
+    pub memory_bytes: u64,
 }
 
 /// The times of the queue.
@@ -120,7 +122,7 @@ impl Default for Database {
 
 impl Default for Workers {
     fn default() -> Self {
-        Self { local: 1, threads: 0 }
+        Self { local: 1, threads: 0, memory_bytes: 0 }
     }
 }
 

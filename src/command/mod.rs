@@ -5,6 +5,7 @@ mod cli;
 mod demo;
 mod key;
 mod logging;
+mod memory;
 mod serve;
 mod service;
 mod verify;

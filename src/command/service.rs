@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::memory::worker_machine;
 use crate::config::Config;
 
 /// Requests under way may take this long to end.
@@ -100,6 +101,7 @@ impl Service {
             blobs: Blobs::open(&config.state_dir()?.join("blobs"))?,
             bell: Bell::start(database.pool.clone(), stopping.clone()),
             limits: config.upload_limits(),
+            workers: worker_machine(&config, config.workers.local),
             pool: database.pool.clone(),
             open,
             figures: http::Figures::default(),
@@ -135,6 +137,7 @@ fn crew(config: &Config, database: &Database) -> anyhow::Result<Crew> {
     let environment = [
         ("DATABASE_URL", database.url.clone()),
         ("DP2STAGE__WORKERS__THREADS", config.workers.threads.to_string()),
+        ("DP2STAGE__WORKERS__MEMORY_BYTES", worker_machine(config, config.workers.local).memory_bytes.to_string()),
         ("DP2STAGE__LOG__FILTER", config.log.filter.clone()),
         ("DP2STAGE__QUEUE__LEASE_SECONDS", settings.lease_seconds.to_string()),
         ("DP2STAGE__QUEUE__POLL_SECONDS", settings.poll_seconds.to_string()),

@@ -7,6 +7,7 @@ use dp2stage::queue::Worker;
 use dp2stage::store::{self, Bell, Blobs};
 use tokio_util::sync::CancellationToken;
 
+use super::memory::worker_machine;
 use super::serve::stop_signal;
 use crate::config::Config;
 
@@ -28,6 +29,7 @@ pub async fn run(config: Config, name: Option<String>, tied_to: Option<u32>) -> 
         bell: Bell::start(pool.clone(), drain.clone()),
         blobs: Blobs::open(&config.state_dir()?.join("blobs"))?,
         terms: config.terms(),
+        machine: worker_machine(&config, 1),
         pool,
         name,
     };

@@ -47,10 +47,17 @@ impl Checkpoint {
         };
         let mut bytes = serde_json::json!(header).to_string().into_bytes();
         bytes.push(b'\n');
+        bytes.reserve_exact(Self::bytes(self.weights.len(), self.adam.first.len()));
         for part in [&self.weights, &self.adam.first, &self.adam.second] {
             bytes.extend(part.iter().flat_map(|x| x.to_le_bytes()));
         }
         bytes
+    }
+
+    /// Bytes of a checkpoint of so many parameters, as bytes, within a line.
+    #[must_use]
+    pub fn bytes(parameters: usize, trained: usize) -> usize {
+        4 * parameters + 8 * trained
     }
 
     /// Reads what [`Checkpoint::to_bytes`] wrote for a model of `parameters` numbers, `trained` of which

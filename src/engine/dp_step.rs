@@ -2,7 +2,7 @@
 //! engine touches the gradient of a private row. What is sampled, clipped and counted is the unit of
 //! privacy: a row, or all rows of a person.
 
-use crate::model::{Batch, Clipping, Gpt2, Lanes};
+use crate::model::{Batch, Clipping, Gpt2, Lanes, Room};
 use crate::privacy::{ClippingNorm, NoiseMultiplier, Purpose, SamplingRate, add_gaussian, poisson};
 use crate::tabular::{Codec, Groups, Table};
 
@@ -113,8 +113,20 @@ impl<'a> Work<'a> {
     /// Buffers for a model and for units of at most `longest` rows.
     #[must_use]
     pub fn new(model: &'a Gpt2, longest: usize) -> Self {
-        let length = model.layout().trained_len();
-        Self { model, lanes: Lanes::new(model, longest), sum: vec![0.0; length], gradient: vec![0.0; length] }
+        Self::in_room(model, longest, Room::of(model))
+    }
+
+    /// Buffers of a chosen size.
+    #[must_use]
+    pub fn in_room(model: &'a Gpt2, longest: usize, room: Room) -> Self {
+        let (length, lanes) = (model.layout().trained_len(), Lanes::with_room(model, longest, room));
+        Self { model, lanes, sum: vec![0.0; length], gradient: vec![0.0; length] }
+    }
+
+    /// Bytes of the buffers, but for those of the lanes, where so many parameters are trained.
+    #[must_use]
+    pub fn bytes(trained: usize) -> usize {
+        12 * trained
     }
 
     /// Makes the sum over a number of rows the result of the step.

@@ -1,4 +1,5 @@
-//! What a plan will cost in time, memory and energy: from public facts alone, before it runs.
+//! What a plan will cost in time and energy: from public facts alone, before it runs. What it takes of
+//! memory is counted in `memory`.
 //!
 //! Operations are counted as for any GPT-2: a row of P positions through L layers of width w costs
 //! about `2 (12 L w^2 P + 2 L w P^2 + w V)` in the forward pass, V being all tokens together, since
@@ -7,18 +8,11 @@
 
 use super::plan::Plan;
 use super::unit::rows_each;
-use crate::model::LANES;
 
 /// Operations a second of one core at narrow widths.
 const SPEED: f64 = 8.0e10;
 /// Seconds of every job that do not depend on its size: claims, checkpoints, publication.
 const FIXED: f64 = 0.5;
-/// Bytes of a worker before it reads anything.
-const BASE_BYTES: f64 = 40e6;
-/// Bytes of a cell in memory: codes of the private, the synthetic and the report's tables.
-const CELL_BYTES: f64 = 24.0;
-/// Rows whose activations are in memory at once.
-const ROWS_AT_ONCE: f64 = 256.0;
 /// Watts of a core at work with its share of the machine: an assumption, not a measurement.
 const WATTS: f64 = 10.0;
 
@@ -27,8 +21,6 @@ const WATTS: f64 = 10.0;
 pub struct Estimate {
     /// From the claim to the results.
     pub seconds: f64,
-    /// Peak memory of the worker.
-    pub memory_bytes: f64,
     /// At 10 watts a busy core.
     pub energy_wh: f64,
 }
@@ -46,11 +38,5 @@ pub fn estimate(plan: &Plan, cores: usize) -> Estimate {
     let operations = row * (4.0 * (public + private) + plan.rows as f64);
     let core_seconds = operations / SPEED;
     let seconds = FIXED + core_seconds / cores;
-    let parameters = l * (12.0 * w * w + 13.0 * w) + w * (model.vocabulary as f64 + p + 2.0);
-    let cells = p * (plan.rows_public as f64 + plan.rows as f64);
-    // Weights, gradient, noise and two moments; the activations of a few rows on every core.
-    let rows_at_once = (ROWS_AT_ONCE * cores).max((LANES * plan.longest_unit()) as f64);
-    let activations = rows_at_once * p * w * (16.0 * l + 4.0) * 4.0;
-    let memory_bytes = BASE_BYTES + 5.0 * 4.0 * parameters + activations + CELL_BYTES * cells;
-    Estimate { seconds, memory_bytes, energy_wh: core_seconds * WATTS / 3600.0 }
+    Estimate { seconds, energy_wh: core_seconds * WATTS / 3600.0 }
 }

@@ -20,7 +20,7 @@ use super::ports::{Halt, Progress, Stage, Stop, Streams};
 use super::writing::{Wish, Writer, Written};
 
 /// Batches between two pulses.
-const WAVE: usize = 16;
+pub const WAVE: usize = 16;
 
 /// Rows to be written.
 #[derive(Clone, Copy)]

@@ -35,6 +35,12 @@ impl Adam {
         Self { first: vec![0.0; parameters], second: vec![0.0; parameters], steps: 0 }
     }
 
+    /// Bytes of the state of so many parameters.
+    #[must_use]
+    pub fn bytes(parameters: usize) -> usize {
+        8 * parameters
+    }
+
     /// Moves the trained parameters one step along `gradient`. `moves` says where they lie among all
     /// parameters, and where in the gradient ([`Layout::moves`](crate::model::Layout::moves)).
     pub fn step(

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::model::{Config, Initial, Trained};
+use crate::model::{Config, Gpt2, Initial, Room, Trained};
 use crate::privacy::{
     AccountingError, ClippingNorm, Delta, DpEvent, Epsilon, NoiseMultiplier, SamplingRate, UnitError, Work,
     noise_multiplier,
@@ -64,6 +64,9 @@ pub struct Plan {
     /// What stage 2 trains; stage 1 trains everything.
     #[serde(default)]
     pub trained: Trained,
+    /// How much of a batch is in memory at once, where memory made it other than the fastest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<Room>,
     /// How often the loss counts the target, where the other columns count once.
     pub target_weight: f32,
     /// Stage 1.
@@ -184,6 +187,7 @@ impl Plan {
             persons: facts.persons,
             model,
             trained: overrides.trained,
+            room: None,
             target_weight: defaults::TARGET_WEIGHT,
             public: defaults::public_stage(&codec),
             private,
@@ -223,6 +227,12 @@ impl Plan {
     #[must_use]
     pub fn longest_unit(&self) -> usize {
         self.persons.map_or(1, |persons| persons.max_rows.get() as usize)
+    }
+
+    /// How much of a batch is in memory at once, for the model of stage 2.
+    #[must_use]
+    pub fn room(&self, model: &Gpt2) -> Room {
+        self.room.unwrap_or(Room::of(model))
     }
 
     /// The mechanism of every private step.

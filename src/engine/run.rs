@@ -92,6 +92,7 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
     let codec = codec(job.plan, job.schema, job.ready.map(|ready| ready.words))?;
     let whole = shape(job.plan, &codec)?; // stage 1 trains all of it
     let model = whole.clone().training(job.plan.trained)?;
+    let room = job.plan.room(&model);
     let mut seconds = Seconds::default();
 
     let begun = Instant::now();
@@ -105,7 +106,7 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
                 Some(_) => return Err(EngineError::Ready),
                 None => initial(&whole, &public.initial, &compact.ordered(), &mut key.stream(Purpose::Weights, 0)),
             };
-            let mut weights = stage_one((&whole, first), (&codec, &compact), public, key.as_ref(), host.stop)?;
+            let mut weights = stage_one((&whole, room, first), (&codec, &compact), public, key.as_ref(), host.stop)?;
             extend(&model, &mut weights, &mut key.stream(Purpose::Weights, 1));
             let state = Checkpoint { blocks: 0, adam: Adam::new(model.layout().trained_len()), weights };
             host.vault.save(&state.to_bytes())?;
@@ -116,7 +117,7 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
 
     let begun = Instant::now();
     let rows = PrivateRows { table: job.private, persons: job.persons, codec: &codec };
-    let state = StageTwo { model: &model, plan: job.plan, rows, host: *host, fresh_key }.train(state)?;
+    let state = StageTwo { model: &model, plan: job.plan, room, rows, host: *host, fresh_key }.train(state)?;
     seconds.stage2 = begun.elapsed().as_secs_f64();
 
     let begun = Instant::now();

@@ -5,7 +5,7 @@
 //! soon is "answer evenly and look at nothing"; beyond that, training would only wear down the
 //! hidden states that stage 2 needs to find dependence in.
 
-use crate::model::{Batch, Clipping, Gpt2};
+use crate::model::{Batch, Clipping, Gpt2, Room};
 use crate::privacy::Purpose;
 use crate::tabular::{Codec, Compact, Table, uniform_row};
 
@@ -21,7 +21,7 @@ use super::ports::{Halt, Progress, Stage, Stop, Streams};
 /// # Errors
 /// [`Halt`] when the host says so.
 pub fn stage_one(
-    (model, mut weights): (&Gpt2, Vec<f32>),
+    (model, room, mut weights): (&Gpt2, Room, Vec<f32>),
     (codec, compact): (&Codec, &Compact),
     plan: &PublicStage,
     streams: &dyn Streams,
@@ -30,7 +30,8 @@ pub fn stage_one(
     let spans = compact.spans();
     let moves = model.layout().moves();
     let mut adam = Adam::new(model.layout().trained_len());
-    let mut work = Work::new(model, 1);
+    // Rows that are not clipped go through two passes whatever the room, so nothing is kept between them.
+    let mut work = Work::in_room(model, 1, Room { two_passes: true, ..room });
     let rows: Vec<u32> = (0..plan.batch).collect();
     for step in 0..plan.steps {
         stop.pulse(Progress { stage: Stage::Stage1, step, steps: plan.steps })?;

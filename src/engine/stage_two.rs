@@ -3,7 +3,7 @@
 //! Everything after [`Mechanism::release`](super::dp_step::Mechanism::release) is post-processing of
 //! released gradients: Adam, and a learning rate that is a function of the step alone.
 
-use crate::model::Gpt2;
+use crate::model::{Gpt2, Room};
 
 use super::checkpoint::Checkpoint;
 use super::dp_step::{Chance, PrivateRows, Work};
@@ -17,6 +17,8 @@ pub struct StageTwo<'a> {
     pub model: &'a Gpt2,
     /// What was charged.
     pub plan: &'a Plan,
+    /// How much of a batch is in memory at once.
+    pub room: Room,
     /// The private rows.
     pub rows: PrivateRows<'a>,
     /// Permission to spend, checkpoints, cancellation.
@@ -31,7 +33,7 @@ impl StageTwo<'_> {
     /// # Errors
     /// [`Halt`] when the host says so.
     pub fn train(&self, mut state: Checkpoint) -> Result<Checkpoint, Halt> {
-        let mut work = Work::new(self.model, self.plan.longest_unit());
+        let mut work = Work::in_room(self.model, self.plan.longest_unit(), self.room);
         while state.blocks < self.plan.private.blocks {
             self.block(&mut state, &mut work)?;
             self.host.vault.save(&state.to_bytes())?;

@@ -3,14 +3,15 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::extract::Body;
 use super::job_request::JobRequest;
 use super::planning::{Planner, aside, unplanned};
-use super::problem::Problem;
+use super::problem::{Problem, settings};
 use super::state::App;
-use crate::engine::{estimate, price_or_beyond};
+use crate::engine::{Machine, MemoryError, Plan, estimate, price_or_beyond};
 use crate::privacy::{DpEvent, Rule};
 use crate::store;
 
@@ -41,8 +42,16 @@ pub(super) struct EstimateView {
     fits_budget: bool,
     /// A guess of the seconds from claim to results, on an idle machine like the server.
     seconds: f64,
-    /// A guess of the worker's peak memory.
+    /// The worker's peak memory: buffers are counted, the rest is a guess.
     memory_bytes: u64,
+    /// The memory that a worker of this server may take.
+    memory_limit_bytes: u64,
+    /// Whether the job fits in it; one that does not is refused.
+    fits_memory: bool,
+    /// Where it does not: the most `rows` that would, and other words for `stage2` that would, each with
+    /// everything else as asked.
+    #[schema(value_type = Option<Object>)]
+    largest: Option<Value>,
     /// A guess, at 10 watts a busy core.
     energy_wh: f64,
 }
@@ -60,11 +69,11 @@ pub(super) async fn create(
     let dataset = store::find_dataset(&app.pool, &request.dataset).await?;
     let account = store::population(&app.pool, dataset.population_id).await?.account;
     let planner = Planner::new(&request, &dataset, account.grant)?;
-    let asked = planner.asked;
-    let plan = aside(move || planner.plan()).await?.map_err(|e| unplanned(&e))?;
+    let (asked, workers) = (planner.asked, app.workers);
+    let (plan, memory) = aside(move || in_memory(&planner, workers)).await??;
     let work = plan.work();
     let price = aside(move || price_or_beyond(&account, &work)).await?;
-    let cost = estimate(&plan, std::thread::available_parallelism().map_or(1, usize::from));
+    let cost = estimate(&plan, workers.threads);
     Ok(Json(EstimateView {
         epsilon: asked.epsilon.get(),
         delta: asked.delta.get(),
@@ -76,8 +85,32 @@ pub(super) async fn create(
         remaining: account.shares().remaining,
         fits_budget: account.admit(price.whole).is_ok(),
         seconds: cost.seconds,
-        memory_bytes: cost.memory_bytes as u64,
+        memory_bytes: memory.bytes,
+        memory_limit_bytes: workers.memory_bytes,
+        fits_memory: memory.largest.is_none(),
+        largest: memory.largest,
         energy_wh: cost.energy_wh,
         events: vec![plan.event],
     }))
+}
+
+/// Bytes that a job takes, and what would fit where it does not.
+struct Memory {
+    bytes: u64,
+    largest: Option<Value>,
+}
+
+/// The plan that a submission would make, or the one that it would refuse for want of memory.
+fn in_memory(planner: &Planner, workers: Machine) -> Result<(Plan, Memory), Problem> {
+    let plan = planner.plan().map_err(|error| unplanned(&error))?;
+    match planner.fit(&plan, workers) {
+        Ok(plan) => {
+            let memory = Memory { bytes: planner.memory_bytes(&plan, workers)?, largest: None };
+            Ok((plan, memory))
+        }
+        Err(MemoryError::TooLarge { needed, largest, .. }) => {
+            Ok((plan, Memory { bytes: needed, largest: Some(settings(&largest)) }))
+        }
+        Err(error) => Err(error.into()),
+    }
 }

@@ -5,11 +5,14 @@ use uuid::Uuid;
 
 use super::job_request::{JobRequest, Stage1, Stage2};
 use super::problem::Problem;
-use crate::engine::{ADAPTER, Facts, LORA, Overrides, PersonUnit, Plan, PlanError, largest_next_epsilon};
+use crate::engine::{
+    ADAPTER, Facts, LORA, Machine, MemoryError, Overrides, PersonUnit, Plan, PlanError, fit, largest_next_epsilon,
+    memory_bytes,
+};
 use crate::model::Trained;
 use crate::privacy::{Account, Delta, Epsilon, Grant};
 use crate::store::Dataset;
-use crate::tabular::Schema;
+use crate::tabular::{Codec, Compact, Schema};
 
 /// Most rows that one job may generate.
 const MAX_ROWS: u64 = 10_000_000;
@@ -21,6 +24,7 @@ const MAX_CELLS: u64 = 200_000_000;
 #[derive(Clone, Debug)]
 pub(super) struct Planner {
     schema: Schema,
+    codec: Codec,
     rows_public: u64,
     persons: Option<PersonUnit>,
     /// The (epsilon, delta) that was asked for.
@@ -61,7 +65,8 @@ impl Planner {
         };
         let without_stage1 = matches!(request.method.stage1, Stage1::None);
         let (rows_public, persons) = in_training(dataset);
-        Ok(Self { schema, rows_public, persons, asked, rows, overrides, without_stage1 })
+        let codec = Codec::Compact(Compact::new(&schema));
+        Ok(Self { schema, codec, rows_public, persons, asked, rows, overrides, without_stage1 })
     }
 
     /// What a job with the defaults would be, for the largest epsilon that a budget still has room for.
@@ -70,7 +75,8 @@ impl Planner {
         let rows = dataset.rows_public.clamp(1, 1000) as u64;
         let overrides = Overrides::default();
         let (rows_public, persons) = in_training(dataset);
-        Ok(Self { schema, rows_public, persons, asked: grant, rows, overrides, without_stage1: false })
+        let codec = Codec::Compact(Compact::new(&schema));
+        Ok(Self { schema, codec, rows_public, persons, asked: grant, rows, overrides, without_stage1: false })
     }
 
     /// The plan for what was asked.
@@ -93,6 +99,22 @@ impl Planner {
             plan.public.steps = 0;
         }
         Ok(plan)
+    }
+
+    /// A plan of this planner in the fastest room that fits a worker.
+    pub fn fit(&self, plan: &Plan, workers: Machine) -> Result<Plan, MemoryError> {
+        fit(plan, &self.codec, workers)
+    }
+
+    /// The plan for what was asked, as a worker can carry it out.
+    pub fn fitted(&self, workers: Machine) -> Result<Plan, Problem> {
+        let plan = self.plan().map_err(|error| unplanned(&error))?;
+        Ok(self.fit(&plan, workers)?)
+    }
+
+    /// Bytes of memory that a plan of this planner takes.
+    pub fn memory_bytes(&self, plan: &Plan, workers: Machine) -> Result<u64, MemoryError> {
+        Ok(memory_bytes(plan, &self.codec, workers.threads)?)
     }
 
     /// A name for all planners that give the same answers about one dataset's budget.

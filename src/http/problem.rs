@@ -4,6 +4,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use crate::engine::{Largest, MemoryError};
+use crate::model::Trained;
 use crate::privacy::{BookFault, Refusal, UnitError};
 use crate::store::StoreError;
 use crate::tabular::{SchemaError, UploadError};
@@ -148,6 +150,52 @@ pub(super) fn exhausted(refusal: &Refusal, largest_next_epsilon: f64) -> Problem
         .with("reserved", refusal.shares.reserved)
         .with("remaining", refusal.shares.remaining)
         .with("largest_next_epsilon", largest_next_epsilon)
+}
+
+impl From<MemoryError> for Problem {
+    fn from(error: MemoryError) -> Self {
+        let detail = error.to_string();
+        match error {
+            // A schema that was stored and a plan that was made from it a moment ago.
+            MemoryError::Plan(cause) => {
+                tracing::error!(error = %cause, "a plan does not fit its schema");
+                Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+            MemoryError::TooLarge { needed, limit, largest } => {
+                let title = "The job does not fit in memory";
+                let detail = format!("{detail}{}", advice(&largest));
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "job_too_large", title, detail)
+                    .with("memory_bytes", needed)
+                    .with("memory_limit_bytes", limit)
+                    .with("largest", settings(&largest))
+            }
+        }
+    }
+}
+
+/// Settings that fit, by the names that a request has for them.
+pub(super) fn settings(largest: &Largest) -> Value {
+    json!({ "rows": largest.rows, "stage2": largest.trained.iter().map(|&trained| word(trained)).collect::<Vec<_>>() })
+}
+
+fn advice(largest: &Largest) -> String {
+    let rows = largest.rows.map(|rows| format!("at most {rows} rows"));
+    let methods = largest.trained.iter().map(|&trained| format!("stage2 = \"{}\"", word(trained)));
+    let all: Vec<String> = rows.into_iter().chain(methods).collect();
+    if all.is_empty() {
+        return ": no number of rows and no stage2 would fit; the operator may raise workers.memory_bytes".into();
+    }
+    format!(": it would fit with {}", all.join(", or with "))
+}
+
+/// The word of a request for what stage 2 trains.
+fn word(trained: Trained) -> &'static str {
+    match trained {
+        Trained::Full => "full",
+        Trained::Lora { .. } => "lora",
+        Trained::Heads => "heads",
+        Trained::Adapter { .. } => "adapter",
+    }
 }
 
 /// A fault of the folder of blobs: a full disk is said so, the rest is ours.

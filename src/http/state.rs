@@ -4,6 +4,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::figures::Figures;
+use crate::engine::Machine;
 use crate::store::{Bell, Blobs};
 use crate::tabular::UploadLimits;
 
@@ -18,6 +19,8 @@ pub struct App {
     pub bell: Bell,
     /// Limits of one upload.
     pub limits: UploadLimits,
+    /// What a worker has; jobs that need more memory are refused. Workers elsewhere may have less.
+    pub workers: Machine,
     /// Whether callers need no key: loopback development only.
     pub open: bool,
     /// Figures that were computed before.

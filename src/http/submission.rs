@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::extract::Body;
 use super::job_request::JobRequest;
 use super::job_view::JobView;
-use super::planning::{Planner, aside, unplanned};
+use super::planning::{Planner, aside};
 use super::problem::{Problem, exhausted};
 use super::role::Caller;
 use super::state::App;
@@ -29,7 +29,8 @@ const TRIES: usize = 50;
     (status = 404, description = "`not_found`: no such dataset", content_type = "application/problem+json"),
     (status = 409, description = "`budget_exhausted` with `requested`, `spent`, `reserved`, `remaining` (shares) and \
         `largest_next_epsilon`; `state_conflict`: no rows yet", content_type = "application/problem+json"),
-    (status = 422, description = "`request_invalid`, `idempotency_mismatch`", content_type = "application/problem+json"),
+    (status = 422, description = "`request_invalid`; `idempotency_mismatch`; `job_too_large` with `memory_bytes`, \
+        `memory_limit_bytes` and `largest` (`rows`, `stage2`: what would fit instead)", content_type = "application/problem+json"),
 ))]
 pub(super) async fn submit(
     State(app): State<App>,
@@ -49,8 +50,8 @@ pub(super) async fn submit(
 async fn admit(app: &App, request: &JobRequest, dataset: &Dataset, key: Option<&str>) -> Result<Submission, Problem> {
     let population = store::population(&app.pool, dataset.population_id).await?;
     let planner = Planner::new(request, dataset, population.account.grant)?;
-    let planned = planner.clone();
-    let plan = aside(move || planned.plan()).await?.map_err(|e| unplanned(&e))?;
+    let (planned, workers) = (planner.clone(), app.workers);
+    let plan = aside(move || planned.fitted(workers)).await??;
     let json = |_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR);
     let (text, plan_json) = (serde_json::to_value(request).map_err(json)?, serde_json::to_value(&plan).map_err(json)?);
     let body = hex::encode(Sha256::digest(text.to_string()));

@@ -51,6 +51,13 @@ impl Lanes {
         Self { lanes: (0..room.lanes).map(|_| lane()).collect(), room, longest }
     }
 
+    /// Bytes of the buffers that [`Lanes::with_room`] makes.
+    #[must_use]
+    pub fn bytes(model: &Gpt2, longest: usize, room: Room) -> usize {
+        let length = if room.lanes == 1 { 0 } else { model.layout().trained_len() };
+        room.lanes * (Tape::bytes(model, room.capacity(model, longest)) + 8 * length)
+    }
+
     /// Writes `sum over rows of factor * gradient of the row's loss` to `out` (one number a trained
     /// parameter), where the factor is the clipping's for the row's unit. An empty batch gives zeros.
     pub fn gradient_sum(

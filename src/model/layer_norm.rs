@@ -24,6 +24,11 @@ impl NormTape {
         Self { unit: vec![0.0; n * d], inverse: vec![0.0; n], y: vec![0.0; n * d] }
     }
 
+    /// Numbers a place of what [`NormTape::new`] makes.
+    pub fn numbers(d: usize) -> usize {
+        2 * d + 1
+    }
+
     /// Every buffer.
     pub fn buffers(&mut self) -> [&mut Vec<f32>; 3] {
         [&mut self.unit, &mut self.inverse, &mut self.y]

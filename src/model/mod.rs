@@ -44,7 +44,7 @@ pub use init::{Initial, extend, initial};
 pub use lanes::Lanes;
 pub use layout::{Adapter, BlockLayout, Layout, Linear, LowRank, Move, NamedTensor, Norm, Part};
 pub use merge::released;
-pub use room::{LANES, Room};
+pub use room::Room;
 pub use sampler::Sampler;
 pub use trained::{Targets, Trained};
 pub use weights::{WeightsError, read_weights, write_weights};

@@ -56,10 +56,9 @@ impl Sampler {
     pub fn new(model: &Gpt2, rows: usize) -> Self {
         let c = model.config();
         let d = c.width;
-        let n = TOGETHER.max(rows);
+        let n = together(model, rows);
         let zeros = |width: usize| vec![0f32; n * width];
-        let adapters = model.layout().blocks.iter().filter_map(|l| l.adapter.as_ref());
-        let hidden = adapters.map(|adapter| adapter.down.outputs).max().unwrap_or(0).max(4 * d);
+        let hidden = widest(model);
         Self {
             rows,
             longest: model.longest(),
@@ -76,6 +75,15 @@ impl Sampler {
             inner: zeros(model.rank()),
             past: (0..c.layers).map(|_| vec![0.0; rows * model.longest() * 2 * d]).collect(),
         }
+    }
+
+    /// Bytes of the buffers that [`Sampler::new`] makes.
+    #[must_use]
+    pub fn bytes(model: &Gpt2, rows: usize) -> usize {
+        let (c, d, n) = (model.config(), model.config().width, together(model, rows));
+        let past = c.layers * model.longest() * 2 * d;
+        let token = 5 * d + NormTape::numbers(d) + 2 * widest(model) + model.rank();
+        4 * (n * token + rows * (d + past)) + 8 * rows
     }
 
     /// Begins new rows: each has read the opening token, once [`Sampler::read`] is called.
@@ -192,4 +200,15 @@ impl Sampler {
         ops::gelu(&mut self.hidden[..n * w], adapter.down.bias.of(p), &mut self.active[..n * w]);
         adapter.up.add(p, &self.active[..n * w], x, &mut []);
     }
+}
+
+/// Tokens that pass through the model together, of so many rows.
+fn together(model: &Gpt2, rows: usize) -> usize {
+    TOGETHER.min(rows * model.longest()).max(rows)
+}
+
+/// Width of the widest layer inside a block.
+fn widest(model: &Gpt2) -> usize {
+    let adapters = model.layout().blocks.iter().filter_map(|l| l.adapter.as_ref());
+    adapters.map(|adapter| adapter.down.outputs).max().unwrap_or(0).max(4 * model.config().width)
 }

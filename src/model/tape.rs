@@ -137,6 +137,20 @@ impl Tape {
         }
     }
 
+    /// Bytes of the buffers that [`Tape::new`] makes.
+    pub fn bytes(model: &Gpt2, capacity: Capacity) -> usize {
+        let (config, layout) = (model.config(), model.layout());
+        let Capacity { places: n, rows, keeps } = capacity;
+        let block = |l: &BlockLayout| BlockTape::numbers(l, config.width) + config.heads * model.longest();
+        let blocks: usize = layout.blocks.iter().map(block).sum();
+        let owners = if layout.trains_body() { &layout.blocks[..] } else { &[] };
+        let owners = if keeps { owners } else { &owners[..owners.len().min(1)] };
+        let gradients: usize = owners.iter().map(|l| BlockGradients::numbers(l, config.width)).sum();
+        let ends = 3 + 4 * config.width + NormTape::numbers(config.width);
+        let rest = model.heads().logits_len(config, n, rows) + rows;
+        4 * (n * (ends + blocks + gradients) + rest) + 8 * rows
+    }
+
     /// Places of the chunk at hand.
     pub fn n(&self) -> usize {
         self.rows * self.t
@@ -168,6 +182,12 @@ impl Tape {
 }
 
 impl BlockTape {
+    /// Numbers a place, without the attention weights.
+    fn numbers(l: &BlockLayout, d: usize) -> usize {
+        let adapter = bottleneck(l).map_or(0, |k| d + 2 * k);
+        2 * NormTape::numbers(d) + 12 * d + ranks(l).iter().sum::<usize>() + adapter
+    }
+
     fn new(l: &BlockLayout, (n, d): (usize, usize), squares: usize) -> Self {
         let k = bottleneck(l);
         let adapter = [k.map_or(0, |_| d), k.unwrap_or(0), k.unwrap_or(0)];
@@ -186,6 +206,11 @@ impl BlockTape {
 }
 
 impl BlockGradients {
+    /// Numbers a place.
+    fn numbers(l: &BlockLayout, d: usize) -> usize {
+        11 * d + ranks(l).iter().sum::<usize>() + bottleneck(l).map_or(0, |k| d + k)
+    }
+
     fn new(l: &BlockLayout, (n, d): (usize, usize)) -> Self {
         let k = bottleneck(l);
         Self {

@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::heartbeat;
 use super::tether::Tether;
 use super::worker::Worker;
-use crate::engine::{self, EngineError, Halt, Host, Job, Plan, Progress, Stage, Stop, system_key};
+use crate::engine::{
+    self, EngineError, Halt, Host, Job, Machine, MemoryError, Plan, Progress, Stage, Stop, fit_here, system_key,
+};
 use crate::report;
 use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, StoreError, Stored};
 use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};
@@ -36,6 +38,7 @@ pub(super) async fn run(worker: &Worker, (claimed, sent): (Claimed, Instant), dr
 struct Task {
     schema: Schema,
     plan: Plan,
+    machine: Machine,
     rows: String,
     report: bool,
 }
@@ -76,7 +79,7 @@ async fn prepare(worker: &Worker, claimed: &Claimed) -> Result<Task, StoreError>
     // Whether a job succeeds must not depend on its private rows, and the report is the one part of
     // it without bounds proven: an attempt that died there is followed by one without a report.
     let report = claimed.stage.as_deref() != Some(Stage::Report.word());
-    Ok(Task { schema, plan, rows, report })
+    Ok(Task { schema, plan, machine: worker.machine, rows, report })
 }
 
 /// Why an attempt did not produce results.
@@ -84,6 +87,8 @@ async fn prepare(worker: &Worker, claimed: &Claimed) -> Result<Task, StoreError>
 enum Fault {
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     #[error(transparent)]
     Storage(#[from] io::Error),
     #[error("the stored rows do not fit the schema")]
@@ -94,11 +99,14 @@ enum Fault {
 
 /// Trains, generates and reports, on a blocking thread.
 fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>, Fault> {
-    let most = task.plan.persons.map(|persons| persons.max_rows);
+    let codec = engine::codec(&task.plan, &task.schema, None).map_err(EngineError::from)?;
+    // The server judged by its own figure; this worker may have less.
+    let plan = fit_here(&task.plan, &codec, task.machine)?;
+    let most = plan.persons.map(|persons| persons.max_rows);
     let rows = decode(blobs.reader(&task.rows)?, &task.schema, most).map_err(|_| Fault::Rows)?;
     let Rows { train, persons, held_out } = rows;
     let host = Host { meter: tether, vault: tether, stop: tether };
-    let job = Job { plan: &task.plan, schema: &task.schema, private: &train, ready: None, persons: persons.as_ref() };
+    let job = Job { plan: &plan, schema: &task.schema, private: &train, ready: None, persons: persons.as_ref() };
     let outcome = engine::run(&job, &host, &system_key)?;
     let halted = |halt: Halt| Fault::Engine(EngineError::from(halt));
     tether.pulse(Progress { stage: Stage::Report, step: 0, steps: 1 }).map_err(halted)?;
@@ -148,7 +156,8 @@ async fn conclude(
             if attempts < worker.terms.max_attempts {
                 return store::hand_back(pool, lease, Some(worker.terms.wait_after(attempts))).await;
             }
-            store::fail(pool, lease, "worker_error").await
+            let too_large = matches!(fault, Fault::Memory(MemoryError::TooLarge { .. }));
+            store::fail(pool, lease, if too_large { "job_too_large" } else { "worker_error" }).await
         }
     };
     if done.is_ok()

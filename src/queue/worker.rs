@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt;
 use super::terms::LeaseTerms;
+use crate::engine::Machine;
 use crate::store::{self, Bell, Blobs};
 
 /// Everything a worker needs.
@@ -20,6 +21,8 @@ pub struct Worker {
     pub bell: Bell,
     /// The times of the queue.
     pub terms: LeaseTerms,
+    /// What it has to work with.
+    pub machine: Machine,
     /// The name under which its leases are held.
     pub name: String,
 }

@@ -1,5 +1,6 @@
 //! Admission of jobs.
 
+use dp2stage::tabular::UploadLimits;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -171,6 +172,7 @@ async fn an_estimate_is_what_the_job_will_be() {
     for guess in ["seconds", "memory_bytes", "energy_wh"] {
         assert!(estimate[guess].as_f64().unwrap() > 0.0, "{estimate}");
     }
+    assert_eq!((estimate["fits_memory"].as_bool(), estimate["largest"].is_null()), (Some(true), true));
     let again = api.post("/v1/estimates", &body).await.expect(200);
     assert_eq!(again["fits_budget"], submit(&api, body).await.status == 202);
     // A larger job takes longer.
@@ -179,4 +181,30 @@ async fn an_estimate_is_what_the_job_will_be() {
     assert!(longer["seconds"].as_f64() > estimate["seconds"].as_f64());
     problem(&api.post("/v1/estimates", &json!({"dataset": "x", "epsilon": 1.0})).await, 404, "not_found");
     problem(&api.post("/v1/estimates", &json!({"dataset": "clinic", "epsilon": 0})).await, 422, "request_invalid");
+}
+
+/// A job that no worker has the memory for is refused before anything is reserved, with the figures and
+/// with settings that are then accepted.
+#[tokio::test]
+async fn a_job_that_is_too_large_is_told_what_fits() {
+    let api = TestApi::with_workers(true, UploadLimits::default(), 150_000_000).await;
+    api.clinic(2.0, 500).await;
+    let body = |rows: u64| json!({"dataset": "clinic", "epsilon": 0.5, "rows": rows});
+    let refusal = problem(&submit(&api, body(9_000_000)).await, 422, "job_too_large");
+    let needed = refusal["memory_bytes"].as_u64().unwrap();
+    assert_eq!(refusal["memory_limit_bytes"], 150_000_000);
+    assert!(needed > 150_000_000);
+    let rows = refusal["largest"]["rows"].as_u64().unwrap();
+    assert!((1000..9_000_000).contains(&rows), "{rows}");
+    assert_eq!(refusal["largest"]["stage2"], json!([]), "rows are what is too large");
+    assert!(refusal["detail"].as_str().unwrap().contains(&format!("at most {rows} rows")), "{refusal}");
+    let estimate = api.post("/v1/estimates", &body(9_000_000)).await.expect(200);
+    assert_eq!((&estimate["memory_bytes"], &estimate["largest"]), (&refusal["memory_bytes"], &refusal["largest"]));
+    assert_eq!(
+        (estimate["fits_memory"].as_bool(), estimate["memory_limit_bytes"].as_u64()),
+        (Some(false), Some(150_000_000))
+    );
+    assert_eq!(api.get("/v1/datasets/clinic/budget").await.expect(200)["reserved"].as_f64(), Some(0.0));
+    problem(&submit(&api, body(rows + 1)).await, 422, "job_too_large");
+    submit(&api, body(rows)).await.expect(202);
 }

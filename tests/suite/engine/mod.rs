@@ -3,6 +3,7 @@
 mod audit;
 mod checkpoints;
 mod mechanism;
+mod memory;
 mod neighbours;
 mod optimiser;
 mod persons;

@@ -2,6 +2,7 @@
 
 mod bounded;
 mod heads;
+mod memory;
 mod oracle;
 mod sampling;
 mod shapes;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use dp2stage::engine::Machine;
 use dp2stage::http::{self, App};
 use dp2stage::store::{Bell, Blobs};
 use dp2stage::tabular::UploadLimits;
@@ -58,6 +59,11 @@ impl TestApi {
 
     /// An API with these limits, open or not.
     pub async fn start(open: bool, limits: UploadLimits) -> Self {
+        Self::with_workers(open, limits, 8 << 30).await
+    }
+
+    /// An API whose workers may take so many bytes of memory.
+    pub async fn with_workers(open: bool, limits: UploadLimits, memory_bytes: u64) -> Self {
         let (database, folder) = (fresh_database().await, scratch());
         let stopping = CancellationToken::new();
         let app = App {
@@ -65,6 +71,7 @@ impl TestApi {
             blobs: Blobs::open(&folder.path().join("blobs")).expect("a folder"),
             bell: Bell::start(database.pool.clone(), stopping.clone()),
             limits,
+            workers: Machine { memory_bytes, threads: 2 },
             open,
             figures: http::Figures::default(),
             stopping: stopping.clone(),
