@@ -29,5 +29,5 @@ pub use memory::{Largest, Machine, MemoryError, fit, fit_here, memory_bytes};
 pub use optimiser::{Adam, AdamSettings, Schedule};
 pub use plan::{Facts, Overrides, Plan, PlanError, PrivateStage, PublicStage};
 pub use ports::{FreshKey, Halt, Host, Meter, Progress, Stage, Stop, Streams, Vault, system_key};
-pub use run::{EngineError, Job, Outcome, Seconds, run};
+pub use run::{EngineError, Job, Outcome, Seconds, run, run_on};
 pub use unit::{MAX_CELLS_OF_PERSON, MAX_ROWS_OF_PERSON, PersonUnit};

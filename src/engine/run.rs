@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::model::{ConfigError, Gpt2, Heads, extend, released};
+use crate::model::{Compute, ConfigError, Gpt2, Heads, extend, released};
 use crate::privacy::Purpose;
 use crate::tabular::{Codec, Groups, Schema, Table};
 
@@ -71,11 +71,24 @@ pub enum EngineError {
     Checkpoint(#[from] BadCheckpoint),
 }
 
-/// Runs a job, from its last checkpoint if there is one.
+/// Runs a job on the processor, from its last checkpoint if there is one.
 ///
 /// # Errors
 /// [`EngineError`].
 pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Outcome, EngineError> {
+    run_on(&Compute::Slices, job, host, fresh_key)
+}
+
+/// Runs a job, its training on what is named and its generation on the processor.
+///
+/// # Errors
+/// [`EngineError`].
+pub fn run_on(
+    compute: &Compute,
+    job: &Job<'_>,
+    host: &Host<'_>,
+    fresh_key: FreshKey<'_>,
+) -> Result<Outcome, EngineError> {
     if job.persons.is_some() != job.plan.persons.is_some() {
         return Err(EngineError::Unit);
     }
@@ -90,7 +103,7 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
         Some(bytes) => Checkpoint::from_bytes(&bytes, model.layout().len(), model.layout().trained_len())?,
         None => {
             let key = fresh_key();
-            let mut weights = stage_one((&whole, room), &codec, &job.plan.public, key.as_ref(), host.stop)?;
+            let mut weights = stage_one((&whole, room, compute), &codec, &job.plan.public, key.as_ref(), host.stop)?;
             extend(&model, &mut weights, &mut key.stream(Purpose::Weights, 1));
             let state = Checkpoint { blocks: 0, adam: Adam::new(model.layout().trained_len()), weights };
             host.vault.save(&state.to_bytes())?;
@@ -101,7 +114,7 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
 
     let begun = Instant::now();
     let rows = PrivateRows { table: job.private, persons: job.persons, codec: &codec };
-    let state = StageTwo { model: &model, plan: job.plan, room, rows, host: *host, fresh_key }.train(state)?;
+    let state = StageTwo { model: &model, plan: job.plan, room, compute, rows, host: *host, fresh_key }.train(state)?;
     seconds.stage2 = begun.elapsed().as_secs_f64();
 
     let begun = Instant::now();

@@ -5,7 +5,7 @@
 //! soon is "answer evenly and look at nothing"; beyond that, training would only wear down the
 //! hidden states that stage 2 needs to find dependence in.
 
-use crate::model::{Batch, Clipping, Gpt2, Initial, Room, initial};
+use crate::model::{Batch, Clipping, Compute, Gpt2, Initial, Room, initial};
 use crate::privacy::Purpose;
 use crate::tabular::{Codec, uniform_row};
 
@@ -19,7 +19,7 @@ use super::ports::{Halt, Progress, Stage, Stop, Streams};
 /// # Errors
 /// [`Halt`] when the host says so.
 pub fn stage_one(
-    (model, room): (&Gpt2, Room),
+    (model, room, compute): (&Gpt2, Room, &Compute),
     codec: &Codec,
     plan: &PublicStage,
     streams: &dyn Streams,
@@ -31,7 +31,7 @@ pub fn stage_one(
     let moves = model.layout().moves();
     let mut adam = Adam::new(model.layout().trained_len());
     // Rows that are not clipped go through two passes whatever the room, so nothing is kept between them.
-    let mut work = Work::in_room(model, 1, Room { two_passes: true, ..room });
+    let mut work = Work::on(compute, model, 1, Room { two_passes: true, ..room })?;
     let mut tokens = vec![0u32; plan.batch as usize * t];
     for step in 0..plan.steps {
         stop.pulse(Progress { stage: Stage::Stage1, step, steps: plan.steps })?;
@@ -41,7 +41,7 @@ pub fn stage_one(
         }
         let fetch = |i: usize, row: &mut [u32]| row.copy_from_slice(&tokens[i * t..(i + 1) * t]);
         let batch = Batch::of_rows(plan.batch as usize, &fetch);
-        work.lanes.gradient_sum(model, &weights, batch, Clipping::None, &mut work.sum);
+        work.lanes.gradient_sum(model, &weights, batch, Clipping::None, &mut work.sum)?;
         work.divide(f64::from(plan.batch));
         adam.step(&plan.adam, plan.schedule.at(step, plan.steps), &work.gradient, (&mut weights, moves));
     }

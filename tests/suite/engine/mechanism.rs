@@ -47,7 +47,7 @@ pub(super) fn releases(
     (0..steps)
         .map(|step| {
             let chance = Chance { streams: &key as &dyn Streams, step };
-            mechanism.release(&parameters, PrivateRows { table, persons, codec: &codec }, chance, &mut work);
+            mechanism.release(&parameters, PrivateRows { table, persons, codec: &codec }, chance, &mut work).unwrap();
             work.gradient.clone()
         })
         .collect()
@@ -141,7 +141,7 @@ fn one_row_more_moves_a_release_by_no_more_than_its_share() {
     let release = |table: &Table| {
         let mut work = Work::new(&model, 1);
         let chance = Chance { streams: &key as &dyn Streams, step: 0 };
-        full.release(&parameters, PrivateRows { table, persons: None, codec: &codec }, chance, &mut work);
+        full.release(&parameters, PrivateRows { table, persons: None, codec: &codec }, chance, &mut work).unwrap();
         work.gradient
     };
     // The same key and step: the same noise, so the difference is the row's.
