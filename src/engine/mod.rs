@@ -25,7 +25,7 @@ pub use defaults::{ADAPTER, LORA};
 pub use dp_step::{Chance, Mechanism, PrivateRows, Work};
 pub use estimate::{Estimate, estimate};
 pub use largest::{largest_next_epsilon, price_or_beyond};
-pub use memory::{Largest, Machine, MemoryError, fit, fit_here, memory_bytes};
+pub use memory::{BASE_BYTES, Largest, Machine, MemoryError, fit, fit_here, memory_bytes};
 pub use optimiser::{Adam, AdamSettings, Schedule};
 pub use plan::{Facts, Overrides, Plan, PlanError, PrivateStage, PublicStage};
 pub use ports::{FreshKey, Halt, Host, Meter, Progress, Stage, Stop, Streams, Vault, system_key};

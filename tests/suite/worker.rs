@@ -131,13 +131,13 @@ async fn a_worker_that_is_too_small_leaves_the_job_to_a_larger_one() {
     assert!(job["epsilon"]["charged"].as_f64().unwrap_or(0.0) == 0.0, "{job}");
     small.kill();
     assert!(blocks(&api, id).await.is_empty());
-    let _large = api.worker(5.0);
+    let large = api.worker(5.0);
     let job = api.job_until(id, PATIENCE, |j| j["finished_at"].is_string()).await;
     assert_eq!(job["status"], "succeeded", "{job}");
+    large.kill();
 
     let job = api.post("/v1/jobs", &json!({"dataset": "clinic", "epsilon": 0.1, "training": {"steps": 30}})).await;
     let job = job.expect(202);
-    drop(_large);
     let last = ("DP2STAGE__QUEUE__MAX_ATTEMPTS", "1");
     let _small = api.worker_with(5.0, &[last, ("DP2STAGE__WORKERS__MEMORY_BYTES", "1000000")]);
     let job = api.job_until(job["id"].as_str().unwrap(), PATIENCE, |j| j["finished_at"].is_string()).await;
