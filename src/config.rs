@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use dp2stage::model::{Place, Precision};
 use dp2stage::queue::LeaseTerms;
 use dp2stage::store::embedded::default_state_dir;
 use dp2stage::tabular::UploadLimits;
@@ -61,6 +62,10 @@ pub struct Workers {
     pub threads: usize,
     /// Bytes of memory that each may take; 0 for what the machine has, in equal shares.
     pub memory_bytes: u64,
+    /// Where training runs: `cpu`, or `cuda:0` and so on.
+    pub device: String,
+    /// What a device multiplies in.
+    pub precision: Precision,
 }
 
 /// The times of the queue.
@@ -122,7 +127,7 @@ impl Default for Database {
 
 impl Default for Workers {
     fn default() -> Self {
-        Self { local: 1, threads: 0, memory_bytes: 0 }
+        Self { local: 1, threads: 0, memory_bytes: 0, device: "cpu".into(), precision: Precision::F32 }
     }
 }
 
@@ -172,6 +177,7 @@ impl Config {
                 && (0.0..=86_400.0).contains(&config.queue.backoff_seconds),
             "queue: seconds are numbers from 0.1 to 86400"
         );
+        config.workers.device.parse::<Place>().map_err(|error| anyhow::anyhow!("workers.device: {error}"))?;
         anyhow::ensure!(config.queue.max_attempts >= 1, "queue.max_attempts is at least 1");
         anyhow::ensure!(config.database.connections >= 2, "database.connections is at least 2");
         Ok(config)

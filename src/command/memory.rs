@@ -9,11 +9,11 @@ use crate::config::{Config, Workers};
 
 /// What each of `sharing` workers on this machine has. Where nobody tells, memory has no limit.
 pub fn worker_machine(config: &Config, sharing: usize) -> Machine {
-    let Workers { threads, memory_bytes, .. } = config.workers;
+    let Workers { threads, memory_bytes, .. } = &config.workers;
     let share = || available().map_or(u64::MAX, |bytes| bytes / sharing.max(1) as u64);
     Machine {
-        memory_bytes: if memory_bytes > 0 { memory_bytes } else { share() },
-        threads: if threads > 0 { threads } else { std::thread::available_parallelism().map_or(1, usize::from) },
+        memory_bytes: if *memory_bytes > 0 { *memory_bytes } else { share() },
+        threads: if *threads > 0 { *threads } else { std::thread::available_parallelism().map_or(1, usize::from) },
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use dp2stage::http::{self, App};
+use dp2stage::model::Place;
 use dp2stage::queue::{Crew, supervise};
 use dp2stage::store::embedded::{Cluster, ClusterConfig, Places};
 use dp2stage::store::{self, Bell, Blobs, StoreError};
@@ -89,7 +90,10 @@ impl Service {
             !open || config.server.bind.ip().is_loopback(),
             "--dev asks for no key, so it serves loopback only; bind to 127.0.0.1, or leave --dev out"
         );
-        // The port first: what is taken should fail at once.
+        // What is not there should fail at once: the device of local workers, then the port.
+        if config.workers.local > 0 {
+            config.workers.device.parse::<Place>()?.open()?;
+        }
         let listener =
             TcpListener::bind(config.server.bind).await.with_context(|| format!("{}", config.server.bind))?;
         let address = listener.local_addr()?;
@@ -138,6 +142,8 @@ fn crew(config: &Config, database: &Database) -> anyhow::Result<Crew> {
         ("DATABASE_URL", database.url.clone()),
         ("DP2STAGE__WORKERS__THREADS", config.workers.threads.to_string()),
         ("DP2STAGE__WORKERS__MEMORY_BYTES", worker_machine(config, config.workers.local).memory_bytes.to_string()),
+        ("DP2STAGE__WORKERS__DEVICE", config.workers.device.clone()),
+        ("DP2STAGE__WORKERS__PRECISION", config.workers.precision.to_string()),
         ("DP2STAGE__LOG__FILTER", config.log.filter.clone()),
         ("DP2STAGE__QUEUE__LEASE_SECONDS", settings.lease_seconds.to_string()),
         ("DP2STAGE__QUEUE__POLL_SECONDS", settings.poll_seconds.to_string()),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use dp2stage::model::Compute;
 use dp2stage::queue::Worker;
 use dp2stage::store::{self, Bell, Blobs};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,8 @@ pub async fn run(config: Config, name: Option<String>, tied_to: Option<u32>) -> 
     if config.workers.threads > 0 {
         rayon::ThreadPoolBuilder::new().num_threads(config.workers.threads).build_global()?;
     }
+    // A device that is not there is an error at the start, not of the first job.
+    let compute = Compute::open(config.workers.device.parse()?, config.workers.precision)?;
     let name = name.unwrap_or_else(|| format!("worker-{}", uuid::Uuid::now_v7().simple()));
     let drain = CancellationToken::new();
     let pool = store::connect(url.parse()?, 6);
@@ -30,6 +33,7 @@ pub async fn run(config: Config, name: Option<String>, tied_to: Option<u32>) -> 
         blobs: Blobs::open(&config.state_dir()?.join("blobs"))?,
         terms: config.terms(),
         machine: worker_machine(&config, 1),
+        compute,
         pool,
         name,
     };

@@ -2,7 +2,7 @@
 //! engine touches the gradient of a private row. What is sampled, clipped and counted is the unit of
 //! privacy: a row, or all rows of a person.
 
-use crate::model::{Batch, Clipping, Gpt2, Lanes, Room};
+use crate::model::{Batch, Clipping, Compute, DeviceError, Gpt2, Lanes, Passes, Room};
 use crate::privacy::{ClippingNorm, NoiseMultiplier, Purpose, SamplingRate, add_gaussian, poisson};
 use crate::tabular::{Codec, Groups, Table};
 
@@ -46,7 +46,16 @@ impl Mechanism {
     }
 
     /// Releases a noisy mean gradient at `parameters` into `work.gradient`. An empty batch is a step like any other.
-    pub fn release(&self, parameters: &[f32], rows: PrivateRows<'_>, chance: Chance<'_>, work: &mut Work<'_>) {
+    ///
+    /// # Errors
+    /// [`DeviceError`] when the device that computes fails; nothing is released then.
+    pub fn release(
+        &self,
+        parameters: &[f32],
+        rows: PrivateRows<'_>,
+        chance: Chance<'_>,
+        work: &mut Work<'_>,
+    ) -> Result<(), DeviceError> {
         let mut sampling = chance.streams.stream(Purpose::Sampling, chance.step);
         let taken = rows.of(&poisson(&mut sampling, self.rate, rows.units()));
         let encoded = Encoded { table: rows.table, rows: &taken.rows, codec: rows.codec };
@@ -55,12 +64,13 @@ impl Mechanism {
             Some(_) => Batch::of_ragged_groups(&taken.ends, &encoded),
         };
         let clipping = Clipping::Norm(self.clipping_norm.get());
-        work.lanes.gradient_sum(work.model, parameters, batch, clipping, &mut work.sum);
+        work.lanes.gradient_sum(work.model, parameters, batch, clipping, &mut work.sum)?;
 
         let mut noise = chance.streams.stream(Purpose::Noise, chance.step);
         let deviation = self.noise.get() * self.clipping_norm.get() * SUMMATION_SLACK;
         add_gaussian(&mut noise, deviation, &mut work.sum);
         work.divide(self.expected_batch());
+        Ok(())
     }
 }
 
@@ -102,7 +112,7 @@ pub struct Work<'a> {
     /// The model's shape.
     pub model: &'a Gpt2,
     /// Passes over batches.
-    pub lanes: Lanes,
+    pub lanes: Passes,
     /// A sum of gradients, one number a trained parameter.
     pub sum: Vec<f64>,
     /// The result of a step: one number a trained parameter.
@@ -110,16 +120,22 @@ pub struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// Buffers for a model and for units of at most `longest` rows.
+    /// Buffers for a model and for units of at most `longest` rows, on slices.
     #[must_use]
     pub fn new(model: &'a Gpt2, longest: usize) -> Self {
-        Self::in_room(model, longest, Room::of(model))
+        Self::with(model, Passes::Slices(Lanes::new(model, longest)))
     }
 
-    /// Buffers of a chosen size.
-    #[must_use]
-    pub fn in_room(model: &'a Gpt2, longest: usize, room: Room) -> Self {
-        let (length, lanes) = (model.layout().trained_len(), Lanes::with_room(model, longest, room));
+    /// Buffers of a chosen size on whatever computes.
+    ///
+    /// # Errors
+    /// [`DeviceError`] when the model does not fit the device.
+    pub fn on(compute: &Compute, model: &'a Gpt2, longest: usize, room: Room) -> Result<Self, DeviceError> {
+        Ok(Self::with(model, Passes::new(model, longest, room, compute)?))
+    }
+
+    fn with(model: &'a Gpt2, lanes: Passes) -> Self {
+        let length = model.layout().trained_len();
         Self { model, lanes, sum: vec![0.0; length], gradient: vec![0.0; length] }
     }
 

@@ -16,8 +16,8 @@ use super::optimiser::Adam;
 use super::plan::Plan;
 use super::shape::shape;
 
-/// Bytes of a worker that works on the smallest job there is.
-const BASE_BYTES: u64 = 40_000_000;
+/// Bytes of a worker before it works on a job.
+pub const BASE_BYTES: u64 = 40_000_000;
 /// Bytes of a cell of the private table and, once they are written, of the synthetic rows: codes, and the
 /// spare half of a vector that grew.
 const CELL_BYTES: u64 = 8;

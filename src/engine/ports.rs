@@ -4,6 +4,7 @@
 use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::model::DeviceError;
 use crate::privacy::{NoiseSource, Purpose};
 
 /// Permission to run private work.
@@ -71,6 +72,13 @@ pub enum Halt {
     /// The host could not do its part.
     #[error("the host failed: {0}")]
     Host(String),
+}
+
+impl From<DeviceError> for Halt {
+    /// A device is the host's: another attempt may find it working again.
+    fn from(error: DeviceError) -> Self {
+        Self::Host(error.to_string())
+    }
 }
 
 /// How far a job has come: steps, which are public, and never times or losses.

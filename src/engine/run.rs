@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::model::{ConfigError, extend, initial, released};
+use crate::model::{Compute, ConfigError, extend, initial, released};
 use crate::privacy::Purpose;
 use crate::tabular::{Compact, Groups, Schema, Table, TextError};
 
@@ -15,7 +15,7 @@ use super::optimiser::Adam;
 use super::plan::Plan;
 use super::ports::{FreshKey, Halt, Host};
 use super::shape::{Ready, codec, shape};
-use super::stage_one::stage_one;
+use super::stage_one::StageOne;
 use super::stage_two::StageTwo;
 use super::writing::Writer;
 
@@ -81,11 +81,24 @@ pub enum EngineError {
     Checkpoint(#[from] BadCheckpoint),
 }
 
-/// Runs a job, from its last checkpoint if there is one.
+/// Runs a job on the processor, from its last checkpoint if there is one.
 ///
 /// # Errors
 /// [`EngineError`].
 pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Outcome, EngineError> {
+    run_on(&Compute::Slices, job, host, fresh_key)
+}
+
+/// Runs a job, its training on what is named and its generation on the processor.
+///
+/// # Errors
+/// [`EngineError`].
+pub fn run_on(
+    compute: &Compute,
+    job: &Job<'_>,
+    host: &Host<'_>,
+    fresh_key: FreshKey<'_>,
+) -> Result<Outcome, EngineError> {
     if job.persons.is_some() != job.plan.persons.is_some() {
         return Err(EngineError::Unit);
     }
@@ -106,7 +119,8 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
                 Some(_) => return Err(EngineError::Ready),
                 None => initial(&whole, &public.initial, &compact.ordered(), &mut key.stream(Purpose::Weights, 0)),
             };
-            let mut weights = stage_one((&whole, room, first), (&codec, &compact), public, key.as_ref(), host.stop)?;
+            let trainer = StageOne { model: &whole, room, compute, codec: &codec, compact: &compact };
+            let mut weights = trainer.train(first, public, key.as_ref(), host.stop)?;
             extend(&model, &mut weights, &mut key.stream(Purpose::Weights, 1));
             let state = Checkpoint { blocks: 0, adam: Adam::new(model.layout().trained_len()), weights };
             host.vault.save(&state.to_bytes())?;
@@ -117,7 +131,7 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
 
     let begun = Instant::now();
     let rows = PrivateRows { table: job.private, persons: job.persons, codec: &codec };
-    let state = StageTwo { model: &model, plan: job.plan, room, rows, host: *host, fresh_key }.train(state)?;
+    let state = StageTwo { model: &model, plan: job.plan, room, compute, rows, host: *host, fresh_key }.train(state)?;
     seconds.stage2 = begun.elapsed().as_secs_f64();
 
     let begun = Instant::now();

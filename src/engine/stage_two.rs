@@ -3,7 +3,7 @@
 //! Everything after [`Mechanism::release`](super::dp_step::Mechanism::release) is post-processing of
 //! released gradients: Adam, and a learning rate that is a function of the step alone.
 
-use crate::model::{Gpt2, Room};
+use crate::model::{Compute, Gpt2, Room};
 
 use super::checkpoint::Checkpoint;
 use super::dp_step::{Chance, PrivateRows, Work};
@@ -19,6 +19,8 @@ pub struct StageTwo<'a> {
     pub plan: &'a Plan,
     /// How much of a batch is in memory at once.
     pub room: Room,
+    /// What computes the passes.
+    pub compute: &'a Compute,
     /// The private rows.
     pub rows: PrivateRows<'a>,
     /// Permission to spend, checkpoints, cancellation.
@@ -33,7 +35,7 @@ impl StageTwo<'_> {
     /// # Errors
     /// [`Halt`] when the host says so.
     pub fn train(&self, mut state: Checkpoint) -> Result<Checkpoint, Halt> {
-        let mut work = Work::in_room(self.model, self.plan.longest_unit(), self.room);
+        let mut work = Work::on(self.compute, self.model, self.plan.longest_unit(), self.room)?;
         while state.blocks < self.plan.private.blocks {
             self.block(&mut state, &mut work)?;
             self.host.vault.save(&state.to_bytes())?;
@@ -52,7 +54,7 @@ impl StageTwo<'_> {
         for step in first..first + private.block_steps {
             self.host.stop.pulse(Progress { stage: Stage::Stage2, step, steps })?;
             let chance = Chance { streams: key.as_ref(), step: u64::from(step) };
-            mechanism.release(&state.weights, self.rows, chance, work);
+            mechanism.release(&state.weights, self.rows, chance, work)?;
             let rate = private.schedule.at(step, steps);
             state.adam.step(&private.adam, rate, &work.gradient, (&mut state.weights, moves));
         }

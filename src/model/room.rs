@@ -60,6 +60,8 @@ impl Room {
         rooms.extend(halves(first.lanes, 2).map(|lanes| Self { lanes, ..two }));
         let last = rooms.last().copied().unwrap_or(two);
         rooms.extend(halves(first.places, FILLED).map(|places| Self { places, ..last }));
+        // Where all rows of a chunk are fewer places, a smaller budget saves nothing.
+        rooms.dedup_by_key(|room| (room.capacity(model, 1).places, room.lanes, room.two_passes));
         rooms
     }
 

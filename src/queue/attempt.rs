@@ -13,6 +13,7 @@ use super::worker::Worker;
 use crate::engine::{
     self, EngineError, Halt, Host, Job, Machine, MemoryError, Plan, Progress, Stage, Stop, fit_here, system_key,
 };
+use crate::model::Compute;
 use crate::report;
 use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, StoreError, Stored};
 use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};
@@ -39,6 +40,7 @@ struct Task {
     schema: Schema,
     plan: Plan,
     machine: Machine,
+    compute: Compute,
     rows: String,
     report: bool,
 }
@@ -79,7 +81,7 @@ async fn prepare(worker: &Worker, claimed: &Claimed) -> Result<Task, StoreError>
     // Whether a job succeeds must not depend on its private rows, and the report is the one part of
     // it without bounds proven: an attempt that died there is followed by one without a report.
     let report = claimed.stage.as_deref() != Some(Stage::Report.word());
-    Ok(Task { schema, plan, machine: worker.machine, rows, report })
+    Ok(Task { schema, plan, machine: worker.machine, compute: worker.compute.clone(), rows, report })
 }
 
 /// Why an attempt did not produce results.
@@ -107,7 +109,7 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     let Rows { train, persons, held_out } = rows;
     let host = Host { meter: tether, vault: tether, stop: tether };
     let job = Job { plan: &plan, schema: &task.schema, private: &train, ready: None, persons: persons.as_ref() };
-    let outcome = engine::run(&job, &host, &system_key)?;
+    let outcome = engine::run_on(&task.compute, &job, &host, &system_key)?;
     let halted = |halt: Halt| Fault::Engine(EngineError::from(halt));
     tether.pulse(Progress { stage: Stage::Report, step: 0, steps: 1 }).map_err(halted)?;
     let mut artifacts = vec![

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt;
 use super::terms::LeaseTerms;
 use crate::engine::Machine;
+use crate::model::Compute;
 use crate::store::{self, Bell, Blobs};
 
 /// Everything a worker needs.
@@ -23,6 +24,8 @@ pub struct Worker {
     pub terms: LeaseTerms,
     /// What it has to work with.
     pub machine: Machine,
+    /// What computes the passes of training.
+    pub compute: Compute,
     /// The name under which its leases are held.
     pub name: String,
 }

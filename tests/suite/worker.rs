@@ -115,3 +115,31 @@ async fn a_draining_worker_hands_its_job_back() {
     let seen = blocks(&api, id).await;
     assert_eq!(seen.len() as i64, job["plan"]["private"]["blocks"].as_i64().unwrap(), "no spare was used: {seen:?}");
 }
+
+/// A worker with less memory than the server thought hands the job back before it has touched anything,
+/// and a larger one takes it up.
+#[tokio::test]
+async fn a_worker_that_is_too_small_leaves_the_job_to_a_larger_one() {
+    let api = TestApi::open().await;
+    api.clinic(1.0, 200).await;
+    let job = api.post("/v1/jobs", &json!({"dataset": "clinic", "epsilon": 0.5, "training": {"steps": 30}})).await;
+    let job = job.expect(202);
+    let id = job["id"].as_str().unwrap();
+    let quick = ("DP2STAGE__QUEUE__BACKOFF_SECONDS", "0");
+    let small = api.worker_with(5.0, &[quick, ("DP2STAGE__WORKERS__MEMORY_BYTES", "1000000")]);
+    let job = api.job_until(id, PATIENCE, |j| j["attempts"].as_i64() >= Some(2)).await;
+    assert!(job["epsilon"]["charged"].as_f64().unwrap_or(0.0) == 0.0, "{job}");
+    small.kill();
+    assert!(blocks(&api, id).await.is_empty());
+    let large = api.worker(5.0);
+    let job = api.job_until(id, PATIENCE, |j| j["finished_at"].is_string()).await;
+    assert_eq!(job["status"], "succeeded", "{job}");
+    large.kill();
+
+    let job = api.post("/v1/jobs", &json!({"dataset": "clinic", "epsilon": 0.1, "training": {"steps": 30}})).await;
+    let job = job.expect(202);
+    let last = ("DP2STAGE__QUEUE__MAX_ATTEMPTS", "1");
+    let _small = api.worker_with(5.0, &[last, ("DP2STAGE__WORKERS__MEMORY_BYTES", "1000000")]);
+    let job = api.job_until(job["id"].as_str().unwrap(), PATIENCE, |j| j["finished_at"].is_string()).await;
+    assert_eq!((&job["status"], &job["error"]), (&json!("failed"), &json!("job_too_large")));
+}

@@ -88,7 +88,7 @@ impl Audit {
         let mut scores = vec![0.0; CANARIES];
         let key = NoiseSource::from_os();
         for step in 0..u64::from(STEPS) {
-            mechanism.release(&self.parameters, rows, Chance { streams: &key, step }, &mut work);
+            mechanism.release(&self.parameters, rows, Chance { streams: &key, step }, &mut work).unwrap();
             for (canary, score) in scores.iter_mut().enumerate() {
                 let released = &work.gradient[embedding(&self.model, canary)];
                 *score += released.iter().zip(&self.own).map(|(&x, own)| f64::from(x) * own).sum::<f64>();

@@ -39,20 +39,17 @@ pub(super) fn releases(
     (table, persons): (&Table, Option<&Groups>),
     steps: u64,
 ) -> Vec<Vec<f32>> {
-    let codec = Compact::new(schema);
-    let (model, parameters) = small_model(&codec);
+    let compact = Compact::new(schema);
+    let (model, parameters) = small_model(&compact);
+    let codec = Codec::Compact(compact);
     let longest = persons.map_or(1, |persons| (0..persons.len()).map(|i| persons.rows(i).len()).max().unwrap_or(1));
     let mut work = Work::new(&model, longest);
     let key = NoiseSource::from_os();
     (0..steps)
         .map(|step| {
             let chance = Chance { streams: &key as &dyn Streams, step };
-            mechanism.release(
-                &parameters,
-                PrivateRows { table, persons, codec: &Codec::Compact(codec.clone()) },
-                chance,
-                &mut work,
-            );
+            let rows = PrivateRows { table, persons, codec: &codec };
+            mechanism.release(&parameters, rows, chance, &mut work).unwrap();
             work.gradient.clone()
         })
         .collect()
@@ -140,18 +137,14 @@ fn one_row_more_moves_a_release_by_no_more_than_its_share() {
     let full = mechanism(1.0, 0.5, 0.2, 30);
     let (schema, all) = (schema(), table(30));
     let less = Table::new(3, all.iter().take(29).flatten().copied().collect());
-    let codec = Compact::new(&schema);
-    let (model, parameters) = small_model(&codec);
+    let compact = Compact::new(&schema);
+    let (model, parameters) = small_model(&compact);
+    let codec = Codec::Compact(compact);
     let key = NoiseSource::from_os();
     let release = |table: &Table| {
         let mut work = Work::new(&model, 1);
         let chance = Chance { streams: &key as &dyn Streams, step: 0 };
-        full.release(
-            &parameters,
-            PrivateRows { table, persons: None, codec: &Codec::Compact(codec.clone()) },
-            chance,
-            &mut work,
-        );
+        full.release(&parameters, PrivateRows { table, persons: None, codec: &codec }, chance, &mut work).unwrap();
         work.gradient
     };
     // The same key and step: the same noise, so the difference is the row's.

@@ -38,12 +38,8 @@ fn one_person_more_moves_a_release_by_no_more_than_a_share() {
     let of = |table: &Table, persons: &Groups| {
         let rows = PrivateRows { table, persons: Some(persons), codec: &Codec::Compact(codec.clone()) };
         let mut work = Work::new(&model.0, 10);
-        mechanism(1.0, 0.5, 0.2, 10).release(
-            &model.1,
-            rows,
-            Chance { streams: &key as &dyn Streams, step: 0 },
-            &mut work,
-        );
+        let chance = Chance { streams: &key as &dyn Streams, step: 0 };
+        mechanism(1.0, 0.5, 0.2, 10).release(&model.1, rows, chance, &mut work).unwrap();
         work.gradient
     };
     let (a, b) = (of(&more, &persons), of(&less, &fewer));

@@ -1,6 +1,7 @@
 //! Tests of `model`: parities with candle's autograd and with one row at a time, then laws.
 
 mod bounded;
+mod device;
 mod heads;
 mod memory;
 mod oracle;

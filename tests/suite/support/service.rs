@@ -122,6 +122,11 @@ impl TestApi {
 
     /// A real worker process on this installation, with short times. Killed with its handle.
     pub fn worker(&self, lease_seconds: f64) -> WorkerProcess {
+        self.worker_with(lease_seconds, &[])
+    }
+
+    /// A worker with these variables in its environment besides.
+    pub fn worker_with(&self, lease_seconds: f64, environment: &[(&str, &str)]) -> WorkerProcess {
         let child = Command::new(env!("CARGO_BIN_EXE_dp2stage"))
             .arg("work")
             .arg("--state-dir")
@@ -132,6 +137,7 @@ impl TestApi {
             .env("DP2STAGE__QUEUE__POLL_SECONDS", "0.2")
             .env("DP2STAGE__QUEUE__MAX_ATTEMPTS", "100")
             .env("DP2STAGE__LOG__FILTER", "warn")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .spawn()
             .expect("a worker");
