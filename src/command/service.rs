@@ -109,6 +109,7 @@ impl Service {
             pool: database.pool.clone(),
             open,
             figures: http::Figures::default(),
+            writers: http::Writers::default(),
             stopping: stopping.clone(),
         };
         let crew = tokio::spawn(supervise(crew(&config, &database)?, database.pool.clone(), stopping.clone()));

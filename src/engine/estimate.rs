@@ -25,13 +25,24 @@ pub struct Estimate {
     pub energy_wh: f64,
 }
 
+/// Seconds of a core for writing one row.
+#[must_use]
+pub fn row_seconds(plan: &Plan) -> f64 {
+    row_operations(plan) / SPEED
+}
+
+/// Operations of one row on its way up through the model.
+fn row_operations(plan: &Plan) -> f64 {
+    let model = &plan.model;
+    let (p, w, l) = (model.positions as f64, model.width as f64, model.layers as f64);
+    2.0 * (12.0 * l * w * w * p + 2.0 * l * w * p * p + w * model.vocabulary as f64)
+}
+
 /// What `plan` will cost on a worker with this many cores.
 #[must_use]
 pub fn estimate(plan: &Plan, cores: usize) -> Estimate {
     let cores = cores.max(1) as f64;
-    let model = &plan.model;
-    let (p, w, l) = (model.positions as f64, model.width as f64, model.layers as f64);
-    let row = 2.0 * (12.0 * l * w * w * p + 2.0 * l * w * p * p + w * model.vocabulary as f64);
+    let row = row_operations(plan);
     let public = f64::from(plan.public.steps) * f64::from(plan.public.batch);
     let private =
         f64::from(plan.private.steps()) * plan.mechanism().expected_batch() * rows_each(plan.rows_public, plan.persons);

@@ -1,6 +1,6 @@
 //! The codec and the model of a plan: what rows look like, and which tokens each place may write.
 
-use crate::model::{ConfigError, Gpt2, Heads};
+use crate::model::{ConfigError, Gpt2, Heads, Trained};
 use crate::tabular::{Codec, Compact, Schema, Text, TextError, Words};
 
 use super::plan::Plan;
@@ -42,4 +42,16 @@ pub fn shape(plan: &Plan, codec: &Codec) -> Result<Gpt2, ConfigError> {
         Codec::Text(text) => Heads::Sets { sets: text.sets().to_vec(), share: 1.0 / text.width() as f32 },
     };
     Gpt2::new(plan.model, heads, codec.longest())
+}
+
+/// The model that a plan releases: as trained, with low-rank updates merged.
+///
+/// # Errors
+/// As [`shape`].
+pub fn released_shape(plan: &Plan, codec: &Codec) -> Result<Gpt2, ConfigError> {
+    let trained = match plan.trained {
+        Trained::Lora { .. } => Trained::Full,
+        other => other,
+    };
+    shape(plan, codec)?.training(trained)
 }

@@ -27,12 +27,15 @@ mod results;
 mod role;
 mod router;
 mod rows;
+mod samples;
 mod state;
 mod submission;
+mod wishes;
 
 pub use auth::{IssuedKey, issue};
 pub use figures::Figures;
 pub use openapi::document;
 pub use problem::Problem;
 pub use router::router;
+pub use samples::Writers;
 pub use state::App;

@@ -170,7 +170,7 @@ enum AnyReport {
     Released(ReleasedReport),
 }
 
-async fn succeeded(app: &App, id: Uuid) -> Result<Job, Problem> {
+pub(super) async fn succeeded(app: &App, id: Uuid) -> Result<Job, Problem> {
     let job = store::find_job(&app.pool, id).await?;
     if job.status == JobStatus::Succeeded {
         return Ok(job);

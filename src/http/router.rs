@@ -11,7 +11,9 @@ use utoipa_axum::routes;
 
 use super::problem::Problem;
 use super::state::App;
-use super::{auth, budgets, datasets, estimates, health, jobs, openapi, request_id, results, rows, submission};
+use super::{
+    auth, budgets, datasets, estimates, health, jobs, openapi, request_id, results, rows, samples, submission,
+};
 
 /// The service, ready to be served.
 pub fn router(app: App) -> Router {
@@ -48,6 +50,7 @@ pub(super) fn guarded_routes() -> OpenApiRouter<App> {
         .routes(routes!(jobs::cancel))
         .routes(routes!(results::synthetic))
         .routes(routes!(results::report))
+        .routes(routes!(samples::create))
 }
 
 /// Routes that anyone may call.

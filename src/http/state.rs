@@ -4,6 +4,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::figures::Figures;
+use super::samples::Writers;
 use crate::engine::Machine;
 use crate::store::{Bell, Blobs};
 use crate::tabular::UploadLimits;
@@ -25,6 +26,8 @@ pub struct App {
     pub open: bool,
     /// Figures that were computed before.
     pub figures: Figures,
+    /// Places for clients whose rows are being written.
+    pub writers: Writers,
     /// Cancelled when the server stops, so that waiting requests end.
     pub stopping: CancellationToken,
 }

@@ -11,6 +11,7 @@ mod persons;
 mod problems;
 mod reading;
 mod refusal;
+mod samples;
 mod streaming;
 mod submissions;
 mod views;

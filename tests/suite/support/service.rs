@@ -74,6 +74,7 @@ impl TestApi {
             workers: Machine { memory_bytes, threads: 2 },
             open,
             figures: http::Figures::default(),
+            writers: http::Writers::default(),
             stopping: stopping.clone(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -1,0 +1,130 @@
+//! More rows from a finished job's model: conditional ones, and rows to be completed.
+
+use std::sync::Arc;
+
+use axum::body::Body as ResponseBody;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::extract::{Body, JobId};
+use super::planning::aside;
+use super::problem::{Problem, storage};
+use super::results::succeeded;
+use super::state::App;
+use super::wishes::{SampleFormat, SampleRequest, Wishes};
+use crate::engine::{
+    Halt, Order, Plan, Progress, Stop, Writer, codec, generate, looks_ahead, released_shape, row_seconds, system_key,
+};
+use crate::model::read_weights;
+use crate::privacy::Purpose;
+use crate::store::{self, ArtifactKind};
+use crate::tabular::{CsvText, Schema, Table, json_lines};
+
+/// Most seconds that one request may write for, by the estimate.
+const MAX_SECONDS: f64 = 120.0;
+
+/// Rows are written for this many clients at a time.
+const AT_ONCE: usize = 2;
+
+/// Places for clients whose rows are being written.
+#[derive(Clone)]
+pub struct Writers(Arc<Semaphore>);
+
+impl Default for Writers {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
+
+impl Writers {
+    fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        self.0.clone().try_acquire_owned().map_err(|_| {
+            let detail = "rows are being written for others: try again in a moment";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment", detail)
+        })
+    }
+}
+
+/// Rows from the released model of a finished job, as many as are asked for, on conditions or completing
+/// rows that are given. Nothing is charged: what the model says was paid for when it was trained.
+#[utoipa::path(post, path = "/v1/jobs/{job}/samples", tag = "results",
+    params(("job" = Uuid, Path, description = "id")), request_body = SampleRequest, responses(
+    (status = 200, body = String, content_type = "text/csv"),
+    (status = 404, description = "`not_found`", content_type = "application/problem+json"),
+    (status = 409, description = "`state_conflict`: the job has not succeeded", content_type = "application/problem+json"),
+    (status = 422, description = "`request_invalid`: no such column, a cell that is no value of its column, more rows than \
+        can be written in two minutes", content_type = "application/problem+json"),
+    (status = 503, description = "`unavailable`: rows are being written for others", content_type = "application/problem+json"),
+))]
+pub(super) async fn create(
+    State(app): State<App>,
+    JobId(id): JobId,
+    Body(request): Body<SampleRequest>,
+) -> Result<Response, Problem> {
+    let job = succeeded(&app, id).await?;
+    let schema = store::dataset_of_job(&app.pool, id).await?.declared()?;
+    let plan: Plan = serde_json::from_value(job.plan).map_err(|_| store::StoreError::Unreadable("a plan"))?;
+    let wishes = Wishes::new(&request, &schema, &mut system_key().stream(Purpose::Pseudo, 0))?;
+    affordable(&plan, &schema, &wishes, app.workers.threads)?;
+    let place = app.writers.place()?;
+    let artifact = store::artifact(&app.pool, id, ArtifactKind::Model).await?;
+    let (blobs, gone) = (app.blobs.clone(), app.stopping.child_token());
+    // Dropped with this request when the client goes away: the writer stops at its next pulse.
+    let _guard = gone.clone().drop_guard();
+    let text = aside(move || {
+        let _place = place;
+        let weights = blobs.read(&artifact.blob).map_err(|error| storage(&error))?;
+        let table = write((&plan, &schema), &weights, &wishes, &Gone(gone))?;
+        Ok::<_, Problem>(match request.format {
+            SampleFormat::Csv => CsvText::new(&schema, &table, None).collect::<String>(),
+            SampleFormat::Jsonl => json_lines(&schema, &table).collect(),
+        })
+    });
+    let kind = match request.format {
+        SampleFormat::Csv => "text/csv; charset=utf-8",
+        SampleFormat::Jsonl => "application/jsonl",
+    };
+    Ok(([(header::CONTENT_TYPE, kind)], ResponseBody::from(text.await??)).into_response())
+}
+
+/// A client that goes away, or a server that stops.
+struct Gone(CancellationToken);
+
+impl Stop for Gone {
+    fn pulse(&self, _: Progress) -> Result<(), Halt> {
+        if self.0.is_cancelled() { Err(Halt::Cancelled) } else { Ok(()) }
+    }
+}
+
+fn write((plan, schema): (&Plan, &Schema), weights: &[u8], wishes: &Wishes, stop: &dyn Stop) -> Result<Table, Problem> {
+    let damaged = |error: &dyn std::fmt::Display| {
+        tracing::error!(%error, "a released model cannot be used");
+        Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
+    };
+    let codec = codec(plan, schema, None).map_err(|error| damaged(&error))?;
+    let model = released_shape(plan, &codec).map_err(|error| damaged(&error))?;
+    let weights = read_weights(model.layout(), weights).map_err(|error| damaged(&error))?;
+    let order = Order { rows: wishes.rows(), given: &|i| wishes.of(i), candidates: wishes.candidates };
+    let writer = Writer { model: &model, codec: &codec, weights: &weights };
+    let stopped =
+        |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment", "the server stops");
+    generate(writer, schema, &order, (system_key().as_ref(), stop)).map_err(stopped)
+}
+
+/// Refuses what would take too long, with the number of rows that would not.
+fn affordable(plan: &Plan, schema: &Schema, wishes: &Wishes, threads: usize) -> Result<(), Problem> {
+    let candidates = |given: &[crate::engine::Given]| if looks_ahead(schema, given) { wishes.candidates } else { 1 };
+    let written: usize = wishes.kinds().map(|(given, rows)| rows * candidates(given)).sum();
+    let seconds = written as f64 * row_seconds(plan) / threads.max(1) as f64;
+    if seconds <= MAX_SECONDS {
+        return Ok(());
+    }
+    let most = (wishes.rows() as f64 * MAX_SECONDS / seconds) as usize;
+    let detail = format!(
+        "this would take about {seconds:.0} seconds: ask for at most {most} rows at a time, or for fewer candidates"
+    );
+    Err(Problem::invalid(if wishes.kinds().count() > 1 { "given" } else { "rows" }, detail).with("rows", most))
+}

@@ -1,0 +1,103 @@
+//! More rows of a finished job: conditions, proportions, rows to be completed, and what is refused.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::refusal::problem;
+use crate::support::{Answer, TestApi};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+async fn finished(api: &TestApi, method: Value) -> String {
+    let body = json!({"dataset": "clinic", "epsilon": 2.0, "rows": 100, "method": method,
+                      "training": {"steps": 20, "batch": 100}});
+    let job = api.post("/v1/jobs", &body).await.expect(202);
+    let id = job["id"].as_str().unwrap().to_owned();
+    let done = api.job_until(&id, PATIENCE, |job| job["status"] != "queued" && job["status"] != "running").await;
+    assert_eq!(done["status"], "succeeded", "{done}");
+    id
+}
+
+async fn samples(api: &TestApi, id: &str, body: Value) -> Answer {
+    api.post(&format!("/v1/jobs/{id}/samples"), &body).await
+}
+
+/// Cells of a CSV without quotes, and its header.
+fn rows(answer: &Answer) -> Vec<Vec<String>> {
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let mut lines = answer.text.lines();
+    assert_eq!(lines.next(), Some("age,ward,ill"));
+    lines.map(|line| line.split(',').map(str::to_owned).collect()).collect()
+}
+
+#[tokio::test]
+async fn a_finished_job_writes_more_rows_on_conditions() {
+    let api = TestApi::open().await;
+    api.clinic(9.0, 400).await;
+    let _worker = api.worker(30.0);
+    for method in
+        [json!({"stage2": "full"}), json!({"stage2": "lora"}), json!({"stage2": "heads"}), json!({"stage2": "adapter"})]
+    {
+        let id = finished(&api, method).await;
+        let free = samples(&api, &id, json!({"rows": 70})).await;
+        assert_eq!(free.headers["content-type"], "text/csv; charset=utf-8");
+        assert_eq!(rows(&free).len(), 70);
+
+        let ill = samples(&api, &id, json!({"rows": 50, "conditions": {"ill": "yes", "age": 44}})).await;
+        assert!(rows(&ill).iter().all(|row| row[2] == "yes" && row[0] == "44"), "{}", ill.text);
+
+        let even = json!({"rows": 90, "proportions": {"ward": {"a": 2, "c": 1}}, "conditions": {"ill": "no"}});
+        let even = rows(&samples(&api, &id, even).await);
+        let of = |ward: &str| even.iter().filter(|row| row[1] == ward).count();
+        assert_eq!((of("a"), of("b"), of("c")), (60, 0, 30));
+        assert!(even.iter().all(|row| row[2] == "no"));
+
+        let given = json!({"given": [{"age": 20}, {"ward": "b", "ill": null}, {}], "format": "jsonl"});
+        let answer = samples(&api, &id, given).await;
+        assert_eq!(answer.headers["content-type"], "application/jsonl");
+        let lines: Vec<Value> = answer.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!((&lines[0]["age"], &lines[1]["ward"]), (&json!(20), &json!("b")));
+        assert!(lines.iter().all(|row| row["ill"] == "yes" || row["ill"] == "no"));
+    }
+    let budget = api.get("/v1/datasets/clinic/budget").await.expect(200);
+    let charged = budget["entries"].as_array().unwrap().iter().filter(|entry| entry["kind"] == "charge").count();
+    assert_eq!(charged, 4, "samples cost nothing");
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_is_refused_without_repeating_it() {
+    let api = TestApi::open().await;
+    api.clinic(3.0, 400).await;
+    let waiting = api.post("/v1/jobs", &json!({"dataset": "clinic", "epsilon": 0.5})).await.expect(202);
+    let queued = samples(&api, waiting["id"].as_str().unwrap(), json!({})).await;
+    problem(&queued, 409, "state_conflict");
+    problem(&samples(&api, "01890000-0000-7000-8000-000000000000", json!({})).await, 404, "not_found");
+    api.post(&format!("/v1/jobs/{}/cancel", waiting["id"].as_str().unwrap()), &json!({})).await;
+    let _worker = api.worker(30.0);
+    let id = finished(&api, json!({})).await;
+    for (body, at) in [
+        (json!({"rows": 0}), "rows"),
+        (json!({"rows": 100_001}), "rows"),
+        (json!({"rows": 5, "given": [{}]}), "rows"),
+        (json!({"given": []}), "given"),
+        (json!({"candidates": 257}), "candidates"),
+        (json!({"conditions": {"heigth": "canary"}}), "conditions.heigth"),
+        (json!({"conditions": {"ward": "canary"}}), "conditions.ward"),
+        (json!({"conditions": {"age": 1e9}}), "conditions.age"),
+        (json!({"conditions": {"ill": ""}}), "conditions.ill"),
+        (json!({"conditions": {"ill": ["canary"]}}), "conditions.ill"),
+        (json!({"given": [{}, {"age": "canary"}]}), "given[1].age"),
+        (json!({"proportions": {"ward": {"canary": 1}}}), "proportions.ward"),
+        (json!({"proportions": {"ward": {"a": -1}}}), "proportions.ward"),
+        (json!({"proportions": {"ward": {}}}), "proportions.ward"),
+        (json!({"proportions": {"ward": {"a": 1}}, "conditions": {"ward": "a"}}), "proportions.ward"),
+        (json!({"format": "xml"}), "body"),
+        (json!({"row": 5}), "body"),
+    ] {
+        let answer = samples(&api, &id, body.clone()).await;
+        assert_eq!(problem(&answer, 422, "request_invalid")["at"], at, "{body}");
+        assert!(!answer.text.contains("canary"), "{}", answer.text);
+    }
+}
