@@ -1,7 +1,7 @@
 # The commands of this repository; `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long audit mutants bench ci sqlx fmt lint doc clean-state
+.PHONY: help demo test long audit mutants bench ci cuda-check sqlx fmt lint doc clean-state
 
 # cargo may be where rustup put it and nowhere on PATH, and HOME may be unset (cron, some CI)
 HOME ?= $(shell getent passwd "$$(id -u)" | cut -d: -f6)
@@ -35,6 +35,9 @@ bench: ## how long the accountant takes
 
 ci: ## what continuous integration runs: formatting, clippy, documentation, tests
 	@.ci/run
+
+cuda-check: ## compile `--features cuda`, with or without a GPU, with CUDA's compiler from PyPI; 18 CPU minutes the first time
+	@docker/cuda-check
 
 sqlx: ## rewrite .sqlx after a change of SQL
 	@docker/renew-queries

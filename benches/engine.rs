@@ -1,13 +1,18 @@
 //! CPU seconds of a training step, with and without clipping, at the shapes of the small model and of
 //! GPT-2 small. `benches/peers/engine.py` runs this beside Opacus; alone:
-//! `cargo bench --bench engine -- SHAPE THREADS`, where SHAPE is `small`, `gpt2-64` or `gpt2-128`.
+//! `cargo bench --bench engine -- SHAPE THREADS [DEVICE [PRECISION [ROWS]]]`, where SHAPE is `small`, `gpt2-64` or
+//! `gpt2-128`, DEVICE `cpu` or `cuda:0` (with `docker/cuda-check bench --bench engine -- ...`), PRECISION `f32` or
+//! `bf16`, and ROWS the rows of a step.
 //!
-//! Prints one line of JSON: seconds of CPU of the best of several steps, and peak memory in MiB.
+//! Prints one line of JSON: seconds of CPU and of the clock of the best of several steps, and peak memory
+//! of the host in MiB.
 
 use std::time::Instant;
 
 use dp2stage::engine::{Adam, AdamSettings};
-use dp2stage::model::{Batch, Clipping, Config, Gpt2, Heads, Initial, Lanes, Room, initial};
+use dp2stage::model::{
+    Batch, Clipping, Compute, Config, Gpt2, Heads, Initial, Passes, Place, Precision, Room, initial,
+};
 use dp2stage::privacy::{NoiseSource, Purpose, add_gaussian};
 use rand::Rng;
 use serde_json::json;
@@ -27,6 +32,10 @@ fn main() {
         "gpt2-128" => (gpt2(128), 4, 512),
         _ => (Config { vocabulary: 512, positions: 32, width: 128, layers: 4, heads: 4, opening: 0 }, 256, 1024),
     };
+    let place: Place = arguments.get(2).map_or(Place::Cpu, |name| name.parse().unwrap());
+    let precision = if arguments.get(3).is_some_and(|name| name == "bf16") { Precision::Bf16 } else { Precision::F32 };
+    let rows = arguments.get(4).map_or(rows, |rows| rows.parse().unwrap());
+    let compute = Compute::open(place, precision).unwrap();
     let model = Gpt2::new(config, Heads::All, config.positions).unwrap();
     let source = NoiseSource::from_os();
     let how = Initial { tokens: 0.02, positions: 0.02, matrices: 0.6, smoothness: 0.0 };
@@ -37,7 +46,7 @@ fn main() {
     let fetch = |i: usize, row: &mut [u32]| row.copy_from_slice(&tokens[i * row.len()..(i + 1) * row.len()]);
 
     let room = Room { places, ..Room::of(&model) };
-    let mut lanes = Lanes::with_room(&model, 1, room);
+    let mut lanes = Passes::new(&model, 1, room, &compute).unwrap();
     let (mut sum, mut adam) = (vec![0f64; p.len()], Adam::new(p.len()));
     let mut gradient = vec![0f32; p.len()];
     let moves = model.layout().moves();
@@ -45,7 +54,7 @@ fn main() {
         let mut best = (f64::INFINITY, f64::INFINITY);
         for step in 0..6 {
             let (cpu, wall) = (cpu_seconds(), Instant::now());
-            lanes.gradient_sum(&model, &p, Batch::of_rows(rows, &fetch), clipping, &mut sum);
+            lanes.gradient_sum(&model, &p, Batch::of_rows(rows, &fetch), clipping, &mut sum).unwrap();
             if whole {
                 if clipping != Clipping::None {
                     add_gaussian(&mut source.stream(Purpose::Noise, step), 1.0, &mut sum);
@@ -59,7 +68,7 @@ fn main() {
     };
     let clip = Clipping::Norm(1.0);
     let result = json!({
-        "shape": shape, "threads": threads, "parameters": model.layout().trained_len(),
+        "shape": shape, "threads": threads, "device": place.to_string(), "precision": precision.to_string(), "rows": rows, "parameters": model.layout().trained_len(),
         "gradient": measure(Clipping::None, false), "clipped": measure(clip, false),
         "step": measure(Clipping::None, true), "dp_step": measure(clip, true),
         "peak_mib": peak_mib(),

@@ -26,6 +26,9 @@ const REPORT_BYTES: u64 = 24;
 /// Bytes of scratch of a thread: a block of a product, packed factors, norms of a row.
 const THREAD_BYTES: u64 = 4_000_000;
 
+/// The most of stage 1's buffers that the allocator keeps when they are freed, instead of giving it back.
+const KEPT_BYTES: u64 = 64_000_000;
+
 /// What stage 2 may train, in the order in which alternatives are named.
 const ALTERNATIVES: [Trained; 4] = [Trained::Full, LORA, ADAPTER, Trained::Heads];
 
@@ -158,14 +161,14 @@ impl Shapes {
         let weights = kept(&self.model);
         let writers = self.writers(plan, threads);
         let released = 8 * self.model.layout().len() as u64;
-        let most = [
-            private + stage_one,
+        let later = [
             private + stage_two,
             private + weights + writers + synthetic,
             private + weights + released + synthetic,
             released + report,
         ];
-        BASE_BYTES + THREAD_BYTES * threads as u64 + most.into_iter().max().unwrap_or_default()
+        let later = later.into_iter().max().unwrap_or_default() + stage_one.min(KEPT_BYTES);
+        BASE_BYTES + THREAD_BYTES * threads as u64 + later.max(private + stage_one)
     }
 }
 

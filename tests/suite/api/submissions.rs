@@ -187,13 +187,13 @@ async fn an_estimate_is_what_the_job_will_be() {
 /// with settings that are then accepted.
 #[tokio::test]
 async fn a_job_that_is_too_large_is_told_what_fits() {
-    let api = TestApi::with_workers(true, UploadLimits::default(), 150_000_000).await;
+    let api = TestApi::with_workers(true, UploadLimits::default(), 200_000_000).await;
     api.clinic(2.0, 500).await;
     let body = |rows: u64| json!({"dataset": "clinic", "epsilon": 0.5, "rows": rows});
     let refusal = problem(&submit(&api, body(9_000_000)).await, 422, "job_too_large");
     let needed = refusal["memory_bytes"].as_u64().unwrap();
-    assert_eq!(refusal["memory_limit_bytes"], 150_000_000);
-    assert!(needed > 150_000_000);
+    assert_eq!(refusal["memory_limit_bytes"], 200_000_000);
+    assert!(needed > 200_000_000);
     let rows = refusal["largest"]["rows"].as_u64().unwrap();
     assert!((1000..9_000_000).contains(&rows), "{rows}");
     assert_eq!(refusal["largest"]["stage2"], json!([]), "rows are what is too large");
@@ -202,7 +202,7 @@ async fn a_job_that_is_too_large_is_told_what_fits() {
     assert_eq!((&estimate["memory_bytes"], &estimate["largest"]), (&refusal["memory_bytes"], &refusal["largest"]));
     assert_eq!(
         (estimate["fits_memory"].as_bool(), estimate["memory_limit_bytes"].as_u64()),
-        (Some(false), Some(150_000_000))
+        (Some(false), Some(200_000_000))
     );
     assert_eq!(api.get("/v1/datasets/clinic/budget").await.expect(200)["reserved"].as_f64(), Some(0.0));
     problem(&submit(&api, body(rows + 1)).await, 422, "job_too_large");
