@@ -5,6 +5,7 @@ mod cli;
 mod demo;
 mod key;
 mod logging;
+mod models;
 mod serve;
 mod service;
 mod verify;

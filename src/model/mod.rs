@@ -4,13 +4,14 @@
 //! carry Hugging Face's names ([`Layout`]). [`Gpt2`] is the forward and the hand-written backward
 //! pass; [`Lanes`] runs it over a batch and returns a sum of per-row clipped gradients by
 //! Book-Keeping (Bu et al. 2023), bit for bit the same on any number of threads; [`Sampler`] writes
-//! new rows. [`Heads`] say which tokens each place of a row can write, [`Trained`] which parameters
+//! new rows. [`ReadyMade`] is a checkpoint of somebody else with its [`Tokenizer`]. [`Heads`] say which tokens each place of a row can write, [`Trained`] which parameters
 //! move.
 
 mod attention;
 mod batch;
 mod clip;
 mod config;
+mod digest;
 mod ghost;
 mod gpt2;
 mod gradient;
@@ -25,23 +26,28 @@ mod merge;
 mod norms;
 mod ops;
 mod passed;
+mod ready_made;
 mod room;
 mod sampler;
 mod sum;
 mod tape;
+mod tokenizer;
 mod trained;
 mod weights;
 
 pub use batch::{Batch, Chunk, Cut, Rows};
 pub use clip::{Clipping, unit_factors};
 pub use config::{Config, ConfigError};
+pub use digest::{Digest, NoDigest};
 pub use gpt2::Gpt2;
 pub use head::{Heads, NONE};
 pub use init::{Initial, extend, initial};
 pub use lanes::Lanes;
 pub use layout::{Adapter, BlockLayout, Layout, Linear, LowRank, Move, NamedTensor, Norm, Part};
 pub use merge::released;
+pub use ready_made::{CheckpointFiles, Description, ReadyMade, ReadyMadeError, TokenizerFiles, read_config};
 pub use room::{LANES, Room};
 pub use sampler::Sampler;
+pub use tokenizer::{Tokenizer, TokenizerError};
 pub use trained::{Targets, Trained};
 pub use weights::{WeightsError, read_weights, write_weights};

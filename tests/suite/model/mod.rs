@@ -3,9 +3,11 @@
 mod bounded;
 mod heads;
 mod oracle;
+pub mod ready_made;
 mod sampling;
 mod shapes;
 mod sums;
+pub mod tokenizers;
 mod trained;
 mod transformers;
 mod units;
