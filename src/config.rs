@@ -1,5 +1,6 @@
 //! Settings: `config.toml`, then `DP2STAGE__SECTION__KEY`, then flags. Unknown keys are errors.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,13 +8,14 @@ use std::time::Duration;
 use dp2stage::model::{Place, Precision};
 use dp2stage::queue::LeaseTerms;
 use dp2stage::store::embedded::default_state_dir;
+use dp2stage::store::models::{Declaration, Hub, Models, known_models};
 use dp2stage::tabular::UploadLimits;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 /// All settings.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The API.
@@ -28,6 +30,11 @@ pub struct Config {
     pub limits: Limits,
     /// What is logged.
     pub log: Log,
+    /// Ready-made models by name.
+    pub models: BTreeMap<String, Declaration>,
+    /// The file that was named, for workers to read it too.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
 }
 
 /// The API.
@@ -113,6 +120,21 @@ pub enum LogFormat {
     Json,
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server: Server::default(),
+            database: Database::default(),
+            workers: Workers::default(),
+            queue: Queue::default(),
+            limits: Limits::default(),
+            log: Log::default(),
+            models: known_models(),
+            file: None,
+        }
+    }
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self { bind: SocketAddr::from(([127, 0, 0, 1], 8080)), state_dir: None }
@@ -180,6 +202,7 @@ impl Config {
         config.workers.device.parse::<Place>().map_err(|error| anyhow::anyhow!("workers.device: {error}"))?;
         anyhow::ensure!(config.queue.max_attempts >= 1, "queue.max_attempts is at least 1");
         anyhow::ensure!(config.database.connections >= 2, "database.connections is at least 2");
+        config.file = file.map(std::path::absolute).transpose()?;
         Ok(config)
     }
 
@@ -192,6 +215,15 @@ impl Config {
             Some(folder) => std::path::absolute(folder)?,
             None => default_state_dir()?,
         })
+    }
+
+    /// The ready-made models, fetched from the hub that the environment names.
+    ///
+    /// # Errors
+    /// A declaration that does not say where its model is; no state folder.
+    pub fn models(&self) -> anyhow::Result<Models> {
+        let hub = Hub::from_variables(|name| std::env::var(name).ok());
+        Ok(Models::new(&self.state_dir()?, &self.models, hub)?)
     }
 
     /// The times of the queue.
@@ -220,6 +252,22 @@ mod tests {
     fn the_sample_holds_the_defaults() {
         let sample: Config = Figment::from(Toml::string(include_str!("../config.toml"))).extract().unwrap();
         assert_eq!(sample, Config::default());
+    }
+
+    /// A model that is declared joins those that are known, and a folder takes the place of a repository.
+    #[test]
+    fn models_are_added_to_those_that_are_known() {
+        let toml = "[models.mine]\nfolder = \"/srv/mine\"\n[models.gpt2]\nfolder = \"/srv/gpt2\"";
+        let read = Figment::from(Serialized::defaults(Config::default())).merge(Toml::string(toml));
+        let config: Config = read.extract().unwrap();
+        assert_eq!(config.models.keys().collect::<Vec<_>>(), ["distilgpt2", "gpt2", "mine"]);
+        let config = Config { server: Server { state_dir: Some("/state".into()), ..Server::default() }, ..config };
+        let listed = config.models().unwrap().list();
+        assert_eq!(listed[1].source, "/srv/gpt2");
+        assert_eq!(listed[0].folder, Path::new("/state/models/distilgpt2/2290a62682d06624634c1f46a6ad5be0f47f38aa"));
+        let odd = Figment::from(Serialized::defaults(Config::default()))
+            .merge(Toml::string("[models.x.files]\n\"config.json\" = \"0123\""));
+        assert!(odd.extract::<Config>().unwrap_err().to_string().contains("64 digits"));
     }
 
     #[test]

@@ -9,6 +9,9 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    // Clients of HTTPS take the process's provider of cryptography; it is ring, as for the database. That
+    // one was there already is no fault.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     match command::Cli::parse().run() {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {

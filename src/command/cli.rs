@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use dp2stage::{http, store};
 
 use super::demo::DemoArguments;
-use super::{account, demo, key, logging, serve, service, verify, work};
+use super::{account, demo, key, logging, models, serve, service, verify, work};
 use crate::config::Config;
 
 /// Turns private tables into differentially private synthetic tables with language models.
@@ -53,6 +53,11 @@ enum Command {
     /// Keys of the API.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Ready-made models: without a command, lists those that are declared and which of their files are here.
+    Models {
+        #[command(subcommand)]
+        command: Option<ModelsCommand>,
+    },
     /// Privacy accounting, one JSON case a line: {"id", "delta", "q", "sigma", "steps"} or {"id",
     /// "delta", "events": [{"q", "sigma", "steps"}]} gives epsilon; {"id", "delta", "epsilon", "q",
     /// "steps"} gives sigma. q = 1 is a plain Gaussian.
@@ -73,6 +78,20 @@ enum KeyCommand {
         /// What it may do: analyst (jobs, released view), custodian (uploads, budgets, exact figures) or admin.
         #[arg(long, default_value = "admin", value_parser = role)]
         role: store::Role,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ModelsCommand {
+    /// Download the files of a model ahead of time, by revision and SHA-256.
+    Fetch {
+        /// Its name in config.toml.
+        name: String,
+    },
+    /// Download the files of a model and print their digests for config.toml.
+    Pin {
+        /// Its name in config.toml.
+        name: String,
     },
 }
 
@@ -114,6 +133,9 @@ impl Cli {
                     database.close().await
                 }
                 Command::Key(KeyCommand::Create { role }) => key::create(config, role).await,
+                Command::Models { command: None } => models::list(&config),
+                Command::Models { command: Some(ModelsCommand::Fetch { name }) } => models::fetch(&config, &name).await,
+                Command::Models { command: Some(ModelsCommand::Pin { name }) } => models::pin(&config, &name).await,
                 Command::Verify { .. } => verify::database(config).await,
                 Command::Openapi | Command::Account => Ok(()),
             }

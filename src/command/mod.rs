@@ -6,6 +6,7 @@ mod demo;
 mod key;
 mod logging;
 mod memory;
+mod models;
 mod serve;
 mod service;
 mod verify;

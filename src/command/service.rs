@@ -152,10 +152,14 @@ fn crew(config: &Config, database: &Database) -> anyhow::Result<Crew> {
         ("DP2STAGE__QUEUE__BACKOFF_SECONDS", settings.backoff_seconds.to_string()),
         ("DP2STAGE__QUEUE__DRAIN_SECONDS", settings.drain_seconds.to_string()),
     ];
+    let mut arguments = vec!["work".into(), "--state-dir".into(), config.state_dir()?.display().to_string()];
+    if let Some(file) = &config.file {
+        arguments.extend(["--config".into(), file.display().to_string()]);
+    }
     Ok(Crew {
         size: config.workers.local,
         program: std::env::current_exe()?,
-        arguments: vec!["work".into(), "--state-dir".into(), config.state_dir()?.display().to_string()],
+        arguments,
         environment: environment.into_iter().map(|(key, value)| (key.into(), value)).collect(),
         patience: config.terms().drain + Duration::from_secs(15),
     })

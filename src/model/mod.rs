@@ -3,8 +3,10 @@
 //! The architecture is GPT-2 (Radford et al. 2019): parameters live in one `Vec<f32>` whose parts
 //! carry Hugging Face's names ([`Layout`]). [`Gpt2`] is the forward and the hand-written backward
 //! pass; [`Lanes`] runs it over a batch and returns a sum of per-row clipped gradients by
-//! Book-Keeping (Bu et al. 2023), bit for bit the same on any number of threads; [`Sampler`] reads
-//! new rows as they are written and [`Choosing`] says what may come next. [`Heads`] say which tokens each place of a row can write, [`Trained`] which parameters
+//! Book-Keeping (Bu et al. 2023), bit for bit the same on any number of threads; [`OnDevice`] does the
+//! same with tensors on a card. [`Sampler`] reads new rows as they are written and [`Choosing`] says what
+//! may come next. [`ReadyMade`] is a checkpoint of somebody else with its [`Tokenizer`]. [`Heads`] say
+//! which tokens each place of a row can write, [`Trained`] which parameters
 //! move.
 
 mod attention;
@@ -13,6 +15,7 @@ mod choosing;
 mod clip;
 mod config;
 mod device;
+mod digest;
 mod ghost;
 mod gpt2;
 mod gradient;
@@ -28,11 +31,13 @@ mod norms;
 mod ops;
 mod passed;
 mod passes;
+mod ready_made;
 mod recall;
 mod room;
 mod sampler;
 mod sum;
 mod tape;
+mod tokenizer;
 mod trained;
 mod weights;
 
@@ -41,6 +46,7 @@ pub use choosing::{Asked, Choosing, pick};
 pub use clip::{Clipping, unit_factors};
 pub use config::{Config, ConfigError};
 pub use device::{DeviceError, OnDevice, Place, Precision};
+pub use digest::{Digest, NoDigest};
 pub use gpt2::Gpt2;
 pub use head::{Heads, NONE};
 pub use init::{Initial, extend, initial};
@@ -48,7 +54,9 @@ pub use lanes::Lanes;
 pub use layout::{Adapter, BlockLayout, Layout, Linear, LowRank, Move, NamedTensor, Norm, Part};
 pub use merge::released;
 pub use passes::{Compute, Passes};
+pub use ready_made::{CheckpointFiles, Description, ReadyMade, ReadyMadeError, TokenizerFiles, read_config};
 pub use room::Room;
 pub use sampler::Sampler;
+pub use tokenizer::{Tokenizer, TokenizerError};
 pub use trained::{Targets, Trained};
 pub use weights::{WeightsError, read_weights, write_weights};

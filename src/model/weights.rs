@@ -117,7 +117,7 @@ pub fn read_weights(layout: &Layout, bytes: &[u8]) -> Result<Vec<f32>, WeightsEr
 
 /// The zip archive that torch saves, or a bare pickle: 0x80, its protocol, then operations, where
 /// safetensors has the eight bytes of a header's length.
-fn is_pickle(bytes: &[u8]) -> bool {
+pub(super) fn is_pickle(bytes: &[u8]) -> bool {
     let (length, bare) = (bytes.first_chunk::<8>(), bytes.len() > 1 && bytes[0] == 0x80 && bytes[1] <= 5);
     bytes.starts_with(b"PK\x03\x04") || (bare && length.is_some_and(|&l| u64::from_le_bytes(l) > 1 << 32))
 }

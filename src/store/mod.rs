@@ -1,4 +1,4 @@
-//! The archive: PostgreSQL and blobs. SQL is written here and nowhere else, one table family a file.
+//! The archive: PostgreSQL, blobs and ready-made models. SQL is written here and nowhere else, one table family a file.
 //!
 //! No transaction spans work: each is a handful of statements. Whatever touches a budget first
 //! locks its population's row, so admissions and charges on the same people happen one after the
@@ -18,6 +18,7 @@ mod error;
 mod jobs;
 mod keys;
 mod leases;
+pub mod models;
 mod pool;
 mod populations;
 mod submissions;

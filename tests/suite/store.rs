@@ -5,4 +5,5 @@ mod budgets;
 mod embedded;
 mod leases;
 mod migrations;
+mod models;
 mod tampering;

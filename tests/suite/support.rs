@@ -9,7 +9,7 @@ mod service;
 pub use cluster::{folder_of_this_run, scratch};
 pub use counted::held;
 pub use database::{TestDatabase, fresh_database};
-pub use service::{Answer, TestApi, clinic};
+pub use service::{Answer, TestApi, client, clinic};
 
 /// How often a test repeats itself: `long` when DP2STAGE_LONG is set (`make long`), else `short`.
 pub fn repeats(short: usize, long: usize) -> usize {

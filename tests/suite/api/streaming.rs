@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{TestDatabase, clinic, fresh_database, scratch};
+use crate::support::{TestDatabase, client, clinic, fresh_database, scratch};
 
 /// Size of the table: many times what the server may hold.
 const TABLE: usize = 96 << 20;
@@ -80,7 +80,7 @@ fn table(block: Bytes, times: usize) -> reqwest::Body {
 async fn memory_does_not_grow_with_the_table() {
     let (database, folder) = (fresh_database().await, scratch());
     let server = Server::start(&database, &folder);
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = client();
     server.declare(&client).await;
     let (block, rows) = block();
     let times = TABLE.div_ceil(block.len());
@@ -112,7 +112,7 @@ async fn memory_does_not_grow_with_the_table() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_killed_in_an_upload_keeps_nothing_of_it() {
     let (database, folder) = (fresh_database().await, scratch());
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = client();
     let making = folder.path().join("blobs/tmp");
     let files = || std::fs::read_dir(&making).expect("a folder").count();
     let mut server = Server::start(&database, &folder);

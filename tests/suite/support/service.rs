@@ -51,6 +51,12 @@ impl Answer {
     }
 }
 
+/// A client of servers on this machine. Clients want a provider of cryptography, as `main` installs it.
+pub fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().expect("a client")
+}
+
 impl TestApi {
     /// An API that asks for no key.
     pub async fn open() -> Self {
@@ -81,7 +87,7 @@ impl TestApi {
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let serve = axum::serve(listener, http::router(app)).with_graceful_shutdown(stopping.clone().cancelled_owned());
         tokio::spawn(serve.into_future());
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let client = client();
         Self { base, client, database, folder, _stop: stopping.drop_guard() }
     }
 
