@@ -8,10 +8,9 @@ use crate::model::{ConfigError, Gpt2, Heads, extend, released};
 use crate::privacy::Purpose;
 use crate::tabular::{Codec, Groups, Schema, Table};
 
-use super::checkpoint::{BadCheckpoint, Checkpoint};
+use super::checkpoint::{BadCheckpoint, Checkpoint, Form};
 use super::dp_step::PrivateRows;
 use super::generate::generate;
-use super::optimiser::Adam;
 use super::plan::Plan;
 use super::ports::{FreshKey, Halt, Host};
 use super::stage_one::stage_one;
@@ -82,16 +81,17 @@ pub fn run(job: &Job<'_>, host: &Host<'_>, fresh_key: FreshKey<'_>) -> Result<Ou
     let codec = Codec::new(job.schema);
     let whole = model(job.plan, &codec)?; // stage 1 trains all of it
     let model = whole.clone().training(job.plan.trained)?;
+    let form = Form::of(job.plan, model.layout());
     let mut seconds = Seconds::default();
 
     let begun = Instant::now();
     let state = match host.vault.load()? {
-        Some(bytes) => Checkpoint::from_bytes(&bytes, model.layout().len(), model.layout().trained_len())?,
+        Some(bytes) => Checkpoint::from_bytes(&bytes, &form)?,
         None => {
             let key = fresh_key();
             let mut weights = stage_one(&whole, &codec, &job.plan.public, key.as_ref(), host.stop)?;
             extend(&model, &mut weights, &mut key.stream(Purpose::Weights, 1));
-            let state = Checkpoint { blocks: 0, adam: Adam::new(model.layout().trained_len()), weights };
+            let state = Checkpoint::first(weights, &form);
             host.vault.save(&state.to_bytes())?;
             state
         }
