@@ -6,8 +6,8 @@
 use crate::model::{Config, Initial, Targets, Trained};
 use crate::tabular::{Compact, START};
 
-use super::optimiser::{AdamSettings, Schedule};
-use super::plan::{Facts, PublicStage};
+use super::optimiser::{AdamSettings, Rule, Schedule, SgdSettings};
+use super::plan::{Descent, Facts, PublicStage};
 use super::unit::{rows_each, units_public};
 
 /// About how many blocks the private steps are cut into: each costs one commit and one checkpoint,
@@ -29,6 +29,15 @@ pub const ADAPTER: Trained = Trained::Adapter { width: 16 };
 
 /// Constants of DP-Adam. A short memory of squares forgets the large gradients of the first steps.
 pub const PRIVATE_ADAM: AdamSettings = AdamSettings { beta1: 0.9, beta2: 0.9, epsilon: 1e-8, weight_decay: 0.0 };
+
+/// Momentum of DP-SGD unless a job says another.
+pub const MOMENTUM: f32 = 0.9;
+
+/// What an exponential average keeps of itself: a memory of about fifty steps.
+pub const AVERAGE_DECAY: f32 = 0.98;
+
+/// The part of the steps that a tail average is over.
+pub const AVERAGE_SHARE: f32 = 0.25;
 
 /// The most tokens expected in a step: bounds the work for long and wide tables.
 const TOKENS: f64 = 65_536.0;
@@ -100,10 +109,25 @@ pub fn expected_batch(facts: &Facts<'_>, codec: &Compact, steps: u32) -> f64 {
     enough.max(LEAST_BATCH).min(affordable).max(1.0).min(units)
 }
 
-/// Learning rate of stage 2.
-pub fn private_schedule(rate: Option<f32>, trained: Trained) -> Schedule {
+/// The optimiser of stage 2.
+pub fn private_rule(descent: Descent) -> Rule {
+    match descent {
+        Descent::Adam => Rule::Adam(PRIVATE_ADAM),
+        Descent::Sgd { momentum } => Rule::Sgd(SgdSettings { momentum, weight_decay: 0.0 }),
+    }
+}
+
+/// Learning rate of stage 2, where the privacy noise on one parameter's mean gradient has the standard
+/// deviation `deviation`.
+pub fn private_schedule(rate: Option<f32>, trained: Trained, descent: Descent, deviation: f64) -> Schedule {
     let usual = match trained {
         Trained::Full | Trained::Heads | Trained::Lora { .. } | Trained::Adapter { .. } => 0.008,
+    };
+    let usual = match descent {
+        Descent::Adam => usual,
+        // Adam divides by about the size of the noise. With this rate the noise alone moves a parameter as
+        // far in the long run as it would with Adam, and momentum changes nothing in that.
+        Descent::Sgd { momentum } => (f64::from(usual * (1.0 - momentum)) / deviation).min(1.0) as f32,
     };
     Schedule { rate: rate.unwrap_or(usual), warm_up: 10, end: 0.0 }
 }

@@ -2,8 +2,10 @@
 //! engine touches the gradient of a private row. What is sampled, clipped and counted is the unit of
 //! privacy: a row, or all rows of a person.
 
-use crate::model::{Batch, Clipping, Compute, DeviceError, Gpt2, Lanes, Passes, Room};
-use crate::privacy::{ClippingNorm, NoiseMultiplier, Purpose, SamplingRate, add_gaussian, poisson};
+use rayon::prelude::*;
+
+use crate::model::{Batch, Clipping, Compute, DeviceError, Gpt2, Lanes, Passes, Room, vectorised};
+use crate::privacy::{ClippingNorm, NoiseMultiplier, Purpose, SamplingRate, noisy_mean, poisson};
 use crate::tabular::{Codec, Groups, Table};
 
 use super::encoded::Encoded;
@@ -68,8 +70,7 @@ impl Mechanism {
 
         let mut noise = chance.streams.stream(Purpose::Noise, chance.step);
         let deviation = self.noise.get() * self.clipping_norm.get() * SUMMATION_SLACK;
-        add_gaussian(&mut noise, deviation, &mut work.sum);
-        work.divide(self.expected_batch());
+        noisy_mean(&mut noise, deviation, &work.sum, self.expected_batch(), &mut work.gradient);
         Ok(())
     }
 }
@@ -145,8 +146,11 @@ impl<'a> Work<'a> {
         12 * trained
     }
 
-    /// Makes the sum over a number of rows the result of the step.
+    /// Makes the sum over a number of public rows the result of the step.
     pub fn divide(&mut self, rows: f64) {
-        self.gradient.iter_mut().zip(&self.sum).for_each(|(x, sum)| *x = (sum / rows) as f32);
+        let chunks = self.gradient.par_chunks_mut(1 << 15).zip(self.sum.par_chunks(1 << 15));
+        chunks.for_each(|(mean, sum)| {
+            vectorised!(mean.iter_mut().zip(sum).for_each(|(mean, sum)| *mean = (sum / rows) as f32));
+        });
     }
 }

@@ -8,11 +8,11 @@
 use crate::model::{ConfigError, Gpt2, Lanes, Room, Sampler, Trained};
 use crate::tabular::Codec;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::Form;
 use super::defaults::{ADAPTER, LORA};
 use super::dp_step::Work;
 use super::generate::WAVE;
-use super::optimiser::Adam;
+use super::optimiser::Rule;
 use super::plan::Plan;
 use super::shape::shape;
 
@@ -155,10 +155,12 @@ impl Shapes {
         let private = CELL_BYTES * cells(plan.rows_public);
         let synthetic = CELL_BYTES * cells(plan.rows);
         let report = REPORT_BYTES * cells(plan.rows_public + plan.rows);
+        let (form, rule) = (Form::of(plan, self.model.layout()), Rule::Adam(plan.public.adam));
+        let whole = Form { rule, averaged: false, ..Form::of(plan, self.whole.layout()) };
         let public_room = Room { two_passes: true, ..room };
-        let stage_one = if plan.public.steps == 0 { 0 } else { training(&self.whole, 1, public_room) };
-        let stage_two = training(&self.model, plan.longest_unit(), room);
-        let weights = kept(&self.model);
+        let stage_one = if plan.public.steps == 0 { 0 } else { training(&self.whole, &whole, 1, public_room) };
+        let stage_two = training(&self.model, &form, plan.longest_unit(), room);
+        let weights = form.bytes() as u64;
         let writers = self.writers(plan, threads);
         let released = 8 * self.model.layout().len() as u64;
         let later = [
@@ -172,14 +174,8 @@ impl Shapes {
     }
 }
 
-/// Weights and moments.
-fn kept(model: &Gpt2) -> u64 {
-    (4 * model.layout().len() + Adam::bytes(model.layout().trained_len())) as u64
-}
-
 /// Weights, moments, buffers of a step, and a checkpoint as bytes.
-fn training(model: &Gpt2, longest: usize, room: Room) -> u64 {
-    let (all, trained) = (model.layout().len(), model.layout().trained_len());
-    let step = Lanes::bytes(model, longest, room) + Work::bytes(trained);
-    kept(model) + (step + Checkpoint::bytes(all, trained)) as u64
+fn training(model: &Gpt2, form: &Form, longest: usize, room: Room) -> u64 {
+    let step = Lanes::bytes(model, longest, room) + Work::bytes(form.trained);
+    (step + 2 * form.bytes()) as u64
 }

@@ -5,6 +5,7 @@
 //! [`Meter`], with a checkpoint after each through [`Vault`]), and generation (free). Whatever ends
 //! an attempt early comes from the host, as a [`Halt`]; nothing about the private rows can.
 
+mod average;
 mod checkpoint;
 mod defaults;
 mod dp_step;
@@ -24,16 +25,17 @@ mod stage_two;
 mod unit;
 mod writing;
 
-pub use checkpoint::{BadCheckpoint, Checkpoint};
-pub use defaults::{ADAPTER, LORA};
+pub use average::{Average, Averaging};
+pub use checkpoint::{BadCheckpoint, Checkpoint, Form};
+pub use defaults::{ADAPTER, AVERAGE_DECAY, AVERAGE_SHARE, LORA, MOMENTUM};
 pub use dp_step::{Chance, Mechanism, PrivateRows, Work};
 pub use estimate::{Estimate, estimate, row_seconds};
 pub use generate::{Order, generate};
 pub use given::{Given, fits, looks_ahead};
 pub use largest::{largest_next_epsilon, price_or_beyond};
 pub use memory::{BASE_BYTES, Largest, Machine, MemoryError, fit, fit_here, memory_bytes};
-pub use optimiser::{Adam, AdamSettings, Schedule};
-pub use plan::{Facts, Overrides, Plan, PlanError, PrivateStage, PublicStage};
+pub use optimiser::{Adam, AdamSettings, Optimiser, Rule, Schedule, Sgd, SgdSettings};
+pub use plan::{Descent, Facts, Overrides, Plan, PlanError, PrivateStage, PublicStage};
 pub use ports::{FreshKey, Halt, Host, Meter, Progress, Stage, Stop, Streams, Vault, system_key};
 pub use run::{EngineError, Job, Outcome, Seconds, run, run_on};
 pub use shape::{Ready, codec, released_shape, shape};

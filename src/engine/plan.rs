@@ -10,9 +10,10 @@ use crate::privacy::{
 };
 use crate::tabular::{Compact, Schema};
 
+use super::average::Averaging;
 use super::defaults;
 use super::dp_step::Mechanism;
-use super::optimiser::{AdamSettings, Schedule};
+use super::optimiser::{AdamSettings, Rule, Schedule};
 use super::unit::{PersonUnit, units_public};
 
 /// What a plan is made from. Everything in here is public.
@@ -46,8 +47,26 @@ pub struct Overrides {
     pub learning_rate: Option<f32>,
     /// The longest gradient of one unit.
     pub clipping_norm: Option<f64>,
+    /// The optimiser of stage 2.
+    pub descent: Descent,
+    /// Average of the released weights.
+    pub average: Option<Averaging>,
     /// Blocks that are charged for crashes.
     pub spare_blocks: Option<u32>,
+}
+
+/// The optimiser of stage 2, its constants left to the plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Descent {
+    /// DP-Adam.
+    #[default]
+    Adam,
+    /// DP-SGD.
+    Sgd {
+        /// What is left of the velocity after each step, from 0 to below 1.
+        momentum: f32,
+    },
 }
 
 /// A job: what will run, and what it costs.
@@ -111,8 +130,12 @@ pub struct PrivateStage {
     pub clipping_norm: ClippingNorm,
     /// Learning rate.
     pub schedule: Schedule,
-    /// Constants of Adam.
-    pub adam: AdamSettings,
+    /// The optimiser. In JSON it is a member of its name, as it was when there was only Adam.
+    #[serde(flatten)]
+    pub rule: Rule,
+    /// Average of the released weights, which is what the job leaves then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average: Option<Averaging>,
 }
 
 /// Why there is no plan.
@@ -261,17 +284,22 @@ fn private_stage(
     let batch = overrides.expected_batch.unwrap_or_else(|| defaults::expected_batch(facts, codec, steps));
     let rate = SamplingRate::new((batch / units).min(1.0))?;
     let charged = (blocks + spare_blocks) * block_steps;
+    let noise = noise_multiplier(rate, charged, facts.epsilon, facts.delta)?;
+    let clipping_norm = ClippingNorm::new(
+        overrides.clipping_norm.unwrap_or_else(|| defaults::clipping_norm(model, overrides.trained)),
+    )?;
+    // The privacy noise on one parameter's mean gradient.
+    let deviation = noise.get() * clipping_norm.get() / (rate.get() * units);
     Ok(PrivateStage {
         blocks,
         block_steps,
         spare_blocks,
         rate,
-        noise: noise_multiplier(rate, charged, facts.epsilon, facts.delta)?,
-        clipping_norm: ClippingNorm::new(
-            overrides.clipping_norm.unwrap_or_else(|| defaults::clipping_norm(model, overrides.trained)),
-        )?,
-        schedule: defaults::private_schedule(overrides.learning_rate, overrides.trained),
-        adam: defaults::PRIVATE_ADAM,
+        noise,
+        clipping_norm,
+        schedule: defaults::private_schedule(overrides.learning_rate, overrides.trained, overrides.descent, deviation),
+        rule: defaults::private_rule(overrides.descent),
+        average: overrides.average,
     })
 }
 
@@ -290,6 +318,16 @@ fn check(facts: &Facts<'_>, overrides: &Overrides) -> Result<(), PlanError> {
     number(overrides.steps.is_none_or(|n| (1..=100_000).contains(&n)), "steps", "from 1 to 100000")?;
     number(overrides.spare_blocks.is_none_or(|n| n <= 1000), "spare_blocks", "at most 1000")?;
     number(overrides.expected_batch.is_none_or(|b| (1.0..=131_072.0).contains(&b)), "batch", "from 1 to 131072")?;
+    let momentum = |descent| match descent {
+        Descent::Adam => true,
+        Descent::Sgd { momentum } => (0.0..1.0).contains(&momentum),
+    };
+    number(momentum(overrides.descent), "momentum", "from 0 to below 1")?;
+    let average = |averaging| match averaging {
+        Averaging::Exponential { decay } => (0.0..1.0).contains(&decay),
+        Averaging::Tail { share } => share > 0.0 && share <= 1.0,
+    };
+    number(overrides.average.is_none_or(average), "average", "of a decay below 1 or of a share of the steps")?;
     number(overrides.learning_rate.is_none_or(|r| r > 0.0 && r <= 1.0), "learning_rate", "above 0 and at most 1")?;
     Ok(())
 }

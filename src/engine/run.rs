@@ -8,10 +8,9 @@ use crate::model::{Compute, ConfigError, extend, initial, released};
 use crate::privacy::Purpose;
 use crate::tabular::{Compact, Groups, Schema, Table, TextError};
 
-use super::checkpoint::{BadCheckpoint, Checkpoint};
+use super::checkpoint::{BadCheckpoint, Checkpoint, Form};
 use super::dp_step::PrivateRows;
 use super::generate::{Order, generate};
-use super::optimiser::Adam;
 use super::plan::Plan;
 use super::ports::{FreshKey, Halt, Host};
 use super::shape::{Ready, codec, shape};
@@ -106,11 +105,12 @@ pub fn run_on(
     let whole = shape(job.plan, &codec)?; // stage 1 trains all of it
     let model = whole.clone().training(job.plan.trained)?;
     let room = job.plan.room(&model);
+    let form = Form::of(job.plan, model.layout());
     let mut seconds = Seconds::default();
 
     let begun = Instant::now();
     let state = match host.vault.load()? {
-        Some(bytes) => Checkpoint::from_bytes(&bytes, model.layout().len(), model.layout().trained_len())?,
+        Some(bytes) => Checkpoint::from_bytes(&bytes, &form)?,
         None => {
             let key = fresh_key();
             let (compact, public) = (Compact::new(job.schema), &job.plan.public);
@@ -122,7 +122,7 @@ pub fn run_on(
             let trainer = StageOne { model: &whole, room, compute, codec: &codec, compact: &compact };
             let mut weights = trainer.train(first, public, key.as_ref(), host.stop)?;
             extend(&model, &mut weights, &mut key.stream(Purpose::Weights, 1));
-            let state = Checkpoint { blocks: 0, adam: Adam::new(model.layout().trained_len()), weights };
+            let state = Checkpoint::first(weights, &form);
             host.vault.save(&state.to_bytes())?;
             state
         }

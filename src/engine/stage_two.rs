@@ -1,7 +1,8 @@
-//! Stage 2: DP-Adam on the private rows, moving what the plan trains, in blocks that are charged before they run.
+//! Stage 2: DP-Adam or DP-SGD on the private rows, moving what the plan trains, in blocks that are charged
+//! before they run.
 //!
 //! Everything after [`Mechanism::release`](super::dp_step::Mechanism::release) is post-processing of
-//! released gradients: Adam, and a learning rate that is a function of the step alone.
+//! released gradients: the optimiser, a learning rate that is a function of the step alone, averages.
 
 use crate::model::{Compute, Gpt2, Room};
 
@@ -30,7 +31,8 @@ pub struct StageTwo<'a> {
 }
 
 impl StageTwo<'_> {
-    /// Trains from a checkpoint to the end of the plan and returns the last state.
+    /// Trains from a checkpoint to the end of the plan and returns the last state, whose weights are the
+    /// average where the plan wants one.
     ///
     /// # Errors
     /// [`Halt`] when the host says so.
@@ -39,6 +41,9 @@ impl StageTwo<'_> {
         while state.blocks < self.plan.private.blocks {
             self.block(&mut state, &mut work)?;
             self.host.vault.save(&state.to_bytes())?;
+        }
+        if let Some(average) = &state.average {
+            average.put((&mut state.weights, self.model.layout().moves()));
         }
         Ok(state)
     }
@@ -56,7 +61,10 @@ impl StageTwo<'_> {
             let chance = Chance { streams: key.as_ref(), step: u64::from(step) };
             mechanism.release(&state.weights, self.rows, chance, work)?;
             let rate = private.schedule.at(step, steps);
-            state.adam.step(&private.adam, rate, &work.gradient, (&mut state.weights, moves));
+            state.optimiser.step(rate, &work.gradient, (&mut state.weights, moves));
+            if let (Some(average), Some(averaging)) = (&mut state.average, private.average) {
+                average.take(averaging, (step, steps), (&state.weights, moves));
+            }
         }
         state.blocks += 1;
         Ok(())

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::json::{object, unsaid, unset, word};
+use super::json::{given_word, object, unsaid, unset, word};
 
 /// What to make from which dataset at what price. Everything but `dataset` and `epsilon` has a
 /// default.
@@ -131,6 +131,36 @@ pub(super) struct Training {
     /// The norm to which the gradient of each row is clipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clipping_norm: Option<f64>,
+    /// The optimiser of stage 2; `adam` unless given.
+    #[serde(deserialize_with = "given_word", skip_serializing_if = "Option::is_none")]
+    pub optimiser: Option<Optimiser>,
+    /// With `sgd`: what is left of the velocity after each step, 0.9 unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, exclusive_maximum = 1)]
+    pub momentum: Option<f32>,
+    /// An average of the weights of many steps in the place of the last ones. It costs no privacy.
+    #[serde(deserialize_with = "given_word", skip_serializing_if = "Option::is_none")]
+    pub average: Option<AverageKind>,
+}
+
+/// The optimiser of stage 2.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Optimiser {
+    /// DP-Adam.
+    Adam,
+    /// DP-SGD with momentum.
+    Sgd,
+}
+
+/// Which weights are averaged.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum AverageKind {
+    /// All, the latest ones most.
+    Exponential,
+    /// Those of the last quarter of the steps, evenly.
+    Tail,
 }
 
 impl Training {

@@ -49,6 +49,15 @@ pub(super) fn word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer:
     T::deserialize(text)
 }
 
+/// As [`word`], for members that need not be given: `#[serde(default, deserialize_with = "given_word")]`.
+pub(super) fn given_word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let text: StringDeserializer<D::Error> = text.into_deserializer();
+    T::deserialize(text).map(Some)
+}
+
 /// For members of later versions, which may be given as null:
 /// `#[serde(default, deserialize_with = "unset")]`.
 pub(super) fn unset<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {

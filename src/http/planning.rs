@@ -3,11 +3,11 @@
 use axum::http::StatusCode;
 use uuid::Uuid;
 
-use super::job_request::{JobRequest, Stage1, Stage2};
+use super::job_request::{AverageKind, JobRequest, Optimiser, Stage1, Stage2, Training};
 use super::problem::Problem;
 use crate::engine::{
-    ADAPTER, Facts, LORA, Machine, MemoryError, Overrides, PersonUnit, Plan, PlanError, fit, largest_next_epsilon,
-    memory_bytes,
+    ADAPTER, AVERAGE_DECAY, AVERAGE_SHARE, Averaging, Descent, Facts, LORA, MOMENTUM, Machine, MemoryError, Overrides,
+    PersonUnit, Plan, PlanError, fit, largest_next_epsilon, memory_bytes,
 };
 use crate::model::Trained;
 use crate::privacy::{Account, Delta, Epsilon, Grant};
@@ -61,6 +61,8 @@ impl Planner {
             expected_batch: training.batch,
             learning_rate: training.learning_rate,
             clipping_norm: training.clipping_norm,
+            descent: descent(&training)?,
+            average: training.average.map(averaging),
             spare_blocks: None,
         };
         let without_stage1 = matches!(request.method.stage1, Stage1::None);
@@ -138,6 +140,25 @@ fn trained(stage2: Stage2) -> Trained {
     }
 }
 
+/// The optimiser that a request asks for.
+fn descent(training: &Training) -> Result<Descent, Problem> {
+    match (training.optimiser, training.momentum) {
+        (Some(Optimiser::Sgd), momentum) => Ok(Descent::Sgd { momentum: momentum.unwrap_or(MOMENTUM) }),
+        (_, None) => Ok(Descent::Adam),
+        (_, Some(_)) => {
+            Err(Problem::invalid("training.momentum", "momentum goes with `optimiser: sgd`: leave it out, or say so"))
+        }
+    }
+}
+
+/// Which weights are averaged, by its name.
+fn averaging(kind: AverageKind) -> Averaging {
+    match kind {
+        AverageKind::Exponential => Averaging::Exponential { decay: AVERAGE_DECAY },
+        AverageKind::Tail => Averaging::Tail { share: AVERAGE_SHARE },
+    }
+}
+
 /// What training may expect to see of the declared rows and persons.
 fn in_training(dataset: &Dataset) -> (u64, Option<PersonUnit>) {
     let expected = |declared: i64| ((declared as f64 * (1.0 - dataset.holdout)).round() as u64).max(1);
@@ -157,7 +178,7 @@ pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
 pub(super) fn unplanned(error: &PlanError) -> Problem {
     let at = match error.at() {
         "clipping norm" => "training.clipping_norm".to_owned(),
-        at @ ("steps" | "batch" | "learning_rate") => format!("training.{at}"),
+        at @ ("steps" | "batch" | "learning_rate" | "momentum") => format!("training.{at}"),
         at => at.to_owned(),
     };
     Problem::invalid(&at, error.to_string())

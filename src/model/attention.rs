@@ -5,8 +5,10 @@
 
 use rayon::prelude::*;
 
+use super::ghost::at_least;
 use super::kernel::{View, ViewMut, multiply};
 use super::ops::{self, add_scaled, dot, vectorised};
+use super::scratch::Scratch;
 
 /// Rows of at least this many places use matrix products.
 const LONG: usize = 32;
@@ -92,8 +94,8 @@ impl Attention {
         let (d, h) = (self.width, self.heads);
         let rows = qkv.par_chunks_exact(t * 3 * d).zip(weights.par_chunks_exact(h * t * t));
         let rows = rows.zip(gcontext.par_chunks_exact(t * d)).zip(gqkv.par_chunks_exact_mut(t * 3 * d));
-        rows.with_min_len(self.grain(t)).for_each_init(Vec::new, |scratch, (((qkv, weights), gcontext), gqkv)| {
-            scratch.resize(t * t, 0f32);
+        rows.with_min_len(self.grain(t)).for_each_init(Scratch::new, |scratch, (((qkv, weights), gcontext), gqkv)| {
+            let scratch = at_least(scratch, t * t);
             for (head, weights) in weights.chunks_exact(t * t).enumerate() {
                 if t < LONG {
                     vectorised!(self.head_back_by_place((t, head), (qkv, weights), gcontext, gqkv, scratch));

@@ -11,26 +11,29 @@
 //! other rows there are: the bound on one row's influence would not survive that where weights are
 //! so large that rounding decides.
 
+use std::sync::Mutex;
+
 use rayon::prelude::*;
 
 use super::batch::{Batch, Chunk};
 use super::clip::{Clipping, unit_factors};
 use super::gpt2::Gpt2;
 use super::head::{Heads, logits};
+use super::ops::vectorised;
 use super::room::Room;
-use super::tape::Tape;
+use super::tape::{Capacity, Tape};
 use super::{gradient, norms};
 
 /// Buffers for passes over batches, allocated once.
 pub struct Lanes {
-    lanes: Vec<Lane>,
+    /// Sums, one a lane.
+    sums: Vec<Vec<f64>>,
+    /// Tapes that no thread uses at the moment. There are as many as threads have needed at once: what a
+    /// tape held before does not matter, and one that was just used is still in cache.
+    tapes: Mutex<Vec<Tape>>,
+    capacity: Capacity,
     room: Room,
     longest: usize,
-}
-
-struct Lane {
-    tape: Tape,
-    sum: Vec<f64>,
 }
 
 impl Lanes {
@@ -47,8 +50,8 @@ impl Lanes {
         let length = model.layout().trained_len();
         // A single lane adds up where the caller wants it.
         let length = if room.lanes == 1 { 0 } else { length };
-        let lane = || Lane { tape: Tape::new(model, capacity), sum: vec![0.0; length] };
-        Self { lanes: (0..room.lanes).map(|_| lane()).collect(), room, longest }
+        let sums = (0..room.lanes).map(|_| vec![0.0; length]).collect();
+        Self { sums, tapes: Mutex::default(), capacity, room, longest }
     }
 
     /// Bytes of the buffers that [`Lanes::with_room`] makes.
@@ -74,20 +77,20 @@ impl Lanes {
             Clipping::Norm(_) => clipped((model, parameters, keeps), tape, (chunk, clipping), sum),
         };
         out.fill(0.0);
-        if let [lane] = &mut self.lanes[..] {
-            let passes = Passes { model, parameters, batch, room: self.room, longest: self.longest };
+        if self.sums.len() == 1 {
+            let passes = self.passes(model, parameters, batch);
             let chunks = batch.chunks(self.room.cut(model));
-            return passes.over(&chunks, &mut lane.tape, |tape, chunk| pass(tape, chunk, out));
+            return self.with_tape(model, |tape| passes.over(&chunks, tape, |tape, chunk| pass(tape, chunk, out)));
         }
         self.each(model, parameters, batch, pass);
-        for lane in &self.lanes {
-            out.iter_mut().zip(&lane.sum).for_each(|(sum, part)| *sum += part);
+        for sum in &self.sums {
+            vectorised!(out.iter_mut().zip(sum).for_each(|(sum, part)| *sum += part));
         }
     }
 
     /// The loss of every row. On private rows this is private.
     pub fn losses(&mut self, model: &Gpt2, parameters: &[f32], batch: Batch<'_>) -> Vec<f32> {
-        let losses = std::sync::Mutex::new(vec![0f32; batch.rows()]);
+        let losses = Mutex::new(vec![0f32; batch.rows()]);
         self.each(model, parameters, batch, |tape, chunk, _| {
             if let Ok(mut losses) = losses.lock() {
                 chunk.rows.iter().zip(&tape.loss).for_each(|(&row, &loss)| losses[row] = loss);
@@ -99,14 +102,16 @@ impl Lanes {
     /// The logits of every place of one row, `length x vocabulary`, for heads over the whole vocabulary;
     /// empty for others. On private rows they are private.
     pub fn logits(&mut self, model: &Gpt2, parameters: &[f32], row: &[u32]) -> Vec<f32> {
-        let (Some(lane), Heads::All) = (self.lanes.first_mut(), model.heads()) else { return Vec::new() };
+        let Heads::All = model.heads() else { return Vec::new() };
         let fetch = |_: usize, tokens: &mut [u32]| tokens[..row.len()].copy_from_slice(row);
         let batch = Batch::of_rows(1, &fetch);
-        let passes = Passes { model, parameters, batch, room: self.room, longest: self.longest };
+        let passes = self.passes(model, parameters, batch);
         let mut all = Vec::new();
-        passes.over(&batch.chunks(self.room.cut(model)), &mut lane.tape, |tape, _| {
-            logits(model, parameters, tape);
-            all = tape.logits[..row.len() * model.config().vocabulary].to_vec();
+        self.with_tape(model, |tape| {
+            passes.over(&batch.chunks(self.room.cut(model)), tape, |tape, _| {
+                logits(model, parameters, tape);
+                all = tape.logits[..row.len() * model.config().vocabulary].to_vec();
+            });
         });
         all
     }
@@ -116,12 +121,29 @@ impl Lanes {
     where
         F: Fn(&mut Tape, &Chunk, &mut [f64]) + Sync,
     {
-        let passes = Passes { model, parameters, batch, room: self.room, longest: self.longest };
-        let (chunks, count) = (batch.chunks(self.room.cut(model)), self.lanes.len());
-        self.lanes.par_iter_mut().enumerate().for_each(|(which, Lane { tape, sum })| {
+        let passes = self.passes(model, parameters, batch);
+        let (chunks, count) = (batch.chunks(self.room.cut(model)), self.sums.len());
+        let mut sums = std::mem::take(&mut self.sums);
+        sums.par_iter_mut().enumerate().for_each(|(which, sum)| {
             sum.fill(0.0);
-            passes.over(chunks.iter().skip(which).step_by(count), tape, |tape, chunk| work(tape, chunk, sum));
+            let chunks = chunks.iter().skip(which).step_by(count);
+            self.with_tape(model, |tape| passes.over(chunks, tape, |tape, chunk| work(tape, chunk, sum)));
         });
+        self.sums = sums;
+    }
+
+    fn passes<'a>(&self, model: &'a Gpt2, parameters: &'a [f32], batch: Batch<'a>) -> Passes<'a> {
+        Passes { model, parameters, batch, room: self.room, longest: self.longest }
+    }
+
+    /// Lends a tape.
+    fn with_tape(&self, model: &Gpt2, work: impl FnOnce(&mut Tape)) {
+        let spare = self.tapes.lock().ok().and_then(|mut tapes| tapes.pop());
+        let mut tape = spare.unwrap_or_else(|| Tape::new(model, self.capacity));
+        work(&mut tape);
+        if let Ok(mut tapes) = self.tapes.lock() {
+            tapes.push(tape);
+        }
     }
 }
 

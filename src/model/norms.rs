@@ -7,6 +7,7 @@ use super::gpt2::Gpt2;
 use super::layout::BlockLayout;
 use super::ops::vectorised;
 use super::passed::maps;
+use super::scratch::Scratch;
 use super::tape::{BlockGradients, BlockTape, Tape};
 
 /// Multiplications that a task of its own is worth.
@@ -16,7 +17,7 @@ const TASK: usize = 1 << 22;
 pub fn add_block(l: &BlockLayout, k: &BlockTape, g: &BlockGradients, t: usize, norms: &mut [f64]) {
     let work = 24 * t * t * l.ln_1.bias.range.len();
     let grain = (TASK / work.max(1)).max(1);
-    norms.par_iter_mut().with_min_len(grain).enumerate().for_each_init(Vec::new, |scratch, (row, norm)| {
+    norms.par_iter_mut().with_min_len(grain).enumerate().for_each_init(Scratch::new, |scratch, (row, norm)| {
         *norm += vectorised!(block_norm(l, k, g, row * t..(row + 1) * t, scratch));
     });
 }
@@ -41,7 +42,7 @@ fn block_norm(
 pub fn add_ends(model: &Gpt2, tape: &mut Tape) {
     let mut norms = std::mem::take(&mut tape.norms);
     let (rows, t, kept) = (tape.rows, tape.t, &*tape);
-    norms[..rows].par_iter_mut().with_min_len(8).enumerate().for_each_init(Vec::new, |scratch, (row, norm)| {
+    norms[..rows].par_iter_mut().with_min_len(8).enumerate().for_each_init(Scratch::new, |scratch, (row, norm)| {
         let at = row * t..(row + 1) * t;
         *norm += vectorised!(
             model.heads().squared_norm(model, kept, row, scratch)

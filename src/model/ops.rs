@@ -16,7 +16,7 @@ const LANES: usize = 16;
 /// could be called again would be reached through a shim that is compiled for plain x86-64.
 macro_rules! vectorised {
     ($body:expr) => {{
-        let once = $crate::model::ops::Once;
+        let once = $crate::model::Once;
         pulp::Arch::new().dispatch(
             #[inline(always)]
             || {
@@ -29,7 +29,7 @@ macro_rules! vectorised {
 
 /// See [`vectorised`].
 pub struct Once;
-pub(super) use vectorised;
+pub(crate) use vectorised;
 
 /// `exp(x)`, relative error below 1e-6 for `|x| < 87`, clamped outside, and free of branches and
 /// calls so that loops over it vectorise (the standard library's is a call). Range reduction

@@ -6,9 +6,11 @@
 
 use rayon::prelude::*;
 
+use super::ghost::at_least;
 use super::kernel::{View, ViewMut, multiply};
 use super::layout::Part;
 use super::ops::{column_dots, column_sums, vectorised};
+use super::scratch::Scratch;
 
 /// Numbers of a block.
 const BLOCK: usize = 1 << 18;
@@ -26,9 +28,9 @@ pub fn add_product_at(out: &mut [f64], a: View<'_>, g: View<'_>) {
         return;
     }
     let block = (BLOCK / q).max(1);
-    out.par_chunks_mut(block * q).enumerate().for_each_init(Vec::new, |scratch, (i, out)| {
+    out.par_chunks_mut(block * q).enumerate().for_each_init(Scratch::new, |scratch, (i, out)| {
         let rows = out.len() / q;
-        scratch.resize(out.len(), 0.0);
+        let scratch = at_least(scratch, out.len());
         multiply(ViewMut::dense(scratch, rows, q), a.columns_from(i * block, rows).transposed(), g);
         vectorised!(out.iter_mut().zip(&*scratch).for_each(|(sum, &x)| *sum += f64::from(x)));
     });

@@ -10,9 +10,11 @@ mod certificate;
 mod epsilon;
 mod event;
 mod gaussian;
+mod keystream;
 mod ledger;
 mod loss;
 mod noise;
+mod normal;
 mod person;
 mod pld;
 mod rdp;
@@ -29,7 +31,8 @@ pub use ledger::{
     Refusal, ReservationRecord, Rule, Shares, UnitKind, Work, price,
 };
 pub use loss::{Loss, Release};
-pub use noise::{NoiseSource, Purpose, add_gaussian};
+pub use noise::{NoiseSource, Purpose, add_gaussian, noisy_mean};
+pub use normal::pair as gaussian_pair;
 pub use person::{Person, Pseudonyms};
 pub use rdp::AccountingError;
 pub use sampling::poisson;

@@ -1,14 +1,23 @@
 //! The only randomness that private results rest on: ChaCha20 keyed by the operating system.
 //!
 //! A key lives in memory, for one private block at most, and nowhere else. Each (purpose, step) has
-//! its own stream of the cipher, so no two draws ever share bytes. Gaussian values come from the
-//! ziggurat of `rand_distr` in double precision; the attacks on floating-point noise (Mironov 2012)
-//! need exact access to single released sums, which training never publishes, and are a documented
-//! residual risk.
+//! its own stream of the cipher, so no two draws ever share bytes.
+//!
+//! Gaussian values are made in double precision by the method of Box and Muller, which has no tail that
+//! is cut short and no table. Number `i` of a draw is made of words of the keystream that are a function
+//! of `i` alone (those of [`BATCH`] numbers, of sixteen blocks that no other batch has), so threads
+//! may share a draw: no bytes are used twice, and the values do not depend on who made them.
+//!
+//! The attacks on floating-point noise (Mironov 2012; on Box and Muller's pairs: Jin et al. 2022) need exact
+//! access to single released sums, which training never publishes, and are a documented residual risk.
 
+use pulp::{Arch, Simd, WithSimd};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
-use rand_distr::{Distribution, StandardNormal};
+use rayon::prelude::*;
+
+use super::keystream::{BLOCKS, Keystream};
+use super::normal::pair;
 
 /// What a stream of randomness is for. Streams of different purposes never meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,10 +65,78 @@ impl NoiseSource {
     }
 }
 
-/// Adds an independent Gaussian of standard deviation `std` to every element of `sum`.
+/// Gaussian numbers that come from one batch of blocks: 64 bits of keystream each.
+const BATCH: usize = 8 * BLOCKS;
+
+/// Batches that a thread makes in one go.
+const TASK: usize = 64;
+
+/// Adds an independent Gaussian of standard deviation `std` to every element of `sum`, and moves `rng`
+/// behind the words that were used.
 pub fn add_gaussian(rng: &mut ChaCha20Rng, std: f64, sum: &mut [f64]) {
-    for x in sum {
-        let z: f64 = StandardNormal.sample(rng);
-        *x += std * z;
+    let keystream = Keystream::of(rng);
+    sum.par_chunks_mut(TASK * BATCH).enumerate().for_each(|(task, sum)| {
+        let each = |x: &mut [f64], noise: &[f64; BATCH]| x.iter_mut().zip(noise).for_each(|(x, noise)| *x += noise);
+        let chunks = sum.chunks_mut(BATCH);
+        Arch::new().dispatch(Batches { keystream, first: task * TASK, std, chunks, each });
+    });
+    keystream.use_up(rng, sum.len().div_ceil(BATCH));
+}
+
+/// What [`add_gaussian`] would make of `sum`, over `divisor`, in single precision: one pass over memory
+/// in place of two.
+pub fn noisy_mean(rng: &mut ChaCha20Rng, std: f64, sum: &[f64], divisor: f64, mean: &mut [f32]) {
+    let keystream = Keystream::of(rng);
+    let tasks = sum.par_chunks(TASK * BATCH).zip(mean.par_chunks_mut(TASK * BATCH));
+    tasks.enumerate().for_each(|(task, (sum, mean))| {
+        let each = |(sum, mean): (&[f64], &mut [f32]), noise: &[f64; BATCH]| {
+            let numbers = mean.iter_mut().zip(sum).zip(noise);
+            numbers.for_each(|((mean, sum), noise)| *mean = ((sum + noise) / divisor) as f32);
+        };
+        let chunks = sum.chunks(BATCH).zip(mean.chunks_mut(BATCH));
+        Arch::new().dispatch(Batches { keystream, first: task * TASK, std, chunks, each });
+    });
+    keystream.use_up(rng, sum.len().div_ceil(BATCH));
+}
+
+/// Consecutive batches of Gaussians of standard deviation `std`, each handed on with the chunk it belongs to.
+struct Batches<C, F> {
+    keystream: Keystream,
+    first: usize,
+    std: f64,
+    chunks: C,
+    each: F,
+}
+
+impl<C: Iterator, F: Fn(C::Item, &[f64; BATCH])> WithSimd for Batches<C, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for (batch, chunk) in (self.first as u64..).zip(self.chunks) {
+            let mut noise = gaussians(simd, &self.keystream, batch);
+            for z in &mut noise {
+                *z *= self.std;
+            }
+            (self.each)(chunk, &noise);
+        }
     }
+}
+
+/// The Gaussians of one batch. A block's sixteen words make four pairs; the sixteen blocks of a batch lie
+/// beside each other in vectors, so that pair `j` of block `l` fills places `32 j + l` and `32 j + 16 + l`.
+#[inline(always)]
+fn gaussians<S: Simd>(simd: S, keystream: &Keystream, batch: u64) -> [f64; BATCH] {
+    let words = keystream.batch(simd, batch);
+    let mut z = [0.0; BATCH];
+    for (words, z) in words.as_chunks::<4>().0.iter().zip(z.as_chunks_mut::<{ 2 * BLOCKS }>().0) {
+        let [radius_low, radius_high, angle_low, angle_high] = words;
+        let (x, y) = z.split_at_mut(BLOCKS);
+        for l in 0..BLOCKS {
+            let radius = u64::from(radius_low[l]) | u64::from(radius_high[l]) << 32;
+            let angle = u64::from(angle_low[l]) | u64::from(angle_high[l]) << 32;
+            (x[l], y[l]) = pair(radius, angle);
+        }
+    }
+    z
 }

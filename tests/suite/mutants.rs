@@ -19,19 +19,19 @@ struct Mutant {
     test: &'static str,
 }
 
-const MUTANTS: [Mutant; 18] = [
+const MUTANTS: [Mutant; 20] = [
     Mutant {
         name: "no noise",
         file: "src/privacy/noise.rs",
-        text: "*x += std * z;",
-        fault: "*x += 0.0 * std * z;",
+        text: "*z *= self.std;",
+        fault: "*z *= 0.0 * self.std;",
         test: "engine::mechanism::empty_batches_release_pure_noise_of_the_right_size",
     },
     Mutant {
         name: "half noise",
         file: "src/privacy/noise.rs",
-        text: "*x += std * z;",
-        fault: "*x += 0.5 * std * z;",
+        text: "*z *= self.std;",
+        fault: "*z *= 0.5 * self.std;",
         test: "privacy::randomness::noise_is_gaussian_with_the_stated_deviation",
     },
     Mutant {
@@ -47,6 +47,20 @@ const MUTANTS: [Mutant; 18] = [
         text: "chance.streams.stream(Purpose::Noise, chance.step)",
         fault: "chance.streams.stream(Purpose::Noise, 0)",
         test: "engine::mechanism::no_two_steps_and_no_two_keys_share_noise",
+    },
+    Mutant {
+        name: "the same noise for every batch of a vector",
+        file: "src/privacy/keystream.rs",
+        text: "batch * BLOCKS as u64",
+        fault: "batch * 0",
+        test: "privacy::gaussians::no_bytes_are_used_twice",
+    },
+    Mutant {
+        name: "a stream that is not used up",
+        file: "src/privacy/keystream.rs",
+        text: "rng.set_word_pos(end * WORDS as u128);",
+        fault: "rng.set_word_pos((end - end) * WORDS as u128);",
+        test: "privacy::gaussians::a_number_depends_on_its_place_alone",
     },
     Mutant {
         name: "no clipping",
@@ -105,8 +119,8 @@ const MUTANTS: [Mutant; 18] = [
     Mutant {
         name: "division by the realised batch size",
         file: "src/engine/dp_step.rs",
-        text: "work.divide(self.expected_batch());",
-        fault: "work.divide(taken.rows.len().max(1) as f64);",
+        text: "&work.sum, self.expected_batch(),",
+        fault: "&work.sum, taken.rows.len().max(1) as f64,",
         test: "engine::mechanism::the_sum_is_clipped_and_divided_by_the_public_constant",
     },
     Mutant {

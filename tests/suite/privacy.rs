@@ -3,6 +3,7 @@
 mod accounting;
 mod certificates;
 mod counterexamples;
+mod gaussians;
 mod ledger;
 mod oracle;
 mod randomness;

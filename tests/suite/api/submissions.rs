@@ -45,6 +45,14 @@ async fn defaults_are_written_out_and_the_plan_is_shown() {
     assert_eq!((private["rate"].as_f64(), private["clipping_norm"].as_f64()), (Some(0.1), Some(0.5)));
     assert_eq!((job["plan"]["public"]["steps"].as_u64(), job["plan"]["rows"].as_u64()), (Some(0), Some(7)));
     assert_eq!(job["queue_position"], 2);
+    assert!(private["adam"].is_object() && private["average"].is_null());
+
+    let training = json!({"steps": 60, "optimiser": "sgd", "momentum": 0.5, "average": "tail"});
+    let body = json!({"dataset": "clinic", "epsilon": 0.1, "rows": 7, "training": training});
+    let job = submit(&api, body).await.expect(202);
+    let private = &job["plan"]["private"];
+    assert_eq!((private["sgd"]["momentum"].as_f64(), private["adam"].is_null()), (Some(0.5), true));
+    assert!(private["average"]["tail"]["share"].as_f64().is_some_and(|share| share > 0.0));
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Whole attempts against a host in memory: order of events, crashes, validity, learning.
 
-use dp2stage::engine::{ADAPTER, EngineError, Halt, Job, LORA, Outcome, Overrides, Plan, Stage, run, system_key};
+use dp2stage::engine::{
+    ADAPTER, Averaging, Descent, EngineError, Halt, Job, LORA, Outcome, Overrides, Plan, Stage, run, system_key,
+};
 use dp2stage::model::{Layout, Trained, read_weights};
 use dp2stage::tabular::{MISSING, Schema, Table};
 
@@ -171,6 +173,31 @@ fn whatever_is_trained_runs_resumes_and_leaves_the_rest_alone() {
     assert_eq!(adapter.config["dp2stage"]["adapter_width"], 16);
 }
 
+/// Every optimiser, with and without an average: whenever it is cut off, inside a block, at the end or after
+/// it, a run ends where one without crashes does; and each way of training leads somewhere else.
+#[test]
+fn every_optimiser_and_average_resumes_where_it_was() {
+    let (schema, private) = (schema(), table(300));
+    let sgd = Descent::Sgd { momentum: 0.5 };
+    let (tail, decay) = (Averaging::Tail { share: 0.5 }, Averaging::Exponential { decay: 0.9 });
+    let ways = [(Descent::Adam, None), (sgd, None), (Descent::Adam, Some(tail)), (sgd, Some(tail)), (sgd, Some(decay))];
+    let mut seen: Vec<Outcome> = Vec::new();
+    for (descent, average) in ways {
+        let plan = plan(&schema, 300, 40, &Overrides { descent, average, ..short() });
+        let calm = attempt(&plan, &schema, &private, &Memory::default()).unwrap();
+        let first = plan.public.steps + 1;
+        for cut in [first + 4, first + plan.private.steps() / 2, first + plan.private.steps()] {
+            let memory = Memory::default();
+            memory.pulses.set(Some(cut - 1));
+            assert!(attempt(&plan, &schema, &private, &memory).is_err());
+            memory.pulses.set(None);
+            assert!(same(&calm, &attempt(&plan, &schema, &private, &memory).unwrap()), "{descent:?} {average:?} {cut}");
+        }
+        assert!(seen.iter().all(|other| other.weights != calm.weights), "{descent:?} {average:?}");
+        seen.push(calm);
+    }
+}
+
 #[test]
 fn another_jobs_checkpoint_ends_the_attempt() {
     let (schema, private, memory) = (schema(), table(100), Memory::default());
@@ -182,6 +209,20 @@ fn another_jobs_checkpoint_ends_the_attempt() {
 /// With a real key, at a fraction of the default work: columns and their dependence are learnt.
 #[test]
 fn a_private_run_learns_what_hangs_together() {
+    learns(&Overrides::default());
+}
+
+/// So they are by gradient descent at the learning rate that a plan chooses for it.
+#[test]
+fn so_does_one_by_descent_with_an_average() {
+    learns(&Overrides {
+        descent: Descent::Sgd { momentum: 0.9 },
+        average: Some(Averaging::Exponential { decay: 0.9 }),
+        ..Overrides::default()
+    });
+}
+
+fn learns(overrides: &Overrides) {
     type Fact = fn(&[u32]) -> bool;
     let facts: [Fact; 5] = [
         |row| row[0] == 1,
@@ -192,7 +233,7 @@ fn a_private_run_learns_what_hangs_together() {
     ];
     let share = |table: &Table, fact: Fact| table.iter().filter(|row| fact(row)).count() as f64 / table.rows() as f64;
     let (schema, private) = (schema(), table(6000));
-    let fast = Overrides { steps: Some(60), expected_batch: Some(600.0), ..Overrides::default() };
+    let fast = Overrides { steps: Some(60), expected_batch: Some(600.0), ..*overrides };
     let plan = plan(&schema, 6000, 4000, &fast);
     let job = Job { plan: &plan, schema: &schema, private: &private, ready: None, persons: None };
     let synthetic = run(&job, &Memory::default().host(), &system_key).unwrap().synthetic;
