@@ -105,6 +105,7 @@ impl Service {
             blobs: Blobs::open(&config.state_dir()?.join("blobs"))?,
             bell: Bell::start(database.pool.clone(), stopping.clone()),
             limits: config.upload_limits(),
+            models: config.models()?,
             workers: worker_machine(&config, config.workers.local),
             pool: database.pool.clone(),
             open,

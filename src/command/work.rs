@@ -34,6 +34,7 @@ pub async fn run(config: Config, name: Option<String>, tied_to: Option<u32>) -> 
         terms: config.terms(),
         machine: worker_machine(&config, 1),
         compute,
+        models: config.models()?,
         pool,
         name,
     };

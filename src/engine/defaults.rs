@@ -7,7 +7,7 @@ use crate::model::{Config, Initial, Targets, Trained};
 use crate::tabular::{Compact, START};
 
 use super::optimiser::{AdamSettings, Rule, Schedule, SgdSettings};
-use super::plan::{Descent, Facts, PublicStage};
+use super::plan::{Descent, Facts, Overrides, PublicStage};
 use super::unit::{rows_each, units_public};
 
 /// About how many blocks the private steps are cut into: each costs one commit and one checkpoint,
@@ -72,6 +72,20 @@ pub fn public_stage(codec: &Compact) -> PublicStage {
     }
 }
 
+/// Stage 1 of a ready-made model: rate and batch of the published run (Afonja et al. 2025), and far fewer steps.
+pub fn public_stage_of_text() -> PublicStage {
+    PublicStage {
+        initial: Initial { tokens: 0.0, positions: 0.0, matrices: 0.0, smoothness: 0.0 },
+        steps: 100,
+        batch: 32,
+        schedule: Schedule { rate: 5e-4, warm_up: 10, end: 0.1 },
+        adam: AdamSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 },
+    }
+}
+
+/// The longest gradient of one unit in a ready-made model: the published run's.
+pub const CLIPPING_OF_TEXT: f64 = 1.0;
+
 /// The longest gradient of one unit: about as long as most rows' are, so that rows with rare values
 /// are not pushed aside, and not longer, since the noise grows with it.
 ///
@@ -104,8 +118,8 @@ pub fn expected_batch(facts: &Facts<'_>, codec: &Compact, steps: u32) -> f64 {
     let units = units_public(facts.rows_public, facts.persons) as f64;
     let rows_each = rows_each(facts.rows_public, facts.persons);
     let enough = 0.75 * units * facts.epsilon.get().max(1.0) / f64::from(steps).sqrt();
-    let columns = codec.width() as f64;
-    let affordable = TOKENS / (rows_each * columns * (1.0 + columns / WIDE));
+    let places = facts.base.map_or(codec.width(), |base| base.longest) as f64;
+    let affordable = TOKENS / (rows_each * places * (1.0 + places / WIDE));
     enough.max(LEAST_BATCH).min(affordable).max(1.0).min(units)
 }
 
@@ -119,15 +133,17 @@ pub fn private_rule(descent: Descent) -> Rule {
 
 /// Learning rate of stage 2, where the privacy noise on one parameter's mean gradient has the standard
 /// deviation `deviation`.
-pub fn private_schedule(rate: Option<f32>, trained: Trained, descent: Descent, deviation: f64) -> Schedule {
-    let usual = match trained {
-        Trained::Full | Trained::Heads | Trained::Lora { .. } | Trained::Adapter { .. } => 0.008,
+pub fn private_schedule(overrides: &Overrides, ready_made: bool, deviation: f64) -> Schedule {
+    let usual = match (ready_made, overrides.trained) {
+        (false, _) => 0.008,
+        (true, Trained::Full) => 5e-4, // the published run's
+        (true, Trained::Heads | Trained::Lora { .. } | Trained::Adapter { .. }) => 1e-3,
     };
-    let usual = match descent {
+    let usual = match overrides.descent {
         Descent::Adam => usual,
         // Adam divides by about the size of the noise. With this rate the noise alone moves a parameter as
         // far in the long run as it would with Adam, and momentum changes nothing in that.
         Descent::Sgd { momentum } => (f64::from(usual * (1.0 - momentum)) / deviation).min(1.0) as f32,
     };
-    Schedule { rate: rate.unwrap_or(usual), warm_up: 10, end: 0.0 }
+    Schedule { rate: overrides.learning_rate.unwrap_or(usual), warm_up: 10, end: 0.0 }
 }

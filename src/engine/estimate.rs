@@ -34,8 +34,10 @@ pub fn row_seconds(plan: &Plan) -> f64 {
 /// Operations of one row on its way up through the model.
 fn row_operations(plan: &Plan) -> f64 {
     let model = &plan.model;
-    let (p, w, l) = (model.positions as f64, model.width as f64, model.layers as f64);
-    2.0 * (12.0 * l * w * w * p + 2.0 * l * w * p * p + w * model.vocabulary as f64)
+    let (p, w, l) = (plan.places() as f64, model.width as f64, model.layers as f64);
+    // Sentences choose from a few tokens at a time: their heads are next to nothing.
+    let heads = if plan.base.is_some() { 0.0 } else { model.vocabulary as f64 };
+    2.0 * (12.0 * l * w * w * p + 2.0 * l * w * p * p + w * heads)
 }
 
 /// What `plan` will cost on a worker with this many cores.

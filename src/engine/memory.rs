@@ -163,14 +163,17 @@ impl Shapes {
         let weights = form.bytes() as u64;
         let writers = self.writers(plan, threads);
         let released = 8 * self.model.layout().len() as u64;
+        // A ready-made model stays in memory beside what is made of it, and is there twice while it is read.
+        let base = if plan.base.is_some() { 4 * self.whole.layout().len() as u64 } else { 0 };
         let later = [
-            private + stage_two,
-            private + weights + writers + synthetic,
-            private + weights + released + synthetic,
-            released + report,
+            private + stage_two + base,
+            private + weights + writers + synthetic + base,
+            private + weights + released + synthetic + base,
+            released + report + base,
+            2 * base,
         ];
         let later = later.into_iter().max().unwrap_or_default() + stage_one.min(KEPT_BYTES);
-        BASE_BYTES + THREAD_BYTES * threads as u64 + later.max(private + stage_one)
+        BASE_BYTES + THREAD_BYTES * threads as u64 + later.max(private + stage_one + base)
     }
 }
 

@@ -6,6 +6,7 @@
 //! an attempt early comes from the host, as a [`Halt`]; nothing about the private rows can.
 
 mod average;
+mod base;
 mod checkpoint;
 mod defaults;
 mod dp_step;
@@ -26,6 +27,7 @@ mod unit;
 mod writing;
 
 pub use average::{Average, Averaging};
+pub use base::{Base, BaseError};
 pub use checkpoint::{BadCheckpoint, Checkpoint, Form};
 pub use defaults::{ADAPTER, AVERAGE_DECAY, AVERAGE_SHARE, LORA, MOMENTUM};
 pub use dp_step::{Chance, Mechanism, PrivateRows, Work};

@@ -11,6 +11,7 @@ use crate::privacy::{
 use crate::tabular::{Compact, Schema};
 
 use super::average::Averaging;
+use super::base::Base;
 use super::defaults;
 use super::dp_step::Mechanism;
 use super::optimiser::{AdamSettings, Rule, Schedule};
@@ -31,6 +32,8 @@ pub struct Facts<'a> {
     pub delta: Delta,
     /// Synthetic rows to write.
     pub rows: u64,
+    /// The ready-made model to start from; none for a small one that is trained from scratch.
+    pub base: Option<&'a Base>,
 }
 
 /// Choices that a job may make instead of the defaults.
@@ -80,6 +83,9 @@ pub struct Plan {
     pub persons: Option<PersonUnit>,
     /// The model's size.
     pub model: Config,
+    /// The ready-made model that it starts from, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
     /// What stage 2 trains; stage 1 trains everything.
     #[serde(default)]
     pub trained: Trained,
@@ -203,16 +209,21 @@ impl Plan {
     pub fn new(facts: &Facts<'_>, overrides: &Overrides) -> Result<Self, PlanError> {
         check(facts, overrides)?;
         let codec = Compact::new(facts.schema);
-        let model = defaults::model(&codec);
+        let model = facts.base.map_or_else(|| defaults::model(&codec), |base| base.model.config);
         let private = private_stage(facts, overrides, &codec, &model)?;
         Ok(Self {
             rows_public: facts.rows_public,
             persons: facts.persons,
             model,
+            base: facts.base.cloned(),
             trained: overrides.trained,
             room: None,
             target_weight: defaults::TARGET_WEIGHT,
-            public: defaults::public_stage(&codec),
+            public: if facts.base.is_some() {
+                defaults::public_stage_of_text()
+            } else {
+                defaults::public_stage(&codec)
+            },
             private,
             rows: facts.rows,
             event: private.step().self_composed(private.charged_steps()),
@@ -244,6 +255,12 @@ impl Plan {
     #[must_use]
     pub fn units_public(&self) -> u64 {
         units_public(self.rows_public, self.persons)
+    }
+
+    /// The most tokens of a row.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.base.as_ref().map_or(self.model.positions, |base| base.longest)
     }
 
     /// Most rows that count of one unit.
@@ -285,9 +302,10 @@ fn private_stage(
     let rate = SamplingRate::new((batch / units).min(1.0))?;
     let charged = (blocks + spare_blocks) * block_steps;
     let noise = noise_multiplier(rate, charged, facts.epsilon, facts.delta)?;
-    let clipping_norm = ClippingNorm::new(
-        overrides.clipping_norm.unwrap_or_else(|| defaults::clipping_norm(model, overrides.trained)),
-    )?;
+    let clipping_norm = ClippingNorm::new(overrides.clipping_norm.unwrap_or_else(|| match facts.base {
+        Some(_) => defaults::CLIPPING_OF_TEXT,
+        None => defaults::clipping_norm(model, overrides.trained),
+    }))?;
     // The privacy noise on one parameter's mean gradient.
     let deviation = noise.get() * clipping_norm.get() / (rate.get() * units);
     Ok(PrivateStage {
@@ -297,7 +315,7 @@ fn private_stage(
         rate,
         noise,
         clipping_norm,
-        schedule: defaults::private_schedule(overrides.learning_rate, overrides.trained, overrides.descent, deviation),
+        schedule: defaults::private_schedule(overrides, facts.base.is_some(), deviation),
         rule: defaults::private_rule(overrides.descent),
         average: overrides.average,
     })

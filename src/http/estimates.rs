@@ -10,6 +10,7 @@ use super::extract::Body;
 use super::job_request::JobRequest;
 use super::planning::{Planner, aside, unplanned};
 use super::problem::{Problem, settings};
+use super::ready_made;
 use super::state::App;
 use crate::engine::{Machine, MemoryError, Plan, estimate, price_or_beyond};
 use crate::privacy::{DpEvent, Rule};
@@ -68,7 +69,8 @@ pub(super) async fn create(
 ) -> Result<Json<EstimateView>, Problem> {
     let dataset = store::find_dataset(&app.pool, &request.dataset).await?;
     let account = store::population(&app.pool, dataset.population_id).await?.account;
-    let planner = Planner::new(&request, &dataset, account.grant)?;
+    let planner =
+        Planner::new(&request, &dataset, account.grant, ready_made::of_request(&app, &request, &dataset).await?)?;
     let (asked, workers) = (planner.asked, app.workers);
     let (plan, memory) = aside(move || in_memory(&planner, workers)).await??;
     let work = plan.work();

@@ -61,9 +61,9 @@ pub(super) struct Method {
     /// What stage 2 trains.
     #[serde(deserialize_with = "word")]
     pub stage2: Stage2,
-    /// The language model.
-    #[serde(deserialize_with = "word")]
-    model: Model,
+    /// The language model: `small`, a GPT trained from scratch, or a ready-made one that the server's
+    /// settings name (`gpt2`, `distilgpt2`, ...), which writes rows as sentences.
+    pub model: ModelName,
     /// What draws the synthetic rows.
     #[serde(deserialize_with = "word")]
     generator: Generator,
@@ -95,13 +95,26 @@ pub(super) enum Stage2 {
     Adapter,
 }
 
-/// The language model.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Model {
-    /// A small GPT trained from scratch.
-    #[default]
-    Small,
+/// The name of a language model.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(transparent)]
+#[schema(example = "small")]
+pub(super) struct ModelName(String);
+
+/// The model that is trained from scratch.
+const SMALL: &str = "small";
+
+impl Default for ModelName {
+    fn default() -> Self {
+        Self(SMALL.into())
+    }
+}
+
+impl ModelName {
+    /// The ready-made model of this name; none for the one that is trained from scratch.
+    pub fn ready_made(&self) -> Option<&str> {
+        (self.0 != SMALL).then_some(self.0.as_str())
+    }
 }
 
 /// What draws the synthetic rows.

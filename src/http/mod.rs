@@ -22,6 +22,7 @@ mod page;
 mod planning;
 mod privacy_unit;
 mod problem;
+mod ready_made;
 mod request_id;
 mod results;
 mod role;

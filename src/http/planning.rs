@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::job_request::{AverageKind, JobRequest, Optimiser, Stage1, Stage2, Training};
 use super::problem::Problem;
 use crate::engine::{
-    ADAPTER, AVERAGE_DECAY, AVERAGE_SHARE, Averaging, Descent, Facts, LORA, MOMENTUM, Machine, MemoryError, Overrides,
-    PersonUnit, Plan, PlanError, fit, largest_next_epsilon, memory_bytes,
+    ADAPTER, AVERAGE_DECAY, AVERAGE_SHARE, Averaging, Base, Descent, Facts, LORA, MOMENTUM, Machine, MemoryError,
+    Overrides, PersonUnit, Plan, PlanError, fit, largest_next_epsilon, memory_bytes,
 };
 use crate::model::Trained;
 use crate::privacy::{Account, Delta, Epsilon, Grant};
@@ -25,6 +25,7 @@ const MAX_CELLS: u64 = 200_000_000;
 pub(super) struct Planner {
     schema: Schema,
     codec: Codec,
+    base: Option<Base>,
     rows_public: u64,
     persons: Option<PersonUnit>,
     /// The (epsilon, delta) that was asked for.
@@ -35,8 +36,14 @@ pub(super) struct Planner {
 }
 
 impl Planner {
-    /// Checks a request against the dataset that it names and the grant that it would spend.
-    pub fn new(request: &JobRequest, dataset: &Dataset, grant: Grant) -> Result<Self, Problem> {
+    /// Checks a request against the dataset that it names and the grant that it would spend. `codec` and
+    /// `base` are what it writes rows with.
+    pub fn new(
+        request: &JobRequest,
+        dataset: &Dataset,
+        grant: Grant,
+        (codec, base): (Codec, Option<Base>),
+    ) -> Result<Self, Problem> {
         let asked = Grant {
             epsilon: Epsilon::new(request.epsilon)?,
             delta: request.delta.map_or(Ok(grant.delta), Delta::new)?,
@@ -67,8 +74,7 @@ impl Planner {
         };
         let without_stage1 = matches!(request.method.stage1, Stage1::None);
         let (rows_public, persons) = in_training(dataset);
-        let codec = Codec::Compact(Compact::new(&schema));
-        Ok(Self { schema, codec, rows_public, persons, asked, rows, overrides, without_stage1 })
+        Ok(Self { schema, codec, base, rows_public, persons, asked, rows, overrides, without_stage1 })
     }
 
     /// What a job with the defaults would be, for the largest epsilon that a budget still has room for.
@@ -78,7 +84,17 @@ impl Planner {
         let overrides = Overrides::default();
         let (rows_public, persons) = in_training(dataset);
         let codec = Codec::Compact(Compact::new(&schema));
-        Ok(Self { schema, codec, rows_public, persons, asked: grant, rows, overrides, without_stage1: false })
+        Ok(Self {
+            schema,
+            codec,
+            base: None,
+            rows_public,
+            persons,
+            asked: grant,
+            rows,
+            overrides,
+            without_stage1: false,
+        })
     }
 
     /// The plan for what was asked.
@@ -95,6 +111,7 @@ impl Planner {
             epsilon,
             delta: self.asked.delta,
             rows: self.rows,
+            base: self.base.as_ref(),
         };
         let mut plan = Plan::new(&facts, &self.overrides)?;
         if self.without_stage1 {
@@ -121,7 +138,8 @@ impl Planner {
 
     /// A name for all planners that give the same answers about one dataset's budget.
     pub fn name(&self, dataset: Uuid) -> String {
-        format!("largest {dataset} {} {:?}", self.asked.delta, self.overrides)
+        let base = self.base.as_ref().map_or("small", |base| base.model.name.as_str());
+        format!("largest {dataset} {} {base} {:?}", self.asked.delta, self.overrides)
     }
 
     /// The largest epsilon with which such a job would be admitted.

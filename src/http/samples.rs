@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 use super::extract::{Body, JobId};
 use super::planning::aside;
 use super::problem::{Problem, storage};
+use super::ready_made;
 use super::results::succeeded;
 use super::state::App;
 use super::wishes::{SampleFormat, SampleRequest, Wishes};
 use crate::engine::{
-    Halt, Order, Plan, Progress, Stop, Writer, codec, generate, looks_ahead, released_shape, row_seconds, system_key,
+    Halt, Order, Plan, Progress, Stop, Writer, generate, looks_ahead, released_shape, row_seconds, system_key,
 };
 use crate::model::read_weights;
 use crate::privacy::Purpose;
@@ -71,13 +72,13 @@ pub(super) async fn create(
     affordable(&plan, &schema, &wishes, app.workers.threads)?;
     let place = app.writers.place()?;
     let artifact = store::artifact(&app.pool, id, ArtifactKind::Model).await?;
-    let (blobs, gone) = (app.blobs.clone(), app.stopping.child_token());
+    let gone = app.stopping.child_token();
     // Dropped with this request when the client goes away: the writer stops at its next pulse.
     let _guard = gone.clone().drop_guard();
     let text = aside(move || {
         let _place = place;
-        let weights = blobs.read(&artifact.blob).map_err(|error| storage(&error))?;
-        let table = write((&plan, &schema), &weights, &wishes, &Gone(gone))?;
+        let weights = app.blobs.read(&artifact.blob).map_err(|error| storage(&error))?;
+        let table = write(&app, (&plan, &schema), (&weights, &wishes), &Gone(gone))?;
         Ok::<_, Problem>(match request.format {
             SampleFormat::Csv => CsvText::new(&schema, &table, None).collect::<String>(),
             SampleFormat::Jsonl => json_lines(&schema, &table).collect(),
@@ -99,12 +100,17 @@ impl Stop for Gone {
     }
 }
 
-fn write((plan, schema): (&Plan, &Schema), weights: &[u8], wishes: &Wishes, stop: &dyn Stop) -> Result<Table, Problem> {
+fn write(
+    app: &App,
+    (plan, schema): (&Plan, &Schema),
+    (weights, wishes): (&[u8], &Wishes),
+    stop: &dyn Stop,
+) -> Result<Table, Problem> {
     let damaged = |error: &dyn std::fmt::Display| {
         tracing::error!(%error, "a released model cannot be used");
         Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
     };
-    let codec = codec(plan, schema, None).map_err(|error| damaged(&error))?;
+    let codec = ready_made::of_plan(app, plan, schema)?;
     let model = released_shape(plan, &codec).map_err(|error| damaged(&error))?;
     let weights = read_weights(model.layout(), weights).map_err(|error| damaged(&error))?;
     let order = Order { rows: wishes.rows(), given: &|i| wishes.of(i), candidates: wishes.candidates };

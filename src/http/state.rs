@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::figures::Figures;
 use super::samples::Writers;
 use crate::engine::Machine;
+use crate::store::models::Models;
 use crate::store::{Bell, Blobs};
 use crate::tabular::UploadLimits;
 
@@ -20,6 +21,8 @@ pub struct App {
     pub bell: Bell,
     /// Limits of one upload.
     pub limits: UploadLimits,
+    /// Ready-made models.
+    pub models: Models,
     /// What a worker has; jobs that need more memory are refused. Workers elsewhere may have less.
     pub workers: Machine,
     /// Whether callers need no key: loopback development only.

@@ -11,6 +11,7 @@ use super::job_request::JobRequest;
 use super::job_view::JobView;
 use super::planning::{Planner, aside};
 use super::problem::{Problem, exhausted};
+use super::ready_made;
 use super::role::Caller;
 use super::state::App;
 use crate::engine::price_or_beyond;
@@ -49,7 +50,8 @@ pub(super) async fn submit(
 
 async fn admit(app: &App, request: &JobRequest, dataset: &Dataset, key: Option<&str>) -> Result<Submission, Problem> {
     let population = store::population(&app.pool, dataset.population_id).await?;
-    let planner = Planner::new(request, dataset, population.account.grant)?;
+    let planner =
+        Planner::new(request, dataset, population.account.grant, ready_made::of_request(app, request, dataset).await?)?;
     let (planned, workers) = (planner.clone(), app.workers);
     let plan = aside(move || planned.fitted(workers)).await??;
     let json = |_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR);

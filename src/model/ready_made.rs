@@ -80,6 +80,19 @@ pub enum ReadyMadeError {
     Tokenizer(#[from] TokenizerError),
 }
 
+impl TokenizerFiles<'_> {
+    /// Reads the tokenizer.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] when the files are none.
+    pub fn read(&self) -> Result<Tokenizer, TokenizerError> {
+        match self {
+            Self::Whole(json) => Tokenizer::from_json(json),
+            Self::Parts { vocabulary, merges } => Tokenizer::from_vocabulary(vocabulary, merges),
+        }
+    }
+}
+
 impl ReadyMade {
     /// Reads a checkpoint, all of it or nothing.
     ///
@@ -87,10 +100,7 @@ impl ReadyMade {
     /// [`ReadyMadeError`] with what is wrong and in which file.
     pub fn read(files: &CheckpointFiles<'_>) -> Result<Self, ReadyMadeError> {
         let config = read_config(files.config)?;
-        let tokenizer = match files.tokenizer {
-            TokenizerFiles::Whole(json) => Tokenizer::from_json(json)?,
-            TokenizerFiles::Parts { vocabulary, merges } => Tokenizer::from_vocabulary(vocabulary, merges)?,
-        };
+        let tokenizer = files.tokenizer.read()?;
         tokenizer.check(&config)?;
         if is_pickle(files.weights) {
             return Err(WeightsError::Pickle.into());

@@ -132,6 +132,12 @@ impl Tokenizer {
         if rest.is_empty() { Ok(ids) } else { Err(TokenizerError::Unfaithful) }
     }
 
+    /// The ids of a text, none where it cannot be written.
+    #[must_use]
+    pub fn words(&self, text: &str) -> Vec<u32> {
+        self.encode(text).unwrap_or_default()
+    }
+
     /// The text that ids spell out; nothing when an id has no token or the bytes are not UTF-8.
     #[must_use]
     pub fn decode(&self, ids: &[u32]) -> Option<String> {

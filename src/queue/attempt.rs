@@ -11,10 +11,11 @@ use super::heartbeat;
 use super::tether::Tether;
 use super::worker::Worker;
 use crate::engine::{
-    self, EngineError, Halt, Host, Job, Machine, MemoryError, Plan, Progress, Stage, Stop, fit_here, system_key,
+    self, EngineError, Halt, Host, Job, Machine, MemoryError, Plan, Progress, Ready, Stage, Stop, fit_here, system_key,
 };
 use crate::model::Compute;
 use crate::report;
+use crate::store::models::{Models, ModelsError};
 use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, StoreError, Stored};
 use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};
 
@@ -41,6 +42,7 @@ struct Task {
     plan: Plan,
     machine: Machine,
     compute: Compute,
+    models: Models,
     rows: String,
     report: bool,
 }
@@ -81,7 +83,8 @@ async fn prepare(worker: &Worker, claimed: &Claimed) -> Result<Task, StoreError>
     // Whether a job succeeds must not depend on its private rows, and the report is the one part of
     // it without bounds proven: an attempt that died there is followed by one without a report.
     let report = claimed.stage.as_deref() != Some(Stage::Report.word());
-    Ok(Task { schema, plan, machine: worker.machine, compute: worker.compute.clone(), rows, report })
+    let (compute, models) = (worker.compute.clone(), worker.models.clone());
+    Ok(Task { schema, plan, machine: worker.machine, compute, models, rows, report })
 }
 
 /// Why an attempt did not produce results.
@@ -92,6 +95,8 @@ enum Fault {
     #[error(transparent)]
     Memory(#[from] MemoryError),
     #[error(transparent)]
+    Models(#[from] ModelsError),
+    #[error(transparent)]
     Storage(#[from] io::Error),
     #[error("the stored rows do not fit the schema")]
     Rows,
@@ -101,14 +106,17 @@ enum Fault {
 
 /// Trains, generates and reports, on a blocking thread.
 fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>, Fault> {
-    let codec = engine::codec(&task.plan, &task.schema, None).map_err(EngineError::from)?;
+    let base = task.plan.base.as_ref().map(|base| task.models.load_described(&base.model)).transpose()?;
+    let words = |text: &str| base.as_ref().map_or_else(Vec::new, |base| base.tokenizer.words(text));
+    let ready = base.as_ref().map(|base| Ready { weights: &base.weights, words: &words });
+    let codec = engine::codec(&task.plan, &task.schema, ready.map(|ready| ready.words)).map_err(EngineError::from)?;
     // The server judged by its own figure; this worker may have less.
     let plan = fit_here(&task.plan, &codec, task.machine)?;
     let most = plan.persons.map(|persons| persons.max_rows);
     let rows = decode(blobs.reader(&task.rows)?, &task.schema, most).map_err(|_| Fault::Rows)?;
     let Rows { train, persons, held_out } = rows;
     let host = Host { meter: tether, vault: tether, stop: tether };
-    let job = Job { plan: &plan, schema: &task.schema, private: &train, ready: None, persons: persons.as_ref() };
+    let job = Job { plan: &plan, schema: &task.schema, private: &train, ready, persons: persons.as_ref() };
     let outcome = engine::run_on(&task.compute, &job, &host, &system_key)?;
     let halted = |halt: Halt| Fault::Engine(EngineError::from(halt));
     tether.pulse(Progress { stage: Stage::Report, step: 0, steps: 1 }).map_err(halted)?;

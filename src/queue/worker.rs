@@ -9,6 +9,7 @@ use super::attempt;
 use super::terms::LeaseTerms;
 use crate::engine::Machine;
 use crate::model::Compute;
+use crate::store::models::Models;
 use crate::store::{self, Bell, Blobs};
 
 /// Everything a worker needs.
@@ -26,6 +27,8 @@ pub struct Worker {
     pub machine: Machine,
     /// What computes the passes of training.
     pub compute: Compute,
+    /// The ready-made models of this machine.
+    pub models: Models,
     /// The name under which its leases are held.
     pub name: String,
 }

@@ -10,6 +10,7 @@ mod neighbours;
 mod persons;
 mod problems;
 mod reading;
+mod ready_made;
 mod refusal;
 mod samples;
 mod streaming;

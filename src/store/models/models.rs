@@ -12,7 +12,9 @@ use super::error::ModelsError;
 use super::files::{CONFIG, MERGES, TOKENIZER, VOCABULARY, WEIGHTS};
 use super::hub::Hub;
 use super::shelf::Shelf;
-use crate::model::{CheckpointFiles, Description, Digest, ReadyMade, TokenizerFiles, read_config};
+use crate::model::{
+    CheckpointFiles, Description, Digest, ReadyMade, Tokenizer, TokenizerError, TokenizerFiles, read_config,
+};
 
 /// Models by name, and where their files are. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -98,24 +100,44 @@ impl Models {
         self.read(&description.name, Some(&description.files))
     }
 
+    /// Reads the tokenizer of a model that was described, and nothing else. Blocking.
+    ///
+    /// # Errors
+    /// As [`Models::load_described`].
+    pub fn tokenizer(&self, description: &Description) -> Result<Tokenizer, ModelsError> {
+        let name = &description.name;
+        let contents = self.contents(name, Some(&description.files), |file| file != WEIGHTS && file != CONFIG)?;
+        let wrong = |source: TokenizerError| ModelsError::Checkpoint { name: name.clone(), source: source.into() };
+        let tokenizer = tokenizer_files(&contents).read().map_err(wrong)?;
+        tokenizer.check(&description.config).map_err(wrong)?;
+        Ok(tokenizer)
+    }
+
     fn read(&self, name: &str, planned: Option<&BTreeMap<String, Digest>>) -> Result<ReadyMade, ModelsError> {
+        let contents = self.contents(name, planned, |_| true)?;
+        let file = |file: &str| contents.get(file).map(Vec::as_slice).unwrap_or_default();
+        let tokenizer = tokenizer_files(&contents);
+        let files = CheckpointFiles { config: file(CONFIG), weights: file(WEIGHTS), tokenizer };
+        ReadyMade::read(&files).map_err(|source| ModelsError::Checkpoint { name: name.to_owned(), source })
+    }
+
+    /// Files of a model, each as it was planned with.
+    fn contents(
+        &self,
+        name: &str,
+        planned: Option<&BTreeMap<String, Digest>>,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<BTreeMap<&'static str, Vec<u8>>, ModelsError> {
         let entry = self.entry(name)?;
         let mut contents = BTreeMap::new();
-        for file in entry.wanted() {
+        for file in entry.wanted().iter().filter(|file| wanted(file)) {
             let bytes = entry.bytes(&self.hub, &self.shelf, file)?;
             if planned.is_some_and(|planned| planned.get(*file) != Some(&Digest::of(&bytes))) {
                 return Err(ModelsError::Changed { name: name.to_owned(), file: (*file).to_owned() });
             }
             contents.insert(*file, bytes);
         }
-        let file = |file: &str| contents.get(file).map(Vec::as_slice).unwrap_or_default();
-        let tokenizer = if contents.contains_key(TOKENIZER) {
-            TokenizerFiles::Whole(file(TOKENIZER))
-        } else {
-            TokenizerFiles::Parts { vocabulary: file(VOCABULARY), merges: file(MERGES) }
-        };
-        let files = CheckpointFiles { config: file(CONFIG), weights: file(WEIGHTS), tokenizer };
-        ReadyMade::read(&files).map_err(|source| ModelsError::Checkpoint { name: name.to_owned(), source })
+        Ok(contents)
     }
 
     /// Downloads what is not here, by revision and digest, and picks up what was cut off. Gives the names
@@ -187,5 +209,15 @@ impl Models {
             let known = self.entries.keys().cloned().collect::<Vec<_>>().join(", ");
             ModelsError::Unknown { name: name.to_owned(), known }
         })
+    }
+}
+
+/// The tokenizer among the files of a model, in one of its two forms.
+fn tokenizer_files<'c>(contents: &'c BTreeMap<&'static str, Vec<u8>>) -> TokenizerFiles<'c> {
+    let file = |file: &str| contents.get(file).map(Vec::as_slice).unwrap_or_default();
+    if contents.contains_key(TOKENIZER) {
+        TokenizerFiles::Whole(file(TOKENIZER))
+    } else {
+        TokenizerFiles::Parts { vocabulary: file(VOCABULARY), merges: file(MERGES) }
     }
 }

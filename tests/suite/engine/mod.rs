@@ -46,7 +46,7 @@ fn table(rows: usize) -> Table {
 
 fn facts(schema: &Schema, rows_public: u64, persons: Option<PersonUnit>, rows: u64) -> Facts<'_> {
     let (epsilon, delta) = (Epsilon::new(3.0).unwrap(), Delta::new(1e-5).unwrap());
-    Facts { schema, rows_public, persons, epsilon, delta, rows }
+    Facts { schema, rows_public, persons, epsilon, delta, rows, base: None }
 }
 
 fn plan(schema: &Schema, rows_public: u64, rows: u64, overrides: &Overrides) -> Plan {

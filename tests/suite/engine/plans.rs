@@ -21,7 +21,7 @@ proptest! {
         let columns = (0..columns).map(|i| categories(&format!("c{i}"), 5, false)).collect();
         let schema = Schema::new(columns, Some(1), None).unwrap();
         let (epsilon, delta) = (Epsilon::new(epsilon).unwrap(), Delta::new(1e-6).unwrap());
-        let facts = Facts { schema: &schema, rows_public, persons: None, epsilon, delta, rows: 10 };
+        let facts = Facts { schema: &schema, rows_public, persons: None, epsilon, delta, rows: 10, base: None };
         let plan = Plan::new(&facts, &Overrides { spare_blocks: Some(spare), ..Overrides::default() }).unwrap();
         prop_assert!(epsilon_of(&plan.event, delta).unwrap() <= epsilon.get());
 
@@ -115,8 +115,11 @@ fn spare_blocks_cost_noise() {
 fn numbers_without_sense_are_refused() {
     let refused = |overrides: Overrides| {
         let (epsilon, delta) = (Epsilon::new(1.0).unwrap(), Delta::new(1e-5).unwrap());
-        Plan::new(&Facts { schema: &schema(), rows_public: 100, persons: None, epsilon, delta, rows: 10 }, &overrides)
-            .is_err()
+        Plan::new(
+            &Facts { schema: &schema(), rows_public: 100, persons: None, epsilon, delta, rows: 10, base: None },
+            &overrides,
+        )
+        .is_err()
     };
     let none = Overrides::default();
     assert!(!refused(none));

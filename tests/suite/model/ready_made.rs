@@ -12,9 +12,14 @@ pub const CONFIG: Config = Config { vocabulary: 400, positions: 6, width: 4, lay
 
 /// A `config.json` and a `model.safetensors` for the small tokenizer.
 pub fn checkpoint() -> (Vec<u8>, Vec<u8>) {
-    let model = Gpt2::new(CONFIG, Heads::All, 6).unwrap();
+    checkpoint_of(CONFIG)
+}
+
+/// The same of another size.
+pub fn checkpoint_of(config: Config) -> (Vec<u8>, Vec<u8>) {
+    let model = Gpt2::new(config, Heads::All, config.positions).unwrap();
     let weights: Vec<f32> = (0..model.layout().len()).map(|i| (i * 37 % 101) as f32 / 100.0 - 0.5).collect();
-    (CONFIG.json().to_string().into_bytes(), write_weights(model.layout(), &weights))
+    (config.json().to_string().into_bytes(), write_weights(model.layout(), &weights))
 }
 
 fn read(config: &[u8], weights: &[u8], tokenizer: TokenizerFiles<'_>) -> Result<ReadyMade, ReadyMadeError> {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use dp2stage::engine::Machine;
 use dp2stage::http::{self, App};
+use dp2stage::store::models::{Declaration, Hub, Models};
 use dp2stage::store::{Bell, Blobs};
 use dp2stage::tabular::UploadLimits;
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -72,11 +73,15 @@ impl TestApi {
     pub async fn with_workers(open: bool, limits: UploadLimits, memory_bytes: u64) -> Self {
         let (database, folder) = (fresh_database().await, scratch());
         let stopping = CancellationToken::new();
+        let declared = Declaration { folder: Some(folder.path().join("tiny")), ..Declaration::default() };
+        let models = [("tiny".to_owned(), declared)].into();
+        let models = Models::new(folder.path(), &models, Hub::from_variables(|_| None)).expect("models");
         let app = App {
             pool: database.pool.clone(),
             blobs: Blobs::open(&folder.path().join("blobs")).expect("a folder"),
             bell: Bell::start(database.pool.clone(), stopping.clone()),
             limits,
+            models,
             workers: Machine { memory_bytes, threads: 2 },
             open,
             figures: http::Figures::default(),
@@ -144,11 +149,17 @@ impl TestApi {
             .env("DP2STAGE__QUEUE__POLL_SECONDS", "0.2")
             .env("DP2STAGE__QUEUE__MAX_ATTEMPTS", "100")
             .env("DP2STAGE__LOG__FILTER", "warn")
+            .env("DP2STAGE__MODELS__TINY__FOLDER", self.tiny())
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .spawn()
             .expect("a worker");
         WorkerProcess(child)
+    }
+
+    /// The folder of the ready-made model `tiny`, which is declared, but empty at first.
+    pub fn tiny(&self) -> PathBuf {
+        self.folder.path().join("tiny")
     }
 
     /// The folder of blobs.
