@@ -65,8 +65,15 @@ impl Loss {
         self.sampled.iter().fold(self.mu2, |sum, release| (sum + of(release)) * (1.0 + f64::EPSILON))
     }
 
-    /// Part `index` of `count` parts that together are no less than this, leaks aside: each has its share
-    /// of the Gaussian and of each kind of steps; steps that are left over go to the first parts, one each.
+    /// The Gaussian alone and the sampled releases alone; the leak is with neither.
+    #[must_use]
+    pub fn apart(&self) -> (Self, Self) {
+        let sampled = self.sampled.clone();
+        (Self { mu2: self.mu2, ..Self::default() }, Self { sampled, ..Self::default() })
+    }
+
+    /// Part `index` of the sampled releases cut into `count` parts: each has its share of each kind; those
+    /// that are left over go to the first parts, one each.
     #[must_use]
     pub fn part(&self, index: u32, count: u32) -> Self {
         let of = |release: &Release| Release {
@@ -74,10 +81,7 @@ impl Loss {
             ..*release
         };
         let sampled = self.sampled.iter().map(of).filter(|release| release.count > 0).collect();
-        let mut part = Self { sampled, ..Self::default() };
-        // Adding rounds up by more than the root is off.
-        part.add_gaussian((self.mu2 / f64::from(count)).sqrt(), 1);
-        part
+        Self { sampled, ..Self::default() }
     }
 
     /// Adds `times` Gaussian releases of this mean.

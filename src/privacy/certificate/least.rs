@@ -38,11 +38,11 @@ pub fn certificate(loss: &Loss, leak: f64) -> Result<f64, AccountingError> {
         return Ok(all_of(loss));
     }
     let pieces = Pieces::of(loss);
-    if pieces.count == 1 {
-        return of_piece(loss, leak);
+    if let [(whole, 1)] = pieces.kinds.as_slice() {
+        return of_piece(whole, leak);
     }
     // A comparison fails for some piece with a probability of at most the sum of theirs.
-    let share = leak / f64::from(pieces.count) * (1.0 - 2.0 * f64::EPSILON);
+    let share = leak / f64::from(pieces.leaking) * (1.0 - 2.0 * f64::EPSILON);
     let mut mu2 = 0.0;
     for (piece, times) in &pieces.kinds {
         mu2 += of_piece(piece, share)?.powi(2) * f64::from(*times) * (1.0 + 8.0 * f64::EPSILON);

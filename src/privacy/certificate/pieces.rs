@@ -15,23 +15,32 @@ const LARGEST: f64 = 15.0;
 
 /// The parts of a plan.
 pub struct Pieces {
-    /// How many there are, at least 1.
-    pub count: u32,
+    /// How many there are that need a leak, at least 1.
+    pub leaking: u32,
     /// The different ones, and how often each is there: steps that do not divide come one more to a part.
     pub kinds: Vec<(Loss, u32)>,
 }
 
 impl Pieces {
-    /// A plan in as few parts as it takes. How many is a question of rounding, not of soundness.
+    /// A plan with sampled releases, whole or in as few parts as it takes. How many is a question of
+    /// rounding, not of soundness.
     pub fn of(loss: &Loss) -> Self {
-        let overlap = Moments::new(&parts_of(loss), Direction::Remove).at(-0.5).log;
-        let count = ((-overlap / LARGEST).ceil() as u32).max(1);
-        let mut ends: Vec<u32> = loss.sampled().iter().map(|release| release.count % count).collect();
-        ends.extend([0, count]);
+        if distance(loss) <= LARGEST {
+            return Self { leaking: 1, kinds: vec![(loss.clone(), 1)] };
+        }
+        // The Gaussian is its own certificate, whole, and needs no leak.
+        let (gaussian, sampled) = loss.apart();
+        let leaking = ((distance(&sampled) / LARGEST).ceil() as u32).max(1);
+        let mut ends: Vec<u32> = sampled.sampled().iter().map(|release| release.count % leaking).collect();
+        ends.extend([0, leaking]);
         ends.sort_unstable();
         ends.dedup();
         // Parts between two ends have the same steps.
-        let kinds = ends.windows(2).map(|ends| (loss.part(ends[0], count), ends[1] - ends[0])).collect();
-        Self { count, kinds }
+        let equal = ends.windows(2).map(|ends| (sampled.part(ends[0], leaking), ends[1] - ends[0]));
+        Self { leaking, kinds: equal.chain([(gaussian, 1)]).collect() }
     }
+}
+
+fn distance(loss: &Loss) -> f64 {
+    -Moments::new(&parts_of(loss), Direction::Remove).at(-0.5).log
 }
