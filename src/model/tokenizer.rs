@@ -65,6 +65,12 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError`] when it is damaged or of another kind.
     pub fn from_json(bytes: &[u8]) -> Result<Self, TokenizerError> {
+        let json: serde_json::Value = serde_json::from_slice(bytes).map_err(format)?;
+        // Looked at before the library does: it panics where merges are shorter than the mark.
+        let marks = |name: &str| json["model"][name].as_str().is_some_and(|mark| !mark.is_empty());
+        if marks("continuing_subword_prefix") || marks("end_of_word_suffix") {
+            return Err(TokenizerError::Kind("it marks the ends of words"));
+        }
         Self::checked(tokenizers::Tokenizer::from_bytes(bytes).map_err(format)?)
     }
 
@@ -89,10 +95,6 @@ impl Tokenizer {
 
     fn checked(mut merges: tokenizers::Tokenizer) -> Result<Self, TokenizerError> {
         let ModelWrapper::BPE(bpe) = merges.get_model() else { return Err(TokenizerError::Kind("it is no BPE")) };
-        let affix = |affix: &Option<String>| affix.as_ref().is_some_and(|affix| !affix.is_empty());
-        if affix(&bpe.continuing_subword_prefix) || affix(&bpe.end_of_word_suffix) {
-            return Err(TokenizerError::Kind("it marks the ends of words"));
-        }
         // Dropout draws merges at random: the same row would have other tokens every time.
         if bpe.dropout.is_some_and(|rate| rate > 0.0) {
             return Err(TokenizerError::Kind("it drops merges at random"));

@@ -82,9 +82,12 @@ impl Declaration {
     }
 }
 
+/// Name, repository, revision, and the digest of each file.
+type Known = (&'static str, &'static str, &'static str, [(&'static str, &'static str); 3]);
+
 /// The weights of both are OpenAI's and Hugging Face's, whose licences (MIT, Apache 2.0) allow this use.
 /// The digests are those that the hub states for these commits (for weights: the oid of Git LFS).
-const KNOWN: [(&str, &str, &str, [(&str, &str); 3]); 2] = [
+const KNOWN: [Known; 2] = [
     (
         "gpt2",
         "openai-community/gpt2",

@@ -25,7 +25,7 @@ pub(super) struct Download<'a> {
     pub client: Client,
     pub url: Url,
     pub name: String,
-    pub file: &'a str,
+    pub file: &'static str,
     /// The folder in which it will lie.
     pub folder: PathBuf,
     /// Its digest; none only where digests are being found out.
@@ -37,7 +37,13 @@ enum Fault {
     /// It may go better the next time.
     Passing(String),
     /// It will not.
-    Lasting(ModelsError),
+    Lasting(Box<ModelsError>),
+}
+
+impl From<ModelsError> for Fault {
+    fn from(error: ModelsError) -> Self {
+        Self::Lasting(Box::new(error))
+    }
 }
 
 impl Download<'_> {
@@ -59,7 +65,7 @@ impl Download<'_> {
             let before = part.bytes();
             let reason = match self.attempt(&mut part).await {
                 Ok(()) => break,
-                Err(Fault::Lasting(error)) => return Err(error),
+                Err(Fault::Lasting(error)) => return Err(*error),
                 Err(Fault::Passing(reason)) => reason,
             };
             tries = if part.bytes() > before { 1 } else { tries + 1 };
@@ -73,8 +79,7 @@ impl Download<'_> {
         match self.wanted {
             Some(wanted) if wanted != found => {
                 part.discard().map_err(ModelsError::io(&path))?;
-                let (name, file) = (self.name.clone(), self.file.to_owned());
-                Err(ModelsError::Sent { name, file, host: self.host(), found, wanted })
+                Err(ModelsError::Sent { name: self.name.clone(), file: self.file, found, wanted })
             }
             _ => part.complete(&target).map(|()| found).map_err(ModelsError::io(&target)),
         }
@@ -91,7 +96,7 @@ impl Download<'_> {
         let mut response = request.send().await.map_err(passing)?;
         self.judge(response.status(), response.headers(), part)?;
         let most = most_bytes(self.file);
-        let too_large = || Fault::Lasting(ModelsError::TooLarge { file: self.file.to_owned(), most });
+        let too_large = || Fault::from(ModelsError::TooLarge { file: self.file, most });
         if response.content_length().is_some_and(|more| part.bytes().saturating_add(more) > most) {
             return Err(too_large());
         }
@@ -107,7 +112,7 @@ impl Download<'_> {
 
     /// Whether what follows is the file, or its rest.
     fn judge(&self, status: StatusCode, headers: &HeaderMap, part: &mut Part) -> Result<(), Fault> {
-        let (name, file, host) = (self.name.clone(), self.file.to_owned(), self.host());
+        let (name, file, host) = (self.name.clone(), self.file, self.host());
         let number = status.as_u16();
         match status {
             StatusCode::PARTIAL_CONTENT if begins_at(headers, part.bytes()) => Ok(()),
@@ -119,21 +124,21 @@ impl Download<'_> {
                 Err(Fault::Passing(format!("{status} to a request for the rest")))
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(Fault::Lasting(ModelsError::Refused { name, file, host, status: number }))
+                Err(Fault::from(ModelsError::Refused { name, file, host, status: number }))
             }
             StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Err(Fault::Passing(status.to_string())),
             _ if status.is_server_error() => Err(Fault::Passing(status.to_string())),
-            _ => Err(Fault::Lasting(ModelsError::Missing { name, file, host, status: number })),
+            _ => Err(Fault::from(ModelsError::Missing { name, file, host, status: number })),
         }
     }
 
     fn unreachable(&self, reason: String) -> ModelsError {
-        let (name, file, folder) = (self.name.clone(), self.file.to_owned(), self.folder.clone());
+        let (name, file, folder) = (self.name.clone(), self.file, self.folder.clone());
         ModelsError::Unreachable { name, file, host: self.host(), folder, reason }
     }
 
     fn disk(&self, source: std::io::Error) -> Fault {
-        Fault::Lasting(ModelsError::Io { path: self.folder.join(self.file), source })
+        Fault::from(ModelsError::Io { path: self.folder.join(self.file), source })
     }
 
     fn host(&self) -> String {

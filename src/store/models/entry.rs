@@ -76,7 +76,7 @@ impl Entry {
 
     /// Where a file lies: in the model's own folder, or in the cache of other programs if it is the right
     /// one there.
-    pub fn place(&self, hub: &Hub, shelf: &Shelf, file: &str) -> Result<PathBuf, ModelsError> {
+    pub fn place(&self, hub: &Hub, shelf: &Shelf, file: &'static str) -> Result<PathBuf, ModelsError> {
         let own = self.folder.join(file);
         let (name, folder) = (self.name.clone(), self.folder.clone());
         let Source::Repository { repository, revision } = &self.source else {
@@ -86,7 +86,7 @@ impl Entry {
             if file == WEIGHTS && folder.join(PICKLE).exists() {
                 return Err(ModelsError::Checkpoint { name, source: WeightsError::Pickle.into() });
             }
-            return Err(ModelsError::NotInFolder { name, file: file.to_owned(), folder });
+            return Err(ModelsError::NotInFolder { name, file, folder });
         };
         let Some(wanted) = self.pinned(file) else { return Err(self.unpinned(file)) };
         if own.exists() {
@@ -94,11 +94,11 @@ impl Entry {
         }
         let cached = hub.cached(repository, revision, file);
         let right = cached.filter(|path| shelf.digest(path).is_ok_and(|found| found == wanted));
-        right.ok_or_else(|| ModelsError::NotHere { name, file: file.to_owned(), folder })
+        right.ok_or_else(|| ModelsError::NotHere { name, file, folder })
     }
 
     /// The content of a file, if it is the one that was declared.
-    pub fn bytes(&self, hub: &Hub, shelf: &Shelf, file: &str) -> Result<Vec<u8>, ModelsError> {
+    pub fn bytes(&self, hub: &Hub, shelf: &Shelf, file: &'static str) -> Result<Vec<u8>, ModelsError> {
         let path = self.place(hub, shelf, file)?;
         let bytes = read(&path, file)?;
         let Some(wanted) = self.pinned(file) else { return Ok(bytes) };
@@ -121,13 +121,13 @@ impl Entry {
     }
 
     /// The error for a file without a digest.
-    pub fn unpinned(&self, file: &str) -> ModelsError {
-        ModelsError::Unpinned { name: self.name.clone(), file: file.to_owned() }
+    pub fn unpinned(&self, file: &'static str) -> ModelsError {
+        ModelsError::Unpinned { name: self.name.clone(), file }
     }
 }
 
 /// Reads a file whole, up to the most that one of its kind may have.
-fn read(path: &Path, file: &str) -> Result<Vec<u8>, ModelsError> {
+fn read(path: &Path, file: &'static str) -> Result<Vec<u8>, ModelsError> {
     let most = most_bytes(file);
     let content = || -> io::Result<Vec<u8>> {
         let opened = File::open(path)?;
@@ -136,5 +136,5 @@ fn read(path: &Path, file: &str) -> Result<Vec<u8>, ModelsError> {
         Ok(bytes)
     };
     let bytes = content().map_err(ModelsError::io(path))?;
-    if bytes.len() as u64 > most { Err(ModelsError::TooLarge { file: file.to_owned(), most }) } else { Ok(bytes) }
+    if bytes.len() as u64 > most { Err(ModelsError::TooLarge { file, most }) } else { Ok(bytes) }
 }

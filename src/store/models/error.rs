@@ -33,7 +33,7 @@ pub enum ModelsError {
         /// The model.
         name: String,
         /// The file.
-        file: String,
+        file: &'static str,
     },
     /// A file is nowhere on this machine.
     #[error(
@@ -44,7 +44,7 @@ pub enum ModelsError {
         /// The model.
         name: String,
         /// The file.
-        file: String,
+        file: &'static str,
         /// Where it is looked for.
         folder: PathBuf,
     },
@@ -54,7 +54,7 @@ pub enum ModelsError {
         /// The model.
         name: String,
         /// The file.
-        file: String,
+        file: &'static str,
         /// The folder.
         folder: PathBuf,
     },
@@ -70,16 +70,14 @@ pub enum ModelsError {
     },
     /// The hub sent something else than was declared.
     #[error(
-        "{name}: what {host} sent for {file} has the SHA-256 {found}, and {wanted} was declared; it was removed. If \
+        "{name}: what the hub sent for {file} has the SHA-256 {found}, and {wanted} was declared; it was removed. If \
          the download was cut off before, try once more; else the hub or the declaration is wrong"
     )]
     Sent {
         /// The model.
         name: String,
         /// The file.
-        file: String,
-        /// The host that was asked.
-        host: String,
+        file: &'static str,
         /// What came.
         found: Digest,
         /// What should have come.
@@ -91,7 +89,7 @@ pub enum ModelsError {
         /// The model.
         name: String,
         /// The file.
-        file: String,
+        file: &'static str,
     },
     /// The network is out of bounds.
     #[error(
@@ -102,7 +100,7 @@ pub enum ModelsError {
         /// The model.
         name: String,
         /// The file.
-        file: String,
+        file: &'static str,
         /// Where it is looked for.
         folder: PathBuf,
     },
@@ -116,7 +114,7 @@ pub enum ModelsError {
         /// The model.
         name: String,
         /// The file.
-        file: String,
+        file: &'static str,
         /// The host.
         host: String,
         /// Where the file may be put.
@@ -130,7 +128,7 @@ pub enum ModelsError {
         /// The model.
         name: String,
         /// The file.
-        file: String,
+        file: &'static str,
         /// The host.
         host: String,
         /// 401 or 403.
@@ -142,7 +140,7 @@ pub enum ModelsError {
         /// The model.
         name: String,
         /// The file.
-        file: String,
+        file: &'static str,
         /// The host.
         host: String,
         /// What it answered.
@@ -152,7 +150,7 @@ pub enum ModelsError {
     #[error("{file} has more than {most} bytes; it is not read")]
     TooLarge {
         /// The file.
-        file: String,
+        file: &'static str,
         /// The most that is read.
         most: u64,
     },

@@ -5,18 +5,18 @@
 //! [`Models::describe`] says what a plan must know, [`Models::load`] reads the whole model or nothing,
 //! [`Models::fetch`] downloads ahead of time and picks up where it was cut off.
 
+mod catalogue;
 mod declaration;
 mod download;
 mod entry;
 mod error;
 mod files;
 mod hub;
-mod models;
 mod part;
 mod shelf;
 
+pub use catalogue::{Listed, Models};
 pub use declaration::{Declaration, known_models};
 pub use entry::{ListedFile, Standing};
 pub use error::ModelsError;
 pub use hub::{Hub, Token};
-pub use models::{Listed, Models};

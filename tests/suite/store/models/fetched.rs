@@ -84,7 +84,7 @@ async fn wrong_bytes_are_removed_and_named() {
     let refused = small.fetch("small").await.unwrap_err();
     assert!(
         matches!(&refused, ModelsError::Sent { file, wanted, .. }
-        if file == WEIGHTS && *wanted == Digest::of(&files()[WEIGHTS])),
+        if *file == WEIGHTS && *wanted == Digest::of(&files()[WEIGHTS])),
         "{refused}"
     );
     assert!(!folder.join(WEIGHTS).exists() && !folder.join("model.safetensors.part").exists());

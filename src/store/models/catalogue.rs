@@ -133,7 +133,7 @@ impl Models {
         for file in entry.wanted().iter().filter(|file| wanted(file)) {
             let bytes = entry.bytes(&self.hub, &self.shelf, file)?;
             if planned.is_some_and(|planned| planned.get(*file) != Some(&Digest::of(&bytes))) {
-                return Err(ModelsError::Changed { name: name.to_owned(), file: (*file).to_owned() });
+                return Err(ModelsError::Changed { name: name.to_owned(), file });
             }
             contents.insert(*file, bytes);
         }
@@ -188,13 +188,13 @@ impl Models {
         Ok(digests)
     }
 
-    async fn download(&self, entry: &Entry, file: &str) -> Result<Digest, ModelsError> {
+    async fn download(&self, entry: &Entry, file: &'static str) -> Result<Digest, ModelsError> {
         let (name, folder) = (entry.name.clone(), entry.folder.clone());
         let Source::Repository { repository, revision } = &entry.source else {
-            return Err(ModelsError::NotInFolder { name, file: file.to_owned(), folder });
+            return Err(ModelsError::NotInFolder { name, file, folder });
         };
         if self.hub.offline {
-            return Err(ModelsError::Offline { name, file: file.to_owned(), folder });
+            return Err(ModelsError::Offline { name, file, folder });
         }
         let url = self.hub.url(repository, revision, file)?;
         let client = self.hub.client(&url)?;
