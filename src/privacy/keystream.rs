@@ -53,9 +53,10 @@ impl Keystream {
     pub fn batch<S: Simd>(&self, simd: S, batch: u64) -> Batch {
         let mut start = self.state.map(|word| [word; BLOCKS]);
         let first = self.first.wrapping_add(batch * BLOCKS as u64);
-        for block in 0..BLOCKS {
-            let counter = first.wrapping_add(block as u64);
-            (start[12][block], start[13][block]) = (counter as u32, (counter >> 32) as u32);
+        let [.., low, high, _, _] = &mut start;
+        for ((low, high), block) in low.iter_mut().zip(high).zip(0..) {
+            let counter = first.wrapping_add(block);
+            (*low, *high) = (counter as u32, (counter >> 32) as u32);
         }
         let mut out = [[0; BLOCKS]; WORDS];
         for at in 0..BLOCKS / S::U32_LANES {
