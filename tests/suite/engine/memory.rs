@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 use std::process::Command;
 
 use dp2stage::engine::{
-    BASE_BYTES, Job, Machine, MemoryError, Overrides, PersonUnit, Plan, fit, fit_here, memory_bytes, run,
+    BASE_BYTES, Halt, Host, Job, Machine, MemoryError, Overrides, PersonUnit, Plan, Vault, fit, fit_here, memory_bytes,
+    run,
 };
 use dp2stage::model::{Config, Room, Targets, Trained};
 use dp2stage::tabular::{Codec, Compact, Schema, Table};
