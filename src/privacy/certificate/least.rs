@@ -25,7 +25,7 @@ use crate::privacy::rdp::AccountingError;
 
 /// The least mean, rounded up, of a Gaussian that with probability `1 - leak` is no more private than
 /// `loss` (its own leak is not part of it). Losses without sampling need no leak. Large plans are cut
-/// ([`Pieces`]), which costs them a few per cent.
+/// into parts (`pieces`), which costs them a few per cent.
 ///
 /// # Errors
 /// [`AccountingError`] when none is found, as with a leak of 0.
