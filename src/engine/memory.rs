@@ -158,8 +158,9 @@ impl Shapes {
         let (form, rule) = (Form::of(plan, self.model.layout()), Rule::Adam(plan.public.adam));
         let whole = Form { rule, averaged: false, ..Form::of(plan, self.whole.layout()) };
         let public_room = Room { two_passes: true, ..room };
-        let stage_one = if plan.public.steps == 0 { 0 } else { training(&self.whole, &whole, 1, public_room) };
-        let stage_two = training(&self.model, &form, plan.longest_unit(), room);
+        let stage_one =
+            if plan.public.steps == 0 { 0 } else { training(&self.whole, &whole, (1, public_room, threads)) };
+        let stage_two = training(&self.model, &form, (plan.longest_unit(), room, threads));
         let weights = form.bytes() as u64;
         let writers = self.writers(plan, threads);
         let released = 8 * self.model.layout().len() as u64;
@@ -178,7 +179,7 @@ impl Shapes {
 }
 
 /// Weights, moments, buffers of a step, and a checkpoint as bytes.
-fn training(model: &Gpt2, form: &Form, longest: usize, room: Room) -> u64 {
-    let step = Lanes::bytes(model, longest, room) + Work::bytes(form.trained);
+fn training(model: &Gpt2, form: &Form, (longest, room, threads): (usize, Room, usize)) -> u64 {
+    let step = Lanes::bytes(model, longest, room, threads) + Work::bytes(form.trained);
     (step + 2 * form.bytes()) as u64
 }

@@ -54,11 +54,12 @@ impl Lanes {
         Self { sums, tapes: Mutex::default(), capacity, room, longest }
     }
 
-    /// Bytes of the buffers that [`Lanes::with_room`] makes.
+    /// Bytes of the buffers of a pass by so many threads.
     #[must_use]
-    pub fn bytes(model: &Gpt2, longest: usize, room: Room) -> usize {
+    pub fn bytes(model: &Gpt2, longest: usize, room: Room, threads: usize) -> usize {
         let length = if room.lanes == 1 { 0 } else { model.layout().trained_len() };
-        room.lanes * (Tape::bytes(model, room.capacity(model, longest)) + 8 * length)
+        let tapes = room.lanes.min(threads.max(1));
+        tapes * Tape::bytes(model, room.capacity(model, longest)) + room.lanes * 8 * length
     }
 
     /// Writes `sum over rows of factor * gradient of the row's loss` to `out` (one number a trained

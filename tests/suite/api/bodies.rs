@@ -142,7 +142,7 @@ const BAD_JOBS: &[(&str, &str, u16, &str)] = &[
     ("/method", "{\"stage1\": null}", 422, "method.stage1"),
     ("/method", "{\"stage2\": \"dora\"}", 422, "`dora` is not available in this version, which knows"),
     ("/method", "{\"stage2\": \"none\"}", 422, "`full`"),
-    ("/method", "{\"model\": \"gpt2\"}", 422, "`gpt2` is not available in this version, which knows `small`"),
+    ("/method", "{\"model\": \"gpt2\"}", 422, "no ready-made model `gpt2` is declared"),
     ("/method", "{\"model\": {}}", 422, "method.model"),
     ("/method", "{\"generator\": \"best\"}", 422, "`best` is not available"),
     ("/training", "7", 422, "training"),

@@ -1,6 +1,6 @@
 //! What buffers take is what is said: `bytes` beside each allocation against a counting allocator.
 
-use dp2stage::model::{Config, Gpt2, Heads, Lanes, Room, Sampler, Targets, Trained};
+use dp2stage::model::{Batch, Clipping, Config, Gpt2, Heads, Lanes, Room, Sampler, Targets, Trained};
 use proptest::prelude::*;
 
 use super::model;
@@ -50,8 +50,16 @@ proptest! {
     ) {
         let size = (2 * size.0, size.1.max(usize::from(!matches!(trained, Trained::Full | Trained::Heads))));
         let model = shape(kind, size).training(trained).unwrap();
-        let (_lanes, counted) = held(|| Lanes::with_room(&model, longest, room));
-        let said = Lanes::bytes(&model, longest, room);
+        // Tapes are made when a pass first needs them.
+        let (p, mut sum) = (vec![0f32; model.layout().len()], vec![0f64; model.layout().trained_len()]);
+        let passes = || {
+            let mut lanes = Lanes::with_room(&model, longest, room);
+            lanes.gradient_sum(&model, &p, Batch::of_rows(0, &|_, _| {}), Clipping::None, &mut sum);
+            lanes
+        };
+        let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let (_lanes, counted) = alone.install(|| held(passes));
+        let said = Lanes::bytes(&model, longest, room, 1);
         prop_assert!(agree(counted, said, room.lanes * (1 + size.1)), "{counted} counted, {said} said");
     }
 
@@ -73,7 +81,7 @@ fn rooms_get_smaller_down_the_ladder() {
     for (model, lanes) in [(&small, 2), (&large, 1)] {
         let rooms = Room::ladder(model);
         assert_eq!(rooms[0], Room::of(model));
-        let bytes: Vec<usize> = rooms.iter().map(|&room| Lanes::bytes(model, 1, room)).collect();
+        let bytes: Vec<usize> = rooms.iter().map(|&room| Lanes::bytes(model, 1, room, 8)).collect();
         assert!(bytes.is_sorted_by(|a, b| a > b), "{bytes:?}");
         assert!(bytes[0] > 4 * bytes[bytes.len() - 1]);
         // A lane of its own a small model must have: products of one row must not depend on the others.
