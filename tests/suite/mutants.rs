@@ -127,7 +127,7 @@ const MUTANTS: [Mutant; 20] = [
         name: "empty batches without noise",
         file: "src/engine/dp_step.rs",
         text: "        let batch = match rows.persons {",
-        fault: "        if taken.rows.is_empty() { work.gradient.fill(0.0); return; }\n        let batch = match rows.persons {",
+        fault: "        if taken.rows.is_empty() { work.gradient.fill(0.0); return Ok(()); }\n        let batch = match rows.persons {",
         test: "engine::mechanism::empty_batches_release_pure_noise_of_the_right_size",
     },
     Mutant {
