@@ -17,6 +17,7 @@ use crate::tabular::{Schema, Table};
 
 use super::given::{Given, looks_ahead};
 use super::ports::{Halt, Progress, Stage, Stop, Streams};
+use super::style::Style;
 use super::writing::{Wish, Writer, Written};
 
 /// Batches between two pulses.
@@ -31,13 +32,15 @@ pub struct Order<'a> {
     pub given: &'a (dyn Fn(usize) -> &'a [Given] + Sync),
     /// Candidates for a row whose given cells come after drawn ones, at least 1.
     pub candidates: usize,
+    /// How tokens are drawn.
+    pub style: Style,
 }
 
 impl Order<'_> {
     /// Rows of which nothing is given.
     #[must_use]
     pub fn free(rows: usize) -> Self {
-        Order { rows, given: &|_| &[], candidates: 1 }
+        Order { rows, given: &|_| &[], candidates: 1, style: Style::default() }
     }
 
     /// Candidates for row `i`.
@@ -107,7 +110,7 @@ fn batch<R: Rng>(
         })
         .collect();
     let only: Vec<Wish<'_>> = wishes.iter().map(|&(_, wish)| wish).collect();
-    let written = writer.write(&only, rng);
+    let written = writer.write(&only, order.style, rng);
     let mut table = Table::new(schema.width(), Vec::new());
     let mut rest = &written[..];
     for candidates in wishes.chunk_by(|a, b| a.0 == b.0) {

@@ -23,6 +23,7 @@ mod run;
 mod shape;
 mod stage_one;
 mod stage_two;
+mod style;
 mod unit;
 mod writing;
 
@@ -41,5 +42,6 @@ pub use plan::{Descent, Facts, Overrides, Plan, PlanError, PrivateStage, PublicS
 pub use ports::{FreshKey, Halt, Host, Meter, Progress, Stage, Stop, Streams, Vault, system_key};
 pub use run::{EngineError, Job, Outcome, Seconds, run, run_on};
 pub use shape::{Ready, codec, released_shape, shape};
+pub use style::Style;
 pub use unit::{MAX_CELLS_OF_PERSON, MAX_ROWS_OF_PERSON, PersonUnit};
 pub use writing::{Wish, Writer, Written};

@@ -2,10 +2,11 @@
 
 use rand::Rng;
 
-use crate::model::{Asked, Choosing, Gpt2, Sampler, pick};
+use crate::model::{Asked, Choosing, Gpt2, Sampler};
 use crate::tabular::{Code, Codec, Cursor, Next};
 
 use super::given::{Given, impose};
+use super::style::{Draw, Style};
 
 /// A row that was written.
 pub struct Written {
@@ -37,12 +38,13 @@ pub struct Wish<'a> {
 
 impl Writer<'_> {
     /// Writes one row for each wish.
-    pub fn write<R: Rng>(&self, wishes: &[Wish<'_>], rng: &mut R) -> Vec<Written> {
+    pub fn write<R: Rng>(&self, wishes: &[Wish<'_>], style: Style, rng: &mut R) -> Vec<Written> {
         let Self { model, codec, weights } = *self;
         let mut sampler = Sampler::new(model, wishes.len());
         let mut cursors = vec![codec.start(); wishes.len()];
         let mut log_weights = vec![0f64; wishes.len()];
         let (mut choosing, mut asked, mut chosen) = (Choosing::default(), Vec::new(), Vec::new());
+        let mut draw = Draw::new(style, rng);
         sampler.begin(model);
         loop {
             asked.clear();
@@ -57,7 +59,7 @@ impl Writer<'_> {
             chosen.clear();
             choosing.answer(model, weights, (&sampler, &mut asked), |row, named, probabilities| {
                 let cell = self.cell(wishes[row], &cursors[row]);
-                let (token, weight) = self.choose(cell, &cursors[row], (named, probabilities), rng);
+                let (token, weight) = self.choose(cell, &cursors[row], (named, probabilities), (&mut draw, rng));
                 log_weights[row] += weight;
                 chosen.push((row, token));
             });
@@ -100,7 +102,7 @@ impl Writer<'_> {
         cell: Given,
         cursor: &Cursor,
         (named, probabilities): (&dyn Fn(usize) -> u32, &mut [f32]),
-        rng: &mut R,
+        (draw, rng): (&mut Draw, &mut R),
     ) -> (u32, f64) {
         let count = probabilities.len();
         let find = |token: u32| (0..count).find(|&i| named(i) == token);
@@ -112,9 +114,9 @@ impl Writer<'_> {
             Given::Present => {
                 let barred = self.codec.barred(cursor).and_then(find);
                 let rest = barred.map_or(1.0, |i| without(probabilities, i));
-                (named(pick(probabilities, rng.random())), f64::from(rest).ln())
+                (named(draw.pick(probabilities, rng)), f64::from(rest).ln())
             }
-            Given::Free => (named(pick(probabilities, rng.random())), 0.0),
+            Given::Free => (named(draw.pick(probabilities, rng)), 0.0),
         }
     }
 }

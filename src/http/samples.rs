@@ -113,7 +113,8 @@ fn write(
     let codec = ready_made::of_plan(app, plan, schema)?;
     let model = released_shape(plan, &codec).map_err(|error| damaged(&error))?;
     let weights = read_weights(model.layout(), weights).map_err(|error| damaged(&error))?;
-    let order = Order { rows: wishes.rows(), given: &|i| wishes.of(i), candidates: wishes.candidates };
+    let order =
+        Order { rows: wishes.rows(), given: &|i| wishes.of(i), candidates: wishes.candidates, style: wishes.style };
     let writer = Writer { model: &model, codec: &codec, weights: &weights };
     let stopped =
         |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment", "the server stops");

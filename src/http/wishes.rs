@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::json::word;
 use super::problem::Problem;
-use crate::engine::Given;
+use crate::engine::{Given, Style};
 use crate::tabular::{Cells, MISSING, Schema};
 
 /// Rows wanted of a finished job's model. They cost nothing: the model is released.
@@ -36,6 +36,15 @@ pub(super) struct SampleRequest {
     /// drawn. More come closer to the model's own conditional distribution.
     #[schema(minimum = 1, maximum = 256, default = 16)]
     pub candidates: Option<usize>,
+    /// 1 writes as the model says. Less makes typical rows more typical, and all marginals wrong.
+    #[schema(exclusive_minimum = 0, maximum = 10, default = 1)]
+    pub temperature: Option<f64>,
+    /// Choose among the so many likeliest tokens alone.
+    #[schema(minimum = 1)]
+    pub top_k: Option<usize>,
+    /// Choose among the likeliest tokens alone that come to this probability together.
+    #[schema(exclusive_minimum = 0, maximum = 1)]
+    pub top_p: Option<f64>,
     /// `csv` or `jsonl`.
     #[serde(deserialize_with = "word")]
     pub format: SampleFormat,
@@ -69,6 +78,8 @@ pub(super) struct Wishes {
     rows: Vec<usize>,
     /// Candidates for rows that have to be weighed.
     pub candidates: usize,
+    /// How tokens are drawn.
+    pub style: Style,
 }
 
 impl Wishes {
@@ -99,7 +110,7 @@ impl Wishes {
             }
             deal(&cells, (column, &at, shares), (&mut kinds, &mut rows), rng)?;
         }
-        Ok(Self { kinds, rows, candidates })
+        Ok(Self { kinds, rows, candidates, style: style(request)? })
     }
 
     /// Rows in all.
@@ -118,6 +129,21 @@ impl Wishes {
         self.rows.iter().for_each(|&kind| counts[kind] += 1);
         self.kinds.iter().map(Vec::as_slice).zip(counts)
     }
+}
+
+fn style(request: &SampleRequest) -> Result<Style, Problem> {
+    let SampleRequest { temperature, top_k, top_p, .. } = *request;
+    let temperature = temperature.unwrap_or(1.0);
+    for (fits, at, detail) in [
+        (temperature > 0.0 && temperature <= 10.0, "temperature", "temperature is a number above 0, at most 10"),
+        (top_k.is_none_or(|k| k > 0), "top_k", "top_k is a number of at least 1"),
+        (top_p.is_none_or(|p| p > 0.0 && p <= 1.0), "top_p", "top_p is a number above 0, at most 1"),
+    ] {
+        if !fits {
+            return Err(Problem::invalid(at, detail));
+        }
+    }
+    Ok(Style { temperature, top_k, top_p })
 }
 
 fn count(rows: Option<usize>) -> Result<usize, Problem> {

@@ -8,7 +8,7 @@ use super::gpt2::Gpt2;
 use super::layer_norm::NormTape;
 use super::layout::BlockLayout;
 use super::ops::{self, add_scaled};
-use super::recall::recall;
+use super::recall::Past;
 
 /// The most tokens that pass through the model together.
 const TOGETHER: usize = 512;
@@ -39,8 +39,8 @@ pub struct Sampler {
     active: Vec<f32>,
     /// Insides of low-rank updates.
     inner: Vec<f32>,
-    /// Keys and values of each block: `rows x t x 2d`.
-    past: Vec<Vec<f32>>,
+    /// Keys and values of each block.
+    past: Vec<Past>,
 }
 
 impl Sampler {
@@ -48,7 +48,7 @@ impl Sampler {
     #[must_use]
     pub fn rows_of(model: &Gpt2) -> usize {
         let c = model.config();
-        (CACHE / (4 * c.layers.max(1) * model.longest() * 2 * c.width)).clamp(1, ROWS)
+        (CACHE / (4 * c.layers.max(1) * Past::numbers(model.longest(), c.width))).clamp(1, ROWS)
     }
 
     /// Buffers for up to `rows` rows.
@@ -73,7 +73,7 @@ impl Sampler {
             hidden: zeros(hidden),
             active: zeros(hidden),
             inner: zeros(model.rank()),
-            past: (0..c.layers).map(|_| vec![0.0; rows * model.longest() * 2 * d]).collect(),
+            past: (0..c.layers).map(|_| Past::new(rows, model.longest(), (d, c.heads))).collect(),
         }
     }
 
@@ -81,7 +81,7 @@ impl Sampler {
     #[must_use]
     pub fn bytes(model: &Gpt2, rows: usize) -> usize {
         let (c, d, n) = (model.config(), model.config().width, together(model, rows));
-        let past = c.layers * model.longest() * 2 * d;
+        let past = c.layers * Past::numbers(model.longest(), d);
         let token = 5 * d + NormTape::numbers(d) + 2 * widest(model) + model.rank();
         4 * (n * token + rows * (d + past)) + 8 * rows
     }
@@ -160,9 +160,8 @@ impl Sampler {
 
     /// Keeps the keys and values of the tokens at hand.
     fn keep(&mut self, block: usize, d: usize) {
-        let t = self.longest;
         for (&(row, place), qkv) in self.at.iter().zip(self.qkv.chunks_exact(3 * d)) {
-            self.past[block][(row * t + place) * 2 * d..][..2 * d].copy_from_slice(&qkv[d..]);
+            self.past[block].keep(row, place, &qkv[d..]);
         }
     }
 
@@ -186,8 +185,7 @@ impl Sampler {
     fn block(&mut self, model: &Gpt2, p: &[f32], (l, i): (&BlockLayout, usize)) {
         let (d, n) = (model.config().width, self.at.len());
         let (x, inner, context) = (&mut self.x[..n * d], &mut self.inner, &mut self.context[..n * d]);
-        let (queries, past) = (&self.qkv[..n * 3 * d], &self.past[i]);
-        recall((model.config().heads, self.longest), queries, past, (&self.at, context));
+        self.past[i].recall(&self.qkv[..n * 3 * d], &self.at, context);
         l.c_proj.add(p, context, x, inner);
         l.ln_2.forward(p, x, &mut self.normed);
         let (hidden, active) = (&mut self.hidden[..n * 4 * d], &mut self.active[..n * 4 * d]);

@@ -40,7 +40,7 @@ async fn a_finished_job_writes_more_rows_on_conditions() {
         [json!({"stage2": "full"}), json!({"stage2": "lora"}), json!({"stage2": "heads"}), json!({"stage2": "adapter"})]
     {
         let id = finished(&api, method).await;
-        let free = samples(&api, &id, json!({"rows": 70})).await;
+        let free = samples(&api, &id, json!({"rows": 70, "temperature": 0.8, "top_p": 0.95})).await;
         assert_eq!(free.headers["content-type"], "text/csv; charset=utf-8");
         assert_eq!(rows(&free).len(), 70);
 
@@ -83,6 +83,9 @@ async fn what_cannot_be_written_is_refused_without_repeating_it() {
         (json!({"rows": 5, "given": [{}]}), "rows"),
         (json!({"given": []}), "given"),
         (json!({"candidates": 257}), "candidates"),
+        (json!({"temperature": 0}), "temperature"),
+        (json!({"top_k": 0}), "top_k"),
+        (json!({"top_p": 1.5}), "top_p"),
         (json!({"conditions": {"heigth": "canary"}}), "conditions.heigth"),
         (json!({"conditions": {"ward": "canary"}}), "conditions.ward"),
         (json!({"conditions": {"age": 1e9}}), "conditions.age"),

@@ -1,7 +1,7 @@
 //! Writing rows token by token: the table is distributed as the training pass says, also where cells are
 //! given, in one codec as in the other.
 
-use dp2stage::engine::{ADAPTER, Given, Halt, LORA, Order, Progress, Stop, Writer, generate};
+use dp2stage::engine::{ADAPTER, Given, Halt, LORA, Order, Progress, Stop, Style, Writer, generate};
 use dp2stage::model::{Batch, Config, Gpt2, Heads, Lanes, NONE, Rows, Trained};
 use dp2stage::tabular::{Codec, Compact, Domain, MISSING, Schema, Table, Text};
 use rand::{Rng, SeedableRng};
@@ -87,7 +87,7 @@ impl Model {
         let joint: Vec<(Vec<u32>, f64)> = self.joint().into_iter().filter(|(row, _)| meets(row)).collect();
         let all: f64 = joint.iter().map(|(_, p)| p).sum();
         let n = 6000;
-        let order = Order { rows: n, given: &|_| given, candidates };
+        let order = Order { rows: n, given: &|_| given, candidates, style: Style::default() };
         let writer = Writer { model: &self.shape, codec: &self.codec, weights: &self.weights };
         let table = generate(writer, &self.schema, &order, (&Constant(3), &Never)).unwrap();
         assert_eq!(table.rows(), n);
@@ -139,7 +139,7 @@ fn rows_are_valid_whatever_the_weights() {
         for scale in [0.0, 100.0, 1e30, f32::NAN] {
             model.weights.iter_mut().for_each(|w| *w *= scale);
             let given = [Given::Free, Given::Present, Given::Value(MISSING)];
-            let order = Order { rows: 200, given: &|_| &given, candidates: 3 };
+            let order = Order { rows: 200, given: &|_| &given, candidates: 3, style: Style::default() };
             let writer = Writer { model: &model.shape, codec: &model.codec, weights: &model.weights };
             let table = generate(writer, &model.schema, &order, (&Constant(3), &Never)).unwrap();
             for row in table.iter() {
@@ -160,4 +160,30 @@ fn rows_are_the_same_on_any_number_of_threads() {
         table.unwrap().iter().flatten().copied().collect::<Vec<u32>>()
     };
     assert_eq!(write(1), write(2));
+}
+
+/// A temperature raises probabilities to a power, the likeliest ones alone can be asked for.
+#[test]
+fn styles_shape_what_is_drawn() {
+    let model = Model::new(false, Trained::Full);
+    let joint = model.joint();
+    let first = |x: u32| joint.iter().filter(|(row, _)| row[0] == x).map(|(_, p)| p).sum::<f64>();
+    let shares: Vec<f64> = (0..3).map(first).collect();
+    let counted = |style: Style| {
+        let writer = Writer { model: &model.shape, codec: &model.codec, weights: &model.weights };
+        let order = Order { style, ..Order::free(4000) };
+        let table = generate(writer, &model.schema, &order, (&Constant(3), &Never)).unwrap();
+        [0, 1, 2].map(|x| table.column(0).filter(|&code| code == x).count() as f64 / 4000.0)
+    };
+    let cold = counted(Style { temperature: 0.5, ..Style::default() });
+    let squares: f64 = shares.iter().map(|p| p * p).sum();
+    for (share, p) in cold.iter().zip(&shares) {
+        let due = p * p / squares;
+        assert!((share - due).abs() < 5.0 * (due * (1.0 - due) / 4000.0).sqrt() + 1e-3, "{share} where {due} is due");
+    }
+    let likeliest = (0..3).max_by(|&a, &b| shares[a].total_cmp(&shares[b])).unwrap();
+    assert_eq!(counted(Style { top_k: Some(1), ..Style::default() })[likeliest], 1.0);
+    assert_eq!(counted(Style { top_p: Some(1e-6), ..Style::default() })[likeliest], 1.0);
+    let both = counted(Style { top_k: Some(2), top_p: Some(1.0), ..Style::default() });
+    assert_eq!(both.iter().filter(|share| **share > 0.0).count(), 2);
 }
