@@ -33,7 +33,7 @@ pub enum Draw {
     /// As they are.
     Plain,
     /// In a style.
-    Styled(LogitsProcessor),
+    Styled(Box<LogitsProcessor>),
 }
 
 impl Draw {
@@ -48,7 +48,7 @@ impl Draw {
             (None, Some(p)) => Sampling::TopP { p, temperature },
             (Some(k), Some(p)) => Sampling::TopKThenTopP { k, p, temperature },
         };
-        Self::Styled(LogitsProcessor::from_sampling(rng.random(), sampling))
+        Self::Styled(Box::new(LogitsProcessor::from_sampling(rng.random(), sampling)))
     }
 
     /// The index of an option.

@@ -95,7 +95,7 @@ enum Fault {
     #[error(transparent)]
     Memory(#[from] MemoryError),
     #[error(transparent)]
-    Models(#[from] ModelsError),
+    Models(Box<ModelsError>),
     #[error(transparent)]
     Storage(#[from] io::Error),
     #[error("the stored rows do not fit the schema")]
@@ -106,7 +106,8 @@ enum Fault {
 
 /// Trains, generates and reports, on a blocking thread.
 fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>, Fault> {
-    let base = task.plan.base.as_ref().map(|base| task.models.load_described(&base.model)).transpose()?;
+    let base = task.plan.base.as_ref().map(|base| task.models.load_described(&base.model)).transpose();
+    let base = base.map_err(|error| Fault::Models(Box::new(error)))?;
     let words = |text: &str| base.as_ref().map_or_else(Vec::new, |base| base.tokenizer.words(text));
     let ready = base.as_ref().map(|base| Ready { weights: &base.weights, words: &words });
     let codec = engine::codec(&task.plan, &task.schema, ready.map(|ready| ready.words)).map_err(EngineError::from)?;

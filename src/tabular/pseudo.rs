@@ -5,7 +5,7 @@ use std::ops::Range;
 use rand::Rng;
 
 /// Fills `tokens` (one a position) with one pseudo row: every column independent and uniform over
-/// its tokens, given as the spans of [`Codec::spans`](super::Codec::spans). For a column with one
+/// its tokens, given as the spans of [`Compact::spans`](super::Compact::spans). For a column with one
 /// token a value that is uniform over its values; for a wide grid, over its bins and atoms.
 ///
 /// Spans follow from the public schema alone, so rows drawn here cost no privacy.

@@ -46,7 +46,7 @@ impl Codec {
 
     /// Writes a row: its tokens, and for each what it is chosen from, or `none` where it is forced.
     pub fn write(&self, row: &[Code], none: u32, tokens: &mut [u32], choices: &mut [u32]) {
-        let mut places = tokens.iter_mut().zip(choices.iter_mut());
+        let places = tokens.iter_mut().zip(choices.iter_mut());
         if let Self::Compact(compact) = self {
             for (i, (token, choice)) in places.enumerate().take(compact.width()) {
                 let column = compact.column(i).unwrap_or_default();
@@ -55,7 +55,7 @@ impl Codec {
             return;
         }
         let mut cursor = self.start();
-        while let Some((token, choice)) = places.next() {
+        for (token, choice) in places {
             (*token, *choice) = match self.next(&cursor) {
                 Next::Forced(token) => (token, none),
                 Next::Choice(set) => {
