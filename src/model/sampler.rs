@@ -13,11 +13,12 @@ use super::recall::Past;
 /// The most tokens that pass through the model together.
 const TOGETHER: usize = 512;
 
-/// Bytes of keys and values that one sampler keeps.
-const CACHE: usize = 192 << 20;
+/// Bytes of keys and values that one sampler keeps: all of them are read for every token, from a cache of
+/// the processor if they fit.
+const CACHE: usize = 24 << 20;
 
-/// The most rows side by side.
-const ROWS: usize = 256;
+/// Rows side by side: the matrices are read once for all of them.
+const ROWS: std::ops::RangeInclusive<usize> = 32..=256;
 
 /// Buffers for writing up to a fixed number of rows side by side.
 pub struct Sampler {
@@ -48,7 +49,7 @@ impl Sampler {
     #[must_use]
     pub fn rows_of(model: &Gpt2) -> usize {
         let c = model.config();
-        (CACHE / (4 * c.layers.max(1) * Past::numbers(model.longest(), c.width))).clamp(1, ROWS)
+        (CACHE / (4 * c.layers.max(1) * Past::numbers(model.longest(), c.width))).clamp(*ROWS.start(), *ROWS.end())
     }
 
     /// Buffers for up to `rows` rows.

@@ -133,8 +133,8 @@ const MUTANTS: [Mutant; 20] = [
     Mutant {
         name: "rows of a person clipped one by one",
         file: "src/engine/dp_step.rs",
-        text: "Some(_) => Batch::of_groups(&taken.ends, &fetch),",
-        fault: "Some(_) => Batch::of_rows(taken.rows.len(), &fetch),",
+        text: "Some(_) => Batch::of_ragged_groups(&taken.ends, &encoded),",
+        fault: "Some(_) => Batch::of_ragged_rows(taken.rows.len(), &encoded),",
         test: "engine::persons::one_person_more_moves_a_release_by_no_more_than_a_share",
     },
     Mutant {
