@@ -221,7 +221,7 @@ fn plant_tree(copy: &Path) {
     let parts = ["Cargo.toml", "Cargo.lock", "build.rs", "src", "tests", "benches", "migrations", "openapi", ".sqlx"];
     let from = parts.map(|part| root().join(part));
     assert!(Command::new("cp").arg("-r").args(from).arg(copy).status().unwrap().success());
-    let rooms = "//! The rooms of the suite that mutants need.\nmod engine;\nmod model;\nmod privacy;\nmod support;\nmod tabular;\n";
+    let rooms = "//! The rooms of the suite that mutants need.\nmod coding;\nmod engine;\nmod model;\nmod privacy;\nmod support;\nmod tabular;\n";
     std::fs::write(copy.join("tests/suite/main.rs"), rooms).unwrap();
 }
 
