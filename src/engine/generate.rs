@@ -15,7 +15,7 @@ use crate::model::Sampler;
 use crate::privacy::Purpose;
 use crate::tabular::{Schema, Table};
 
-use super::given::{Given, looks_ahead};
+use super::given::{Given, candidates};
 use super::ports::{Halt, Progress, Stage, Stop, Streams};
 use super::style::Style;
 use super::writing::{Wish, Writer, Written};
@@ -45,8 +45,7 @@ impl Order<'_> {
 
     /// Candidates for row `i`.
     fn candidates(&self, schema: &Schema, i: usize) -> usize {
-        let given = (self.given)(i);
-        if !given.is_empty() && looks_ahead(schema, given) { self.candidates.max(1) } else { 1 }
+        candidates(schema, (self.given)(i), self.candidates)
     }
 }
 

@@ -31,10 +31,15 @@ impl Given {
     }
 }
 
+/// How many candidates to write for a row: `most` where it has to be weighed, else one.
+#[must_use]
+pub fn candidates(schema: &Schema, given: &[Given], most: usize) -> usize {
+    if !given.is_empty() && looks_ahead(schema, given) { most.max(1) } else { 1 }
+}
+
 /// Whether some given cell comes after one that is drawn, in the order of writing. Then rows have to be
 /// weighed: what was drawn did not know what was to come.
-#[must_use]
-pub fn looks_ahead(schema: &Schema, given: &[Given]) -> bool {
+fn looks_ahead(schema: &Schema, given: &[Given]) -> bool {
     let mut drawn = false;
     schema.order().map(|column| given[column].of_column(schema.columns()[column].nullable)).any(|cell| {
         let ahead = drawn && cell != Given::Free;
@@ -50,12 +55,4 @@ pub(super) fn impose(given: &[Given], row: &mut [Code]) {
             *code = *value;
         }
     }
-}
-
-/// Whether the cells are of this schema: as many, and values of their columns.
-#[must_use]
-pub fn fits(schema: &Schema, given: &[Given]) -> bool {
-    let columns = schema.columns().iter();
-    given.len() == schema.width()
-        && columns.zip(given).all(|(column, cell)| cell.code().is_none_or(|code| column.holds(code)))
 }

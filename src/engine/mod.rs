@@ -34,7 +34,7 @@ pub use defaults::{ADAPTER, AVERAGE_DECAY, AVERAGE_SHARE, LORA, MOMENTUM};
 pub use dp_step::{Chance, Mechanism, PrivateRows, Work};
 pub use estimate::{Estimate, estimate, row_seconds};
 pub use generate::{Order, generate};
-pub use given::{Given, fits, looks_ahead};
+pub use given::{Given, candidates};
 pub use largest::{largest_next_epsilon, price_or_beyond};
 pub use memory::{BASE_BYTES, Largest, Machine, MemoryError, fit, fit_here, memory_bytes};
 pub use optimiser::{Adam, AdamSettings, Optimiser, Rule, Schedule, Sgd, SgdSettings};

@@ -17,7 +17,7 @@ use super::results::succeeded;
 use super::state::App;
 use super::wishes::{SampleFormat, SampleRequest, Wishes};
 use crate::engine::{
-    Halt, Order, Plan, Progress, Stop, Writer, generate, looks_ahead, released_shape, row_seconds, system_key,
+    Halt, Order, Plan, Progress, Stop, Writer, candidates, generate, released_shape, row_seconds, system_key,
 };
 use crate::model::read_weights;
 use crate::privacy::Purpose;
@@ -123,8 +123,7 @@ fn write(
 
 /// Refuses what would take too long, with the number of rows that would not.
 fn affordable(plan: &Plan, schema: &Schema, wishes: &Wishes, threads: usize) -> Result<(), Problem> {
-    let candidates = |given: &[crate::engine::Given]| if looks_ahead(schema, given) { wishes.candidates } else { 1 };
-    let written: usize = wishes.kinds().map(|(given, rows)| rows * candidates(given)).sum();
+    let written: usize = wishes.kinds().map(|(given, rows)| rows * candidates(schema, given, wishes.candidates)).sum();
     let seconds = written as f64 * row_seconds(plan) / threads.max(1) as f64;
     if seconds <= MAX_SECONDS {
         return Ok(());

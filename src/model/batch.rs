@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::head::Heads;
+
 /// Rows by number, of different lengths.
 pub trait Rows: Sync {
     /// Places that row `i` takes, at least 1.
@@ -48,6 +50,26 @@ pub struct Chunk {
     pub units: Vec<Range<usize>>,
     /// Places of each row: as many as the longest of its unit needs, rounded up.
     pub places: usize,
+}
+
+impl Chunk {
+    /// Writes the chunk's rows one after the other, `places` of tokens and choices each, and where there is
+    /// room for more, rows that count for nothing.
+    pub(super) fn write(
+        &self,
+        (heads, opening): (&Heads, u32),
+        batch: Batch<'_>,
+        tokens: &mut [u32],
+        choices: &mut [u32],
+    ) {
+        let places = tokens.chunks_exact_mut(self.places).zip(choices.chunks_exact_mut(self.places));
+        for (i, (tokens, choices)) in places.enumerate() {
+            heads.filler(opening, tokens, choices);
+            if let Some(&row) = self.rows.get(i) {
+                batch.write(row, tokens, choices);
+            }
+        }
+    }
 }
 
 /// How chunks are cut.

@@ -178,13 +178,8 @@ impl Passes<'_> {
 fn forward((model, p): (&Gpt2, &[f32]), batch: Batch<'_>, chunk: &Chunk, rows: usize, tape: &mut Tape) {
     let t = chunk.places;
     (tape.rows, tape.t) = (rows, t);
-    let places = tape.targets.chunks_exact_mut(t).zip(tape.choices.chunks_exact_mut(t));
-    for (i, (tokens, choices)) in places.take(rows).enumerate() {
-        model.heads().filler(model.config().opening, tokens, choices);
-        if let Some(&row) = chunk.rows.get(i) {
-            batch.write(row, tokens, choices);
-        }
-    }
+    let (tokens, choices) = (&mut tape.targets[..rows * t], &mut tape.choices[..rows * t]);
+    chunk.write((model.heads(), model.config().opening), batch, tokens, choices);
     model.forward(p, tape);
     model.heads().loss(model, p, tape);
 }

@@ -62,12 +62,7 @@ impl Loaded {
         let (t, opening) = (chunk.places, model.config().opening);
         let n = b * t;
         let (mut targets, mut choices) = (vec![0; n], vec![NONE; n]);
-        for (i, (tokens, choices)) in targets.chunks_exact_mut(t).zip(choices.chunks_exact_mut(t)).enumerate() {
-            model.heads().filler(opening, tokens, choices);
-            if let Some(&row) = chunk.rows.get(i) {
-                batch.write(row, tokens, choices);
-            }
-        }
+        chunk.write((model.heads(), opening), batch, &mut targets, &mut choices);
         let inputs: Vec<u32> = (0..n).map(|i| if i % t == 0 { opening } else { targets[i - 1] }).collect();
         let mut shares = vec![0f32; n];
         let mut picks = vec![0u32; n];

@@ -132,7 +132,9 @@ impl Models {
         let mut contents = BTreeMap::new();
         for file in entry.wanted().iter().filter(|file| wanted(file)) {
             let bytes = entry.bytes(&self.hub, &self.shelf, file)?;
-            if planned.is_some_and(|planned| planned.get(*file) != Some(&Digest::of(&bytes))) {
+            // What has a declared digest was held to it a moment ago.
+            let found = || entry.pinned(file).unwrap_or_else(|| Digest::of(&bytes));
+            if planned.is_some_and(|planned| planned.get(*file) != Some(&found())) {
                 return Err(ModelsError::Changed { name: name.to_owned(), file });
             }
             contents.insert(*file, bytes);

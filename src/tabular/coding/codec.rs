@@ -46,25 +46,12 @@ impl Codec {
 
     /// Writes a row: its tokens, and for each what it is chosen from, or `none` where it is forced.
     pub fn write(&self, row: &[Code], none: u32, tokens: &mut [u32], choices: &mut [u32]) {
-        let places = tokens.iter_mut().zip(choices.iter_mut());
-        if let Self::Compact(compact) = self {
-            for (i, (token, choice)) in places.enumerate().take(compact.width()) {
-                let column = compact.column(i).unwrap_or_default();
-                (*token, *choice) = (compact.token(i, row[column]), i as u32);
+        match self {
+            Self::Compact(compact) => {
+                compact.encode(row, tokens);
+                choices.iter_mut().zip(0..).for_each(|(choice, place)| *choice = place);
             }
-            return;
-        }
-        let mut cursor = self.start();
-        for (token, choice) in places {
-            (*token, *choice) = match self.next(&cursor) {
-                Next::Forced(token) => (token, none),
-                Next::Choice(set) => {
-                    let code = self.column(&cursor).map_or(0, |column| row[column]);
-                    (self.toward(&cursor, code), set)
-                }
-                Next::End => return,
-            };
-            self.pass(&mut cursor, *token);
+            Self::Text(text) => text.write(row, none, tokens, choices),
         }
     }
 
@@ -122,13 +109,6 @@ impl Codec {
                 }
             }
             Self::Text(text) => text.take(cursor, token),
-        }
-    }
-
-    /// Writes a token of a sentence, whose value needs no draw.
-    fn pass(&self, cursor: &mut Cursor, token: u32) {
-        if let Self::Text(text) = self {
-            text.take(cursor, token);
         }
     }
 }

@@ -144,6 +144,22 @@ impl Text {
         self.columns.iter().map(of).sum()
     }
 
+    /// Writes a row of codes: its tokens, and for each the set that it is chosen from, or `none`.
+    pub(super) fn write(&self, row: &[Code], none: u32, tokens: &mut [u32], choices: &mut [u32]) {
+        let mut cursor = Cursor::new(self.width());
+        for (token, choice) in tokens.iter_mut().zip(choices) {
+            (*token, *choice) = match self.next(&cursor) {
+                Next::Forced(token) => (token, none),
+                Next::Choice(set) => {
+                    let code = self.column(cursor.column).map_or(0, |column| row[column]);
+                    (self.toward(&cursor, code).unwrap_or_default(), set)
+                }
+                Next::End => return,
+            };
+            self.take(&mut cursor, *token);
+        }
+    }
+
     /// The column, in the schema, that position `i` of the order of writing is about.
     pub(super) fn column(&self, i: usize) -> Option<usize> {
         self.columns.get(i).map(|column| column.index)
