@@ -8,6 +8,7 @@
 
 pub mod engine;
 pub mod http;
+pub mod marginals;
 pub mod model;
 pub mod privacy;
 pub mod queue;

@@ -97,7 +97,7 @@ impl Loss {
         if s < 1.0 || sensitivity == 0 {
             return Err(AccountingError::UnknownEvent);
         }
-        self.add_gaussian(f64::from(sensitivity) / s * (1.0 + 1.0 / (12.0 * s * s)) + 1e-9, times);
+        self.add_gaussian(discrete_mean(s, sensitivity), times);
         Ok(())
     }
 
@@ -138,6 +138,12 @@ impl Loss {
         }
         Ok(())
     }
+}
+
+/// The mean of a Gaussian that dominates discrete Gaussian noise of parameter `s >= 1` on counts of this
+/// sensitivity; see [`Loss`].
+pub(super) fn discrete_mean(s: f64, sensitivity: u32) -> f64 {
+    f64::from(sensitivity) / s * (1.0 + 1.0 / (12.0 * s * s)) + 1e-9
 }
 
 /// The z whose upper tail is `p < 1/2`, rounded up.

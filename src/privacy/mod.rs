@@ -5,8 +5,10 @@
 //! reads a clock or does I/O; randomness is an argument, and only [`NoiseSource::from_os`] asks the
 //! operating system for a key. Privacy loss always rounds up.
 
+mod allowance;
 mod calibrate;
 mod certificate;
+mod discrete;
 mod epsilon;
 mod event;
 mod gaussian;
@@ -21,8 +23,10 @@ mod rdp;
 mod sampling;
 mod units;
 
+pub use allowance::{Allowance, Overdrawn};
 pub use calibrate::noise_multiplier;
 pub use certificate::{certificate, residual};
+pub use discrete::{Deviation, discrete_gaussian};
 pub use epsilon::{epsilon, epsilon_of, epsilon_rdp};
 pub use event::DpEvent;
 pub use gaussian::{epsilon as gaussian_epsilon, largest_mean as gaussian_mean, upper as gaussian_delta};

@@ -37,6 +37,8 @@ pub enum Purpose {
     Holdout = 6,
     /// The key of an upload's pseudonyms.
     Persons = 7,
+    /// The noise of counts.
+    Measurement = 8,
 }
 
 /// A key from which streams are derived. Never stored, printed or compared.

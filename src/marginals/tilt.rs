@@ -1,0 +1,119 @@
+//! Weights that make drawn rows agree with the measured tables, and rows in proportion to weights.
+//!
+//! Maximum entropy once more, over the drawn rows themselves: weights proportional to the exponential of a sum of
+//! potentials, one for each cell of a table that a row falls into.
+
+use rand::Rng;
+
+use super::descent::{Patience, minimise};
+use super::fit::Measured;
+use super::rows::BinRows;
+
+/// Potentials of the cells of some tables.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tilt {
+    /// The tables and their potentials.
+    pub tables: Vec<(Vec<usize>, Vec<f64>)>,
+}
+
+const PATIENCE: Patience = Patience { iterations: 150, gain: 1e-9, slope: 1e-3 };
+
+impl Tilt {
+    /// The tilt of `drawn` to tables of about `rows` rows, each taken to be less exact than its noise by `lambda`.
+    #[must_use]
+    pub fn fitted(drawn: &BinRows, measured: &[Measured], (rows, lambda): (f64, f64), sizes: &[usize]) -> Self {
+        let cells: Vec<Vec<u32>> = measured.iter().map(|table| drawn.cells(&table.columns, sizes)).collect();
+        let starts: Vec<usize> = measured
+            .iter()
+            .scan(0, |end, table| {
+                *end += table.counts.len();
+                Some(*end - table.counts.len())
+            })
+            .collect();
+        let counts: Vec<f64> = measured.iter().flat_map(|table| table.counts.iter().copied()).collect();
+        let variances: Vec<f64> = measured
+            .iter()
+            .flat_map(|table| std::iter::repeat_n(lambda * table.deviation.powi(2), table.counts.len()))
+            .collect();
+        let scales: Vec<f64> = counts.iter().zip(&variances).map(|(y, v)| (y.max(0.0) + v + 1.0).sqrt()).collect();
+        let mut hit = vec![false; counts.len()];
+        for (cells, start) in cells.iter().zip(&starts) {
+            cells.iter().for_each(|&cell| hit[start + cell as usize] = true);
+        }
+        let mut x = vec![0.0; counts.len()];
+        let mut weights = vec![0.0; drawn.len()];
+        let mut expected = vec![0.0; counts.len()];
+        minimise(&mut x, PATIENCE, |x, gradient| {
+            let theta: Vec<f64> = x.iter().zip(&scales).map(|(x, scale)| x / scale).collect();
+            weights.fill(0.0);
+            for (cells, start) in cells.iter().zip(&starts) {
+                let theta = &theta[*start..];
+                weights.iter_mut().zip(cells).for_each(|(weight, &cell)| *weight += theta[cell as usize]);
+            }
+            let log_sum = normalise(&mut weights);
+            expected.fill(0.0);
+            for (cells, start) in cells.iter().zip(&starts) {
+                let expected = &mut expected[*start..];
+                weights.iter().zip(cells).for_each(|(weight, &cell)| expected[cell as usize] += weight);
+            }
+            let mut value = rows * log_sum;
+            for i in 0..theta.len() {
+                gradient[i] = 0.0;
+                // Cells that no drawn row falls into say nothing.
+                if hit[i] {
+                    value += theta[i] * (0.5 * variances[i] * theta[i] - counts[i]);
+                    gradient[i] = (rows * expected[i] - counts[i] + variances[i] * theta[i]) / scales[i];
+                }
+            }
+            value
+        });
+        let theta: Vec<f64> = x.iter().zip(&scales).map(|(x, scale)| x / scale).collect();
+        let of = |(table, start): (&Measured, &usize)| {
+            (table.columns.clone(), theta[*start..][..table.counts.len()].to_vec())
+        };
+        Self { tables: measured.iter().zip(&starts).map(of).collect() }
+    }
+
+    /// The weights of drawn rows, which add up to 1.
+    #[must_use]
+    pub fn weights(&self, drawn: &BinRows, sizes: &[usize]) -> Vec<f64> {
+        let mut weights = vec![0.0; drawn.len()];
+        for (columns, theta) in &self.tables {
+            let cells = drawn.cells(columns, sizes);
+            weights.iter_mut().zip(cells).for_each(|(weight, cell)| *weight += theta[cell as usize]);
+        }
+        normalise(&mut weights);
+        weights
+    }
+}
+
+/// Exponentials over their sum; returns the logarithm of the sum.
+fn normalise(weights: &mut [f64]) -> f64 {
+    let highest = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut sum = 0.0;
+    for weight in weights.iter_mut() {
+        *weight = (*weight - highest).exp();
+        sum += *weight;
+    }
+    weights.iter_mut().for_each(|weight| *weight /= sum);
+    highest + sum.ln()
+}
+
+/// `rows` of the rows in `order`, each as often as its weight says, rounded up or down by one chance for all: along
+/// an order in which neighbours are alike, what one loses its neighbour gains.
+pub fn systematic<R: Rng + ?Sized>(weights: &[f64], order: &[u32], rows: usize, rng: &mut R) -> Vec<u32> {
+    let whole: f64 = weights.iter().sum();
+    let (offset, mut reached) = (rng.random::<f64>(), 0.0);
+    let mut taken = Vec::with_capacity(rows);
+    for &row in order {
+        reached += weights[row as usize] / whole * rows as f64;
+        while taken.len() < rows && (taken.len() as f64) < (reached + offset).floor() {
+            taken.push(row);
+        }
+    }
+    // Rounding may have lost the last one.
+    while taken.len() < rows {
+        taken.push(order[order.len() - 1]);
+    }
+    taken
+}
