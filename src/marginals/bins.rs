@@ -49,6 +49,12 @@ impl Bins {
         Self { cells: axis.cells(), of_cell, density, masses }
     }
 
+    /// The column's domain.
+    #[must_use]
+    pub fn axis(&self) -> Axis {
+        self.cells.axis()
+    }
+
     /// How many bins there are.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -150,6 +156,12 @@ fn kept(density: &[f64], coarseness: Coarseness) -> Vec<u16> {
 
 /// Most bins of a column of categories.
 const WIDE: usize = 64;
+
+/// Bins of values, missing ones not counted, that a column may get when ordered ones get at most `most`.
+#[must_use]
+pub fn most_bins(axis: Axis, most: usize) -> usize {
+    axis.cells().values().min(if axis.ordered { most } else { WIDE.max(most) })
+}
 
 /// Runs of neighbours: at most so many, and none lighter than it may be, if there are more than two.
 fn runs(density: &[f64], coarseness: Coarseness) -> Vec<u16> {

@@ -58,6 +58,18 @@ impl Features {
         &self.tables
     }
 
+    /// The sizes of all columns.
+    #[must_use]
+    pub fn sizes(&self) -> &[usize] {
+        &self.sizes
+    }
+
+    /// Where the features of each single column begin, and those of none: the constant.
+    pub fn singles(&self) -> impl Iterator<Item = (usize, Option<usize>)> {
+        let single = |(table, &offset): (&Vec<usize>, &usize)| (table.len() == 1).then(|| (offset, Some(table[0])));
+        self.tables.iter().zip(&self.offsets).filter_map(single).chain([(self.count() - 1, None)])
+    }
+
     /// Features in all, the constant included.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -1,34 +1,24 @@
-//! The label of a row given its other columns: learnt from drawn rows at no cost, corrected by one noisy sum.
+//! The label of a row given its other columns: a logistic regression on bins, first learnt from drawn rows.
 //!
 //! Tables tell how the target goes with one or two columns at a time; what a model of it needs is the sum of many
-//! small effects. So a logistic regression is fitted to *drawn* rows (post-processing), and what it gets wrong on
-//! the private ones is measured once: the sum over rows of clipped residual times features.
-//!
-//! A residual is p - e_y (probabilities less the label), scaled down to length tau where it is longer. Hard clipping
-//! pays: the sensitivity falls like tau, and what is seen of a wrong coefficient falls much less, since most residuals
-//! of most rows are small. Clipping has a price, a mean that is not 0 where the model is right, and that mean is known
-//! from drawn rows. To first order the sum is E - H w, with E and H of drawn rows and w what the coefficients are
-//! off; a Gaussian prior on w and the known noise give its mean in closed form.
+//! small effects. Learning it from rows drawn from the fitted distribution is post-processing; what those rows do not
+//! know is measured (`correction`).
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::features::{Encoded, Features};
-use super::instrument::{Instrument, Phase, Refused};
 use super::linear::Symmetric;
 use super::rows::BinRows;
 
 /// Residuals are counted in this part of one.
-const UNIT: f64 = 1024.0;
+pub(super) const UNIT: f64 = 1024.0;
 
 /// The length beyond which residuals are scaled down, tau; a whole number of units.
-const CLIP: f64 = 0.25;
+pub(super) const CLIP: f64 = 0.25;
 
 /// Ridge penalties of the regression on drawn rows: single columns, crossed pairs, the constant.
 const RIDGE: [f64; 3] = [3.0, 30.0, 1e-3];
-
-/// How far a coefficient may be off, in logits: single columns, crossed pairs, the constant.
-const PRIOR: [f64; 3] = [0.4, 0.2, 1.0];
 
 /// Parts that rows are cut into for sums.
 const PARTS: usize = 4;
@@ -43,9 +33,9 @@ pub struct Labels {
     pub target: usize,
     /// Its classes.
     pub classes: usize,
-    features: Features,
+    pub(super) features: Features,
     /// `classes - 1` lines, one number a feature.
-    coefficients: Vec<f64>,
+    pub(super) coefficients: Vec<f64>,
 }
 
 /// Labels as they are stored.
@@ -57,18 +47,20 @@ pub struct StoredLabels {
 }
 
 /// What is summed over rows.
-enum Look<'a> {
+pub(super) enum Look<'a> {
     /// Residuals of these labels.
     Labels(&'a [u16]),
     /// What clipped residuals are on the mean.
     Clipped,
+    /// How often each class is expected.
+    Expected,
 }
 
 impl Look<'_> {
     fn label(&self, row: usize) -> Option<usize> {
         match self {
             Self::Labels(labels) => Some(usize::from(labels[row])),
-            Self::Clipped => None,
+            Self::Clipped | Self::Expected => None,
         }
     }
 }
@@ -79,7 +71,7 @@ impl Labels {
     pub fn fitted(rows: &BinRows, target: usize, sizes: &[usize], features: Features) -> Self {
         let classes = sizes[target];
         let count = features.count();
-        let penalty = spread(&features, RIDGE, classes);
+        let penalty = spread(&features, classes);
         let encoded = features.encode(rows);
         let mut labels = Self { target, classes, features, coefficients: vec![0.0; (classes - 1) * count] };
         for _ in 0..NEWTON {
@@ -97,44 +89,6 @@ impl Labels {
         labels
     }
 
-    /// Corrects the model by a noisy sum over the private rows. `drawn` tells what is to be expected of it, `rows` how
-    /// many private rows there are about.
-    ///
-    /// # Errors
-    /// [`Refused`] when the instrument refuses.
-    pub fn correct(
-        &mut self,
-        private: &BinRows,
-        (drawn, rows): (&BinRows, f64),
-        instrument: &mut dyn Instrument,
-    ) -> Result<(), Refused> {
-        let weights = self.features.weights();
-        let mut sums = self.residuals(&self.features.encode(private), &private.columns[self.target], &weights);
-        let noise = instrument.measure(Phase::Labels, &mut sums, self.sensitivity(), instrument.left(Phase::Labels))?;
-
-        let units = weights.iter().map(|&weight| weight as f64 * UNIT).collect::<Vec<f64>>().repeat(self.classes - 1);
-        let (mut seen, mut slope) = self.look(&self.features.encode(drawn), &Look::Clipped);
-        let scale = rows / drawn.len() as f64;
-        slope.scale(scale);
-        let exactness: Vec<f64> = units.iter().map(|unit| (unit / noise).powi(2)).collect();
-        for (((seen, &sum), unit), exact) in seen.iter_mut().zip(&sums).zip(&units).zip(&exactness) {
-            *seen = (*seen * scale - sum as f64 / unit) * exact;
-        }
-        let precision = spread(&self.features, PRIOR.map(|deviation| deviation.powi(-2)), self.classes);
-        let mut information = Symmetric::diagonal(&precision);
-        information.add_square(&exactness, &slope);
-        let off = information.solve(&slope.times(&seen));
-        self.coefficients.iter_mut().zip(&off).for_each(|(w, off)| *w += off);
-        Ok(())
-    }
-
-    /// The most that one row moves the sums, in the Euclidean norm, rounded up.
-    fn sensitivity(&self) -> u32 {
-        // Of two classes the one entry is rounded to a whole number that is not beyond the bound, itself whole.
-        let rounding = if self.classes == 2 { 0.0 } else { 0.5 * ((self.classes - 1) as f64).sqrt() };
-        ((CLIP * UNIT + rounding) * (self.features.norm2() as f64).sqrt()).ceil() as u32
-    }
-
     /// By how much the residual of each class, were it the label, is scaled down.
     fn scales(&self, p: &[f64], scales: &mut [f64]) {
         let square: f64 = p.iter().map(|p| p * p).sum();
@@ -147,7 +101,7 @@ impl Labels {
     }
 
     /// Sums over rows of clipped residual times feature, in whole numbers.
-    fn residuals(&self, encoded: &Encoded, target: &[u16], weights: &[i64]) -> Vec<i64> {
+    pub(super) fn residuals(&self, encoded: &Encoded, target: &[u16], weights: &[i64]) -> Vec<i64> {
         let count = self.features.count();
         let mut sums = vec![0i64; (self.classes - 1) * count];
         let (mut p, mut scales) = (vec![0.0; self.classes], vec![0.0; self.classes]);
@@ -166,7 +120,7 @@ impl Labels {
     }
 
     /// Sums over rows: of residual times features, and of the curvature that goes with it.
-    fn look(&self, encoded: &Encoded, look: &Look<'_>) -> (Vec<f64>, Symmetric) {
+    pub(super) fn look(&self, encoded: &Encoded, look: &Look<'_>) -> (Vec<f64>, Symmetric) {
         let size = (self.classes - 1) * self.features.count();
         // As many parts whatever the threads, so that sums are the same on every machine.
         let part = encoded.len().div_ceil(PARTS).max(1);
@@ -180,7 +134,13 @@ impl Labels {
                     if let Look::Clipped = look {
                         self.scales(&p, &mut scales);
                     }
-                    self.add(places, (&p, &scales), look.label(row), &mut sums);
+                    let label = look.label(row);
+                    let residual = |a: usize, mean: f64| match (look, label) {
+                        (_, Some(label)) => p[a] - f64::from(u8::from(label == a)),
+                        (Look::Expected, _) => p[a],
+                        _ => p[a] * (mean - scales[a]),
+                    };
+                    self.add(places, (&p, &scales), &residual, &mut sums);
                 }
                 sums
             })
@@ -193,23 +153,20 @@ impl Labels {
         whole
     }
 
-    /// One row: its residual, or the mean of it under the model where there is no label; and the slope of that mean,
-    /// `p_a s_a [a = b] - p_a p_b (s_a + s_b - S)` with S the mean of the scales s, which is the curvature of the loss
-    /// where nothing is clipped.
+    /// One row: its residual, and the slope of the mean of clipped residuals (or, with scales of 1, of the expected
+    /// labels, which is the curvature of the loss): `p_a s_a [a = b] - p_a p_b (s_a + s_b - S)` with S the mean of the
+    /// scales s.
     fn add(
         &self,
         places: &[u32],
         (p, scales): (&[f64], &[f64]),
-        label: Option<usize>,
+        residual: &dyn Fn(usize, f64) -> f64,
         (sums, curvature): &mut (Vec<f64>, Symmetric),
     ) {
         let count = self.features.count();
         let mean: f64 = p.iter().zip(scales).map(|(p, scale)| p * scale).sum();
         for a in 1..self.classes {
-            let residual = match label {
-                Some(label) => scales[label] * (p[a] - f64::from(u8::from(label == a))),
-                None => p[a] * (mean - scales[a]),
-            };
+            let residual = residual(a, mean);
             places.iter().for_each(|&place| sums[(a - 1) * count + place as usize] += residual);
             for b in 1..self.classes {
                 let own = if a == b { p[a] * scales[a] } else { 0.0 };
@@ -265,8 +222,9 @@ impl Labels {
     }
 }
 
-/// A value for each parameter: of single columns, of crossed pairs, of the constant, the same in each class.
-fn spread(features: &Features, [single, crossed, constant]: [f64; 3], classes: usize) -> Vec<f64> {
+/// The penalty of each parameter, the same in each class.
+fn spread(features: &Features, classes: usize) -> Vec<f64> {
+    let [single, crossed, constant] = RIDGE;
     let mut values = Vec::with_capacity(features.count());
     for (size, pair) in features.groups() {
         values.extend(std::iter::repeat_n(if pair { crossed } else { single }, size));

@@ -5,10 +5,11 @@ use rand::Rng;
 use super::axis::{Axis, Cells};
 use super::bins::{Bins, Coarseness};
 use super::cleaning::Counted;
+use super::correction::Known;
 use super::descent::Patience;
 use super::distribution::{Distribution, relabel};
 use super::features::Features;
-use super::fit::{Fit, Fitted, Measured};
+use super::fit::{Fit, Measured};
 use super::instrument::{Instrument, Phase, Refused};
 use super::labels::Labels;
 use super::ranking::ranked;
@@ -84,7 +85,8 @@ impl Survey<'_> {
         }
         pulse(1 + self.recipe.rounds.len())?;
         let mut pool = fitted.sample(((rows * POOLED) as usize).clamp(1000, POOL), rng);
-        let labels = self.labels((&private, rows), (&fitted, &pool), instrument)?;
+        let known = Known { axes: self.axes, drawn: &pool, rows, measured: &measured };
+        let labels = self.labels(&private, known, &sizes, instrument)?;
         relabel(&mut pool, &fitted, labels.as_ref(), rng);
         let tilt = Tilt::fitted(&pool, &measured, (rows, self.recipe.tilt), &sizes);
         Ok(Distribution { bins, fitted, measured, rows, labels, tilt })
@@ -135,17 +137,17 @@ impl Survey<'_> {
     /// Labels that go with the drawn rows, corrected.
     fn labels(
         &self,
-        (private, rows): (&BinRows, f64),
-        (fitted, pool): (&Fitted, &BinRows),
+        private: &BinRows,
+        known: Known<'_>,
+        sizes: &[usize],
         instrument: &mut dyn Instrument,
     ) -> Result<Option<Labels>, Refused> {
-        let sizes = fitted.tree.sizes();
         let Some(target) = self.target.filter(|&target| has_classes(self.axes[target]) && sizes[target] > 1) else {
             return Ok(None);
         };
-        let features = Features::within(ranked(pool, target, sizes, self.recipe.crossed), sizes[target], sizes);
-        let mut labels = Labels::fitted(pool, target, sizes, features);
-        labels.correct(private, (pool, rows), instrument)?;
+        let features = Features::within(ranked(known.drawn, target, sizes, self.recipe.crossed), sizes[target], sizes);
+        let mut labels = Labels::fitted(known.drawn, target, sizes, features);
+        labels.correct(private, known, instrument)?;
         Ok(Some(labels))
     }
 }

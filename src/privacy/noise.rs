@@ -56,6 +56,12 @@ impl NoiseSource {
         Self { key }
     }
 
+    /// The key of a measurement that is carried out again after a crash, on the same rows, for the same release.
+    #[must_use]
+    pub fn kept(key: [u8; 32]) -> Self {
+        Self { key }
+    }
+
     /// The stream of a purpose at a step (or at a chunk, where work is cut in chunks), which must be
     /// below 2^56.
     #[must_use]

@@ -3,6 +3,7 @@
 mod accounting;
 mod certificates;
 mod counterexamples;
+mod discrete;
 mod gaussians;
 mod ledger;
 mod oracle;
