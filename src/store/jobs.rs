@@ -5,7 +5,7 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::charges::{priced, release};
+use super::charges::{Charged, priced, release};
 use super::custodial::Custodial;
 use super::error::StoreError;
 use super::populations::lock;
@@ -228,7 +228,8 @@ pub async fn cancel(pool: &PgPool, id: Uuid) -> Result<(), StoreError> {
     // Always the population before the job: one order, no deadlock.
     lock(&mut tx, population).await?;
     let job = sqlx::query!(
-        r#"select status as "status: JobStatus", price, blocks_claimed from jobs where id = $1 for update"#,
+        r#"select status as "status: JobStatus", price, blocks_claimed, charged_at is not null as "charged!"
+           from jobs where id = $1 for update"#,
         id
     )
     .fetch_one(&mut *tx)
@@ -242,7 +243,8 @@ pub async fn cancel(pool: &PgPool, id: Uuid) -> Result<(), StoreError> {
             .execute(&mut *tx)
             .await?;
             // A job that was handed back after its charge keeps it.
-            release(&mut tx, population, id, (priced(job.price)?, job.blocks_claimed)).await?;
+            let charged = Charged { price: priced(job.price)?, claimed: job.blocks_claimed, any: job.charged };
+            release(&mut tx, population, id, &charged).await?;
         }
         JobStatus::Running => {
             sqlx::query!("update jobs set cancel_requested = true where id = $1", id).execute(&mut *tx).await?;

@@ -28,7 +28,7 @@ pub use artifacts::{Artifact, ArtifactKind, artifact};
 pub use bell::Bell;
 pub use blobs::{BlobReader, BlobWriter, Blobs, Stored};
 pub use budgets::{Budget, NewBudget, budget, raise};
-pub use charges::claim_block;
+pub use charges::{claim_block, claim_opening};
 pub use checkpoints::set_checkpoint;
 pub use custodial::{Custodial, CustodianKey, Role};
 pub use datasets::{

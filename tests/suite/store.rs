@@ -6,4 +6,5 @@ mod embedded;
 mod leases;
 mod migrations;
 mod models;
+mod openings;
 mod tampering;
