@@ -42,4 +42,4 @@ pub use leases::{Claimed, Lease, claim, expire, fail, finish, finish_cancelled, 
 pub use pool::{connect, migrate, ping};
 pub use populations::{Population, population, populations};
 pub use submissions::{Idempotency, NewJob, Submission, submit};
-pub use versions::{Version, add_version, latest_version, version_blob};
+pub use versions::{Version, add_version, latest_version, public_version, version_blob};

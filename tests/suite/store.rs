@@ -7,4 +7,5 @@ mod leases;
 mod migrations;
 mod models;
 mod openings;
+mod public;
 mod tampering;

@@ -9,6 +9,7 @@ mod optimiser;
 mod persons;
 mod plans;
 mod runs;
+mod sources;
 mod writing;
 
 use std::cell::{Cell, RefCell};

@@ -24,8 +24,15 @@ pub async fn table(pool: &PgPool, epsilon: f64) -> store::Dataset {
 }
 
 async fn declare(pool: &PgPool, name: &str, allowance: Allowance) -> Result<store::Dataset, StoreError> {
-    let new =
-        NewDataset { name: name.into(), schema: json!({}), rows_public: 100, persons: None, holdout: 0.1, allowance };
+    let new = NewDataset {
+        name: name.into(),
+        schema: json!({}),
+        public: false,
+        rows_public: 100,
+        persons: None,
+        holdout: 0.1,
+        allowance,
+    };
     let dataset = store::create_dataset(pool, &new).await?;
     let created_at = time::OffsetDateTime::UNIX_EPOCH;
     let blob = Uuid::now_v7().to_string();
@@ -65,6 +72,7 @@ pub async fn job_on(pool: &PgPool, dataset: &store::Dataset, work: Work) -> NewJ
         request: json!({}),
         plan: json!({}),
         planned: grant(0.1),
+        public_table: None,
         facts: json!({}),
         price: price(&account, &work).unwrap(),
         priced_on: account,

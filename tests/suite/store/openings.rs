@@ -8,6 +8,7 @@ use dp2stage::store::{self, Dataset, JobStatus, Lease, StoreError};
 use sqlx::PgPool;
 
 use super::budgets::{account, blocks, measured, submit, table, whole};
+use super::public::{declare, upload};
 use crate::support::fresh_database;
 
 const LONG: Duration = Duration::from_secs(600);
@@ -126,13 +127,14 @@ async fn blocks_that_are_charged_one_by_one_have_no_opening() {
     assert_eq!(lines(pool, &dataset).await, [Grant, Reservation, Release]);
 }
 
-/// Work that touches nothing private reserves nothing, is charged nothing, and has results; also where the
+/// Work that touches nothing private, on a public table, reserves nothing, is charged nothing, and has results; also where the
 /// budget is used up to the last bit, and without changing what the next job pays.
 #[tokio::test]
 async fn nothing_private_costs_nothing() {
     let database = fresh_database().await;
     let pool = &database.pool;
-    let dataset = table(pool, 1.0).await;
+    let dataset = declare(pool, "open", true).await.unwrap();
+    upload(pool, &dataset, 1).await;
     let run = async || {
         let id = submit(pool, &dataset, Work::nothing()).await.unwrap().job_id;
         let lease = claim(pool).await;
