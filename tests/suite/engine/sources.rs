@@ -1,8 +1,11 @@
 //! What stage 1 trains on, and jobs without stage 2.
 
-use dp2stage::engine::{EngineError, Halt, Job, Outcome, Overrides, Plan, PublicTable, Source, Stage, run, system_key};
+use dp2stage::engine::{
+    EngineError, Halt, Job, LORA, Machine, MemoryError, Outcome, Overrides, Plan, PublicTable, Source, Stage, fit,
+    memory_bytes, run, system_key,
+};
 use dp2stage::privacy::{DpEvent, Work};
-use dp2stage::tabular::{MISSING, Schema, Table};
+use dp2stage::tabular::{Codec, Compact, MISSING, Schema, Table};
 use uuid::Uuid;
 
 use super::{Memory, categories, constant_key, plan, schema, short, table};
@@ -75,6 +78,22 @@ fn stage_1_is_longer_on_rows_of_a_table() {
     assert_eq!(steps(400_000, Source::NonPrivate), steps(4_000_000, Source::NonPrivate), "up to a bound");
     let wished = Overrides { public_steps: Some(7), ..free(None) };
     assert_eq!(plan(&schema(), 5000, 10, &wished).public.steps, 7);
+}
+
+/// A plan without stage 2 takes less memory; another table is counted.
+#[test]
+fn memory_follows_the_stages() {
+    let codec = Codec::Compact(Compact::new(&schema()));
+    let bytes = |overrides: &Overrides| memory_bytes(&plan(&schema(), 5000, 100, overrides), &codec, 2).unwrap();
+    let big = PublicTable { dataset: Uuid::nil(), version: 1, rows: 1_000_000, columns: 10 };
+    let (usual, long) = (bytes(&short()), Overrides { trained: LORA, ..short() });
+    assert!(bytes(&Overrides { without_stage2: true, ..long }) < bytes(&long));
+    let other = Overrides { source: Source::Public, public_table: Some(big), ..short() };
+    assert!(bytes(&other) >= usual + 80_000_000);
+    let machine = Machine { memory_bytes: 1, threads: 2 };
+    let refused = fit(&plan(&schema(), 5000, 100, &free(None)), &codec, machine);
+    let Err(MemoryError::TooLarge { largest, .. }) = refused else { panic!("it fits in a byte") };
+    assert!(largest.trained.is_empty(), "no other stage 2 is of use where there is none");
 }
 
 /// Nothing is claimed; what there is to learn is learnt; whenever it is cut off it ends in the same place.
