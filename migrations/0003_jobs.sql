@@ -71,10 +71,10 @@ comment on column jobs.cancel_requested is 'A running job that is to stop within
 comment on column jobs.lease_epoch is 'Raised by every claim; the fencing number of every later effect.';
 comment on column jobs.lease_expires_at is 'When another worker may claim it, by the database''s clock.';
 comment on column jobs.worker is 'Who holds, or last held, the lease.';
-comment on column jobs.blocks_allowed is 'Private blocks that the charge covers: those of the plan and its spares.';
+comment on column jobs.blocks_allowed is 'Private blocks that the charge covers: those of the plan and its spares; 0 for a job that measures and trains on nothing private.';
 comment on column jobs.blocks_claimed is 'Private blocks begun, each counted before its noise key exists.';
-comment on column jobs.charged_at is 'When it was first charged: the whole plan, of which nothing is given back, or its first block.';
-comment on column jobs.checkpoint is 'The blob to resume from: noised quantities only, never keys or samples.';
+comment on column jobs.charged_at is 'When it was first charged: the whole plan, of which nothing is given back, with its first block or with what it measures before any block; or its first block alone. Null for ever where there is nothing to pay.';
+comment on column jobs.checkpoint is 'The blob to resume from: noised quantities only, never samples. Never a key either, but for that of the measurement before any block: it stays until the measurement is done, so that a repetition gives the same noise.';
 comment on column jobs.error is 'The failure code, when failed.';
 comment on column jobs.created_at is 'When it was accepted.';
 comment on column jobs.started_at is 'When it was first claimed.';

@@ -41,8 +41,15 @@ impl Form {
     /// The form of a plan's checkpoints, for a model of this layout.
     #[must_use]
     pub fn of(plan: &Plan, layout: &Layout) -> Self {
-        let (parameters, trained) = (layout.len(), layout.trained_len());
-        Self { parameters, trained, rule: plan.private.rule, averaged: plan.private.average.is_some() }
+        let parameters = layout.len();
+        match &plan.private {
+            Some(private) => {
+                let averaged = private.average.is_some();
+                Self { parameters, trained: layout.trained_len(), rule: private.rule, averaged }
+            }
+            // What stage 1 left is the end of training: no optimiser follows it.
+            None => Self { parameters, trained: 0, rule: Rule::Adam(plan.public.adam), averaged: false },
+        }
     }
 
     /// Bytes of its numbers, in memory and as a checkpoint.

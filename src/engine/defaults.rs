@@ -7,7 +7,8 @@ use crate::model::{Config, Initial, Targets, Trained};
 use crate::tabular::{Compact, START};
 
 use super::optimiser::{AdamSettings, Rule, Schedule, SgdSettings};
-use super::plan::{Descent, Facts, Overrides, PublicStage};
+use super::plan::{Descent, Facts, Overrides};
+use super::stages::{PublicStage, Source};
 use super::unit::{rows_each, units_public};
 
 /// About how many blocks the private steps are cut into: each costs one commit and one checkpoint,
@@ -39,6 +40,15 @@ pub const AVERAGE_DECAY: f32 = 0.98;
 /// The part of the steps that a tail average is over.
 pub const AVERAGE_SHARE: f32 = 0.25;
 
+/// Steps of stage 1 on the rows of another table, and the fewest on the table's own.
+pub const PUBLIC_STEPS: u32 = 600;
+
+/// How often stage 1 passes over the table's own rows, up to [`MOST_STEPS`].
+const EPOCHS: u64 = 20;
+
+/// The most steps of stage 1 unless a job says another number.
+const MOST_STEPS: u64 = 4000;
+
 /// The most tokens expected in a step: bounds the work for long and wide tables.
 const TOKENS: f64 = 65_536.0;
 
@@ -61,23 +71,45 @@ pub fn model(codec: &Compact) -> Config {
     }
 }
 
-/// Stage 1: a few steps of up to 256 rows, fewer in wide tables.
-pub fn public_stage(codec: &Compact) -> PublicStage {
-    PublicStage {
-        initial: Initial { tokens: 0.1, positions: 0.1, matrices: 0.6, smoothness: 0.1 },
-        steps: 20,
-        batch: (8192 / codec.width() as u32).clamp(16, 256),
-        schedule: Schedule { rate: 1e-3, warm_up: 5, end: 0.1 },
-        adam: AdamSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.01 },
+/// Stage 1 on up to 256 rows a step, fewer in wide tables: a few steps on uniform rows, real training on rows
+/// of a table.
+pub fn public_stage(codec: &Compact, source: Source, rows: u64) -> PublicStage {
+    let batch = (8192 / codec.width() as u32).clamp(16, 256);
+    let initial = Initial { tokens: 0.1, positions: 0.1, matrices: 0.6, smoothness: 0.1 };
+    let adam = AdamSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.01 };
+    match source {
+        Source::Uniform | Source::None => {
+            let steps = if source == Source::None { 0 } else { 20 };
+            PublicStage { initial, steps, batch, schedule: Schedule { rate: 1e-3, warm_up: 5, end: 0.1 }, adam }
+        }
+        Source::Public | Source::Marginal | Source::NonPrivate => {
+            let steps = table_steps(source, rows, batch);
+            PublicStage { initial, steps, batch, schedule: Schedule { rate: 5e-3, warm_up: 50, end: 0.02 }, adam }
+        }
+    }
+}
+
+/// Steps of stage 1 on rows of a table: another table teaches what is common to both, the own one all that
+/// there is to learn.
+fn table_steps(source: Source, rows: u64, batch: u32) -> u32 {
+    match source {
+        Source::Public => PUBLIC_STEPS,
+        _ => (EPOCHS * rows).div_ceil(u64::from(batch)).clamp(u64::from(PUBLIC_STEPS), MOST_STEPS) as u32,
     }
 }
 
 /// Stage 1 of a ready-made model: rate and batch of the published run (Afonja et al. 2025), and far fewer steps.
-pub fn public_stage_of_text() -> PublicStage {
+pub fn public_stage_of_text(source: Source, rows: u64) -> PublicStage {
+    let batch = 32;
+    let steps = match source {
+        Source::None => 0,
+        Source::Uniform => 100,
+        _ => table_steps(source, rows, batch),
+    };
     PublicStage {
         initial: Initial { tokens: 0.0, positions: 0.0, matrices: 0.0, smoothness: 0.0 },
-        steps: 100,
-        batch: 32,
+        steps,
+        batch,
         schedule: Schedule { rate: 5e-4, warm_up: 10, end: 0.1 },
         adam: AdamSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 },
     }

@@ -46,8 +46,10 @@ pub fn estimate(plan: &Plan, cores: usize) -> Estimate {
     let cores = cores.max(1) as f64;
     let row = row_operations(plan);
     let public = f64::from(plan.public.steps) * f64::from(plan.public.batch);
-    let private =
-        f64::from(plan.private.steps()) * plan.mechanism().expected_batch() * rows_each(plan.rows_public, plan.persons);
+    let private = plan.private.map_or(0.0, |private| {
+        let batch = private.mechanism(plan.units_public()).expected_batch();
+        f64::from(private.steps()) * batch * rows_each(plan.rows_public, plan.persons)
+    });
     let operations = row * (4.0 * (public + private) + plan.rows as f64);
     let core_seconds = operations / SPEED;
     let seconds = FIXED + core_seconds / cores;

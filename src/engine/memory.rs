@@ -123,7 +123,7 @@ fn too_large(plan: &Plan, codec: &Codec, machine: Machine) -> Result<MemoryError
         let middle = fitting + (beyond - fitting) / 2;
         if fits(&with(middle)) { fitting = middle } else { beyond = middle }
     }
-    let others = ALTERNATIVES.into_iter().filter(|&trained| trained != plan.trained);
+    let others = ALTERNATIVES.into_iter().filter(|&trained| plan.private.is_some() && trained != plan.trained);
     let trained = others.filter(|&trained| fits(&Plan { trained, ..plan.clone() })).collect();
     let largest = Largest { rows: (fitting > 0).then_some(fitting), trained };
     Ok(MemoryError::TooLarge { needed: least_bytes(plan, codec, threads)?, limit, largest })
@@ -156,11 +156,13 @@ impl Shapes {
         let synthetic = CELL_BYTES * cells(plan.rows);
         let report = REPORT_BYTES * cells(plan.rows_public + plan.rows);
         let (form, rule) = (Form::of(plan, self.model.layout()), Rule::Adam(plan.public.adam));
-        let whole = Form { rule, averaged: false, ..Form::of(plan, self.whole.layout()) };
+        let (parameters, trained) = (self.whole.layout().len(), self.whole.layout().trained_len());
+        let whole = Form { parameters, trained, rule, averaged: false };
         let public_room = Room { two_passes: true, ..room };
+        let public = plan.public_table.map_or(0, |table| CELL_BYTES * table.rows * table.columns);
         let stage_one =
             if plan.public.steps == 0 { 0 } else { training(&self.whole, &whole, (1, public_room, threads)) };
-        let stage_two = training(&self.model, &form, (plan.longest_unit(), room, threads));
+        let stage_two = plan.private.map_or(0, |_| training(&self.model, &form, (plan.longest_unit(), room, threads)));
         let weights = form.bytes() as u64;
         let writers = self.writers(plan, threads);
         let released = 8 * self.model.layout().len() as u64;
@@ -174,7 +176,7 @@ impl Shapes {
             2 * base,
         ];
         let later = later.into_iter().max().unwrap_or_default() + stage_one.min(KEPT_BYTES);
-        BASE_BYTES + THREAD_BYTES * threads as u64 + later.max(private + stage_one + base)
+        BASE_BYTES + THREAD_BYTES * threads as u64 + public + later.max(private + stage_one + base)
     }
 }
 

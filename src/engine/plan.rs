@@ -3,10 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::model::{Config, Gpt2, Initial, Room, Trained};
+use crate::model::{Config, Gpt2, Room, Trained};
 use crate::privacy::{
-    AccountingError, ClippingNorm, Delta, DpEvent, Epsilon, NoiseMultiplier, SamplingRate, UnitError, Work,
-    noise_multiplier,
+    AccountingError, ClippingNorm, Delta, DpEvent, Epsilon, SamplingRate, UnitError, Work, noise_multiplier,
 };
 use crate::tabular::{Compact, Schema};
 
@@ -14,7 +13,7 @@ use super::average::Averaging;
 use super::base::Base;
 use super::defaults;
 use super::dp_step::Mechanism;
-use super::optimiser::{AdamSettings, Rule, Schedule};
+use super::stages::{PrivateStage, PublicStage, PublicTable, Source, charged};
 use super::unit::{PersonUnit, units_public};
 
 /// What a plan is made from. Everything in here is public.
@@ -40,6 +39,14 @@ pub struct Facts<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Overrides {
+    /// What stage 1 trains on.
+    pub source: Source,
+    /// The table that it trains on, where that is another one.
+    pub public_table: Option<PublicTable>,
+    /// Steps of stage 1.
+    pub public_steps: Option<u32>,
+    /// Whether stage 2 is left out.
+    pub without_stage2: bool,
     /// What stage 2 trains.
     pub trained: Trained,
     /// Private steps; rounded up to whole blocks.
@@ -94,54 +101,21 @@ pub struct Plan {
     pub room: Option<Room>,
     /// How often the loss counts the target, where the other columns count once.
     pub target_weight: f32,
-    /// Stage 1.
+    /// What stage 1 trains on.
+    #[serde(default)]
+    pub source: Source,
+    /// The table that it trains on, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_table: Option<PublicTable>,
+    /// Stage 1; of no steps where it is left out.
     pub public: PublicStage,
-    /// Stage 2.
-    pub private: PrivateStage,
+    /// Stage 2; none where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private: Option<PrivateStage>,
     /// Synthetic rows to write.
     pub rows: u64,
     /// Everything private that may happen, spare blocks included: what is charged.
     pub event: DpEvent,
-}
-
-/// Stage 1: training on pseudo rows.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PublicStage {
-    /// How the first weights are drawn.
-    pub initial: Initial,
-    /// Steps.
-    pub steps: u32,
-    /// Pseudo rows in a step.
-    pub batch: u32,
-    /// Learning rate.
-    pub schedule: Schedule,
-    /// Constants of `AdamW`.
-    pub adam: AdamSettings,
-}
-
-/// Stage 2: training on private rows.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PrivateStage {
-    /// Blocks, each charged before it runs.
-    pub blocks: u32,
-    /// Steps of a block.
-    pub block_steps: u32,
-    /// Blocks charged besides, for repeats after crashes.
-    pub spare_blocks: u32,
-    /// q
-    pub rate: SamplingRate,
-    /// sigma
-    pub noise: NoiseMultiplier,
-    /// C
-    pub clipping_norm: ClippingNorm,
-    /// Learning rate.
-    pub schedule: Schedule,
-    /// The optimiser. In JSON it is a member of its name, as it was when there was only Adam.
-    #[serde(flatten)]
-    pub rule: Rule,
-    /// Average of the released weights, which is what the job leaves then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub average: Option<Averaging>,
 }
 
 /// Why there is no plan.
@@ -175,32 +149,6 @@ impl PlanError {
     }
 }
 
-impl PrivateStage {
-    /// Blocks that the charge covers.
-    #[must_use]
-    pub fn blocks_charged(&self) -> u32 {
-        self.blocks + self.spare_blocks
-    }
-
-    /// Private steps of a run without crashes.
-    #[must_use]
-    pub fn steps(&self) -> u32 {
-        self.blocks * self.block_steps
-    }
-
-    /// One step, as the accountant sees it.
-    #[must_use]
-    pub fn step(&self) -> DpEvent {
-        DpEvent::gaussian(self.noise).poisson_sampled(self.rate)
-    }
-
-    /// Private steps that are charged.
-    #[must_use]
-    pub fn charged_steps(&self) -> u32 {
-        self.blocks_charged() * self.block_steps
-    }
-}
-
 impl Plan {
     /// Plans a job.
     ///
@@ -210,7 +158,11 @@ impl Plan {
         check(facts, overrides)?;
         let codec = Compact::new(facts.schema);
         let model = facts.base.map_or_else(|| defaults::model(&codec), |base| base.model.config);
-        let private = private_stage(facts, overrides, &codec, &model)?;
+        let private = match overrides.without_stage2 {
+            true => None,
+            false => Some(private_stage(facts, overrides, &codec, &model)?),
+        };
+        let (_, event) = charged(None, private.as_ref());
         Ok(Self {
             rows_public: facts.rows_public,
             persons: facts.persons,
@@ -219,31 +171,31 @@ impl Plan {
             trained: overrides.trained,
             room: None,
             target_weight: defaults::TARGET_WEIGHT,
-            public: if facts.base.is_some() {
-                defaults::public_stage_of_text()
-            } else {
-                defaults::public_stage(&codec)
-            },
+            source: overrides.source,
+            public_table: overrides.public_table,
+            public: public_stage(facts, overrides, &codec),
             private,
             rows: facts.rows,
-            event: private.step().self_composed(private.charged_steps()),
+            event,
         })
     }
 
     /// Everything private that may happen, block by block, for the ledger.
     #[must_use]
     pub fn work(&self) -> Work {
-        let PrivateStage { blocks, block_steps, spare_blocks, .. } = self.private;
-        Work { opening: None, block: self.private.step().self_composed(block_steps), blocks, spare_blocks }
+        charged(None, self.private.as_ref()).0
     }
 
     /// Facts about the mechanisms that the accounting rests on, for whoever reads the ledger.
     #[must_use]
     pub fn facts(&self) -> Value {
+        let Some(mechanism) = self.mechanism() else {
+            return json!({ "releases": "nothing that depends on private rows" });
+        };
         json!({
-            "clipping_norm": self.private.clipping_norm,
+            "clipping_norm": mechanism.clipping_norm,
             "max_rows": self.longest_unit(),
-            "normaliser": self.mechanism().expected_batch(),
+            "normaliser": mechanism.expected_batch(),
             "sampler": "poisson",
             "noise": "gaussian, drawn once a step in f64 from ChaCha20 keyed by the operating system",
             "neighbours": "add or remove one unit",
@@ -275,16 +227,19 @@ impl Plan {
         self.room.unwrap_or(Room::of(model))
     }
 
-    /// The mechanism of every private step.
+    /// The mechanism of every private step, where there are any.
     #[must_use]
-    pub fn mechanism(&self) -> Mechanism {
-        Mechanism {
-            rate: self.private.rate,
-            clipping_norm: self.private.clipping_norm,
-            noise: self.private.noise,
-            units_public: self.units_public(),
-        }
+    pub fn mechanism(&self) -> Option<Mechanism> {
+        self.private.map(|private| private.mechanism(self.units_public()))
     }
+}
+
+fn public_stage(facts: &Facts<'_>, overrides: &Overrides, codec: &Compact) -> PublicStage {
+    let usual = match facts.base {
+        Some(_) => defaults::public_stage_of_text(overrides.source, facts.rows_public),
+        None => defaults::public_stage(codec, overrides.source, facts.rows_public),
+    };
+    PublicStage { steps: overrides.public_steps.unwrap_or(usual.steps), ..usual }
 }
 
 fn private_stage(
@@ -333,6 +288,7 @@ fn check(facts: &Facts<'_>, overrides: &Overrides) -> Result<(), PlanError> {
     };
     number(facts.persons.is_none_or(persons), "the persons", "from 1 to 2^32 - 1, each small enough for memory")?;
     number((1..=u64::from(u32::MAX)).contains(&facts.rows), "the number of synthetic rows", "from 1 to 2^32 - 1")?;
+    number(overrides.public_steps.is_none_or(|n| n <= 100_000), "public_steps", "from 0 to 100000")?;
     number(overrides.steps.is_none_or(|n| (1..=100_000).contains(&n)), "steps", "from 1 to 100000")?;
     number(overrides.spare_blocks.is_none_or(|n| n <= 1000), "spare_blocks", "at most 1000")?;
     number(overrides.expected_batch.is_none_or(|b| (1.0..=131_072.0).contains(&b)), "batch", "from 1 to 131072")?;

@@ -9,10 +9,20 @@ use crate::privacy::{NoiseSource, Purpose};
 
 /// Permission to run private work.
 pub trait Meter {
+    /// Asks for what a job measures before any block to be charged: the whole plan, once. It is committed
+    /// before a private row is looked at, and counts as no block. After a crash it is asked for again and
+    /// costs nothing again: the key of the measurement is kept in the job's checkpoint until the measurement
+    /// is done, so a repetition gives the same noise to the same sums. Whoever repeats with another key has
+    /// to pay for another measurement.
+    ///
+    /// # Errors
+    /// [`Halt`]; nothing private has been touched then.
+    fn claim_opening(&self) -> Result<(), Halt>;
+
     /// Asks for private block `block` (a fixed number of steps) to be charged. It is committed
     /// before the block's noise key exists. After a crash the same block is asked for again; each
-    /// call uses up one of the plan's `blocks + spare_blocks`. The first call of a job, for block
-    /// 0, is the moment at which the private phase begins.
+    /// call uses up one of the plan's `blocks + spare_blocks`. Where nothing is measured before, the first
+    /// call of a job, for block 0, is the moment at which the private phase begins.
     ///
     /// # Errors
     /// [`Halt`]; nothing private has been touched for this block then.

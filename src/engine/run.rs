@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::model::{Compute, ConfigError, extend, initial, released};
 use crate::privacy::Purpose;
-use crate::tabular::{Compact, Groups, Schema, Table, TextError};
+use crate::tabular::{Compact, Groups, Likeness, Schema, Table, TextError};
 
 use super::checkpoint::{BadCheckpoint, Checkpoint, Form};
 use super::dp_step::PrivateRows;
@@ -14,8 +14,9 @@ use super::generate::{Order, generate};
 use super::plan::Plan;
 use super::ports::{FreshKey, Halt, Host};
 use super::shape::{Ready, codec, shape};
-use super::stage_one::StageOne;
+use super::stage_one::{Pseudo, StageOne};
 use super::stage_two::StageTwo;
+use super::stages::Source;
 use super::writing::Writer;
 
 /// A job to run.
@@ -25,8 +26,10 @@ pub struct Job<'a> {
     pub plan: &'a Plan,
     /// The schema it was planned for.
     pub schema: &'a Schema,
-    /// The private rows, in the schema's codes.
+    /// The dataset's rows, in the schema's codes: the private ones, unless the plan says that they are public.
     pub private: &'a Table,
+    /// The rows of the public table that the plan names, and its schema, if it names one.
+    pub public: Option<(&'a Table, &'a Schema)>,
     /// The ready-made model that the plan names, if it names one.
     pub ready: Option<Ready<'a>>,
     /// Whose rows they are, where persons are the unit of privacy.
@@ -72,12 +75,25 @@ pub enum EngineError {
     /// Its tokenizer cannot write the schema.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// The rows of the public table are not there.
+    #[error("the plan's public table is missing")]
+    Public,
     /// The rows are not in the units that the plan protects.
     #[error("the stored rows are not in the plan's unit of privacy")]
     Unit,
     /// The checkpoint is not this job's.
     #[error(transparent)]
     Checkpoint(#[from] BadCheckpoint),
+}
+
+/// What stage 1 of a job trains on.
+fn pseudo<'a>(job: &Job<'a>, likeness: Option<&'a Likeness>) -> Result<Pseudo<'a>, EngineError> {
+    match (job.plan.source, job.public.zip(likeness)) {
+        (Source::Uniform | Source::None, _) => Ok(Pseudo::Uniform),
+        (Source::Public, Some(((table, _), likeness))) => Ok(Pseudo::Like(table, likeness)),
+        (Source::NonPrivate, _) => Ok(Pseudo::Table(job.private)),
+        (Source::Public | Source::Marginal, _) => Err(EngineError::Public),
+    }
 }
 
 /// Runs a job on the processor, from its last checkpoint if there is one.
@@ -119,7 +135,9 @@ pub fn run_on(
                 Some(_) => return Err(EngineError::Ready),
                 None => initial(&whole, &public.initial, &compact.ordered(), &mut key.stream(Purpose::Weights, 0)),
             };
-            let trainer = StageOne { model: &whole, room, compute, codec: &codec, compact: &compact };
+            let likeness = job.public.map(|(_, schema)| Likeness::new(schema, job.schema));
+            let pseudo = pseudo(job, likeness.as_ref())?;
+            let trainer = StageOne { model: &whole, room, compute, codec: &codec, compact: &compact, pseudo };
             let mut weights = trainer.train(first, public, key.as_ref(), host.stop)?;
             extend(&model, &mut weights, &mut key.stream(Purpose::Weights, 1));
             let state = Checkpoint::first(weights, &form);

@@ -1,19 +1,32 @@
-//! Stage 1, variant -U: the model learns on uniform pseudo rows that a row is one token of each
-//! column in turn. Nothing private is read.
+//! Stage 1: the model learns on rows that cost nothing. Nothing private is read.
 //!
-//! It is kept short on purpose. Columns of uniform rows are independent, so what there is to learn
-//! soon is "answer evenly and look at nothing"; beyond that, training would only wear down the
-//! hidden states that stage 2 needs to find dependence in.
+//! On uniform pseudo rows (variant -U) a row is one token of each column in turn, and training is kept short
+//! on purpose. Columns of uniform rows are independent, so what there is to learn soon is "answer evenly and
+//! look at nothing"; beyond that, training would only wear down the hidden states that stage 2 needs to find
+//! dependence in. On rows of a table (public ones, or drawn from what was measured) it is real training.
+
+use rand::Rng;
 
 use crate::model::{Batch, Clipping, Compute, Gpt2, Room};
 use crate::privacy::Purpose;
-use crate::tabular::{Codec, Compact, Table, uniform_row};
+use crate::tabular::{Codec, Compact, Likeness, Table, uniform_row};
 
 use super::dp_step::Work;
 use super::encoded::Encoded;
 use super::optimiser::Adam;
-use super::plan::PublicStage;
 use super::ports::{Halt, Progress, Stage, Stop, Streams};
+use super::stages::PublicStage;
+
+/// Rows that stage 1 trains on.
+#[derive(Clone, Copy)]
+pub enum Pseudo<'a> {
+    /// Uniform rows of the schema.
+    Uniform,
+    /// Rows of a table of the schema, drawn evenly with replacement. Where it has none: uniform ones.
+    Table(&'a Table),
+    /// Rows of a table of another schema, drawn in the same way and said in the values of this one.
+    Like(&'a Table, &'a Likeness),
+}
 
 /// What stage 1 works with.
 #[derive(Clone, Copy)]
@@ -28,10 +41,12 @@ pub struct StageOne<'a> {
     pub codec: &'a Codec,
     /// The schema's compact codec, over whose tokens pseudo rows are uniform.
     pub compact: &'a Compact,
+    /// What it trains on.
+    pub pseudo: Pseudo<'a>,
 }
 
 impl StageOne<'_> {
-    /// Trains the first weights on pseudo rows.
+    /// Trains the first weights.
     ///
     /// # Errors
     /// [`Halt`] when the host says so.
@@ -42,7 +57,7 @@ impl StageOne<'_> {
         streams: &dyn Streams,
         stop: &dyn Stop,
     ) -> Result<Vec<f32>, Halt> {
-        let Self { model, room, compute, codec, compact } = *self;
+        let Self { model, room, compute, codec, compact, pseudo } = *self;
         let spans = compact.spans();
         let moves = model.layout().moves();
         let mut adam = Adam::new(model.layout().trained_len());
@@ -51,8 +66,14 @@ impl StageOne<'_> {
         let rows: Vec<u32> = (0..plan.batch).collect();
         for step in 0..plan.steps {
             stop.pulse(Progress { stage: Stage::Stage1, step, steps: plan.steps })?;
-            let mut pseudo = streams.stream(Purpose::Pseudo, u64::from(step));
-            let table = uniform_rows(compact, &spans, plan.batch, &mut pseudo);
+            let mut rng = streams.stream(Purpose::Pseudo, u64::from(step));
+            let table = match pseudo {
+                Pseudo::Table(table) if table.rows() > 0 => drawn(table, plan.batch, &mut rng),
+                Pseudo::Like(table, likeness) if table.rows() > 0 => {
+                    likeness.table(&drawn(table, plan.batch, &mut rng), &mut rng)
+                }
+                _ => uniform_rows(compact, &spans, plan.batch, &mut rng),
+            };
             let encoded = Encoded { table: &table, rows: &rows, codec };
             let batch = Batch::of_ragged_rows(rows.len(), &encoded);
             work.lanes.gradient_sum(model, &weights, batch, Clipping::None, &mut work.sum)?;
@@ -64,7 +85,7 @@ impl StageOne<'_> {
 }
 
 /// Rows whose tokens in the compact codec are uniform.
-fn uniform_rows<R: rand::Rng>(compact: &Compact, spans: &[std::ops::Range<u32>], rows: u32, rng: &mut R) -> Table {
+fn uniform_rows<R: Rng>(compact: &Compact, spans: &[std::ops::Range<u32>], rows: u32, rng: &mut R) -> Table {
     let width = compact.width();
     let (mut tokens, mut row) = (vec![0; width], vec![0; width]);
     let mut table = Table::new(width, Vec::with_capacity(rows as usize * width));
@@ -74,4 +95,13 @@ fn uniform_rows<R: rand::Rng>(compact: &Compact, spans: &[std::ops::Range<u32>],
         table.push(&row);
     }
     table
+}
+
+/// Rows of a table that has some, evenly and with replacement.
+fn drawn<R: Rng>(table: &Table, rows: u32, rng: &mut R) -> Table {
+    let mut batch = Table::new(table.width(), Vec::with_capacity(rows as usize * table.width()));
+    for _ in 0..rows {
+        batch.push(table.row(rng.random_range(0..table.rows())));
+    }
+    batch
 }

@@ -10,6 +10,7 @@ use super::checkpoint::Checkpoint;
 use super::dp_step::{Chance, PrivateRows, Work};
 use super::plan::Plan;
 use super::ports::{FreshKey, Halt, Host, Progress, Stage};
+use super::stages::PrivateStage;
 
 /// What stage 2 works with.
 #[derive(Clone, Copy)]
@@ -32,14 +33,15 @@ pub struct StageTwo<'a> {
 
 impl StageTwo<'_> {
     /// Trains from a checkpoint to the end of the plan and returns the last state, whose weights are the
-    /// average where the plan wants one.
+    /// average where the plan wants one; the checkpoint itself where the plan has no stage 2.
     ///
     /// # Errors
     /// [`Halt`] when the host says so.
     pub fn train(&self, mut state: Checkpoint) -> Result<Checkpoint, Halt> {
+        let Some(private) = &self.plan.private else { return Ok(state) };
         let mut work = Work::on(self.compute, self.model, self.plan.longest_unit(), self.room)?;
-        while state.blocks < self.plan.private.blocks {
-            self.block(&mut state, &mut work)?;
+        while state.blocks < private.blocks {
+            self.block(private, &mut state, &mut work)?;
             self.host.vault.save(&state.to_bytes())?;
         }
         if let Some(average) = &state.average {
@@ -49,9 +51,8 @@ impl StageTwo<'_> {
     }
 
     /// One block: claimed, keyed, run.
-    fn block(&self, state: &mut Checkpoint, work: &mut Work<'_>) -> Result<(), Halt> {
-        let private = &self.plan.private;
-        let (mechanism, steps) = (self.plan.mechanism(), private.steps());
+    fn block(&self, private: &PrivateStage, state: &mut Checkpoint, work: &mut Work<'_>) -> Result<(), Halt> {
+        let (mechanism, steps) = (private.mechanism(self.plan.units_public()), private.steps());
         self.host.meter.claim_block(state.blocks)?;
         let key = (self.fresh_key)(); // exists only once the claim is committed, and ends with the block
         let moves = self.model.layout().moves();

@@ -22,7 +22,8 @@ pub(super) struct EntryView {
     /// `dp_accounting.DpEvent`.
     #[schema(value_type = Option<Object>)]
     event: Option<DpEvent>,
-    /// The granted epsilon, or the one that the job by itself was planned for. What counts is the share.
+    /// The granted epsilon, or the one that the job by itself was planned for, null for one that costs
+    /// nothing. What counts is the share.
     epsilon: Option<f64>,
     /// The delta that goes with it.
     delta: Option<f64>,
@@ -47,7 +48,12 @@ impl EntryView {
             }
             let plan = entry.job_id.and_then(|job| plans.get(&job));
             let granted = || serde_json::from_str::<GrantRecord>(&entry.record).ok().map(|record| record.grant);
-            let planned = plan.map(|plan| plan.planned).or_else(granted);
+            let planned = match plan {
+                // A job that touches nothing private has no epsilon, whatever it was asked with.
+                Some(plan) if plan.price.is_nothing() => None,
+                Some(plan) => Some(plan.planned),
+                None => granted(),
+            };
             let state = entry.job_id.and_then(|job| budget.jobs.get(&job)).map(|state| state.word().to_owned());
             Self {
                 job_id: entry.job_id,

@@ -30,7 +30,8 @@ pub(super) struct DatasetRequest {
     /// What one unit of privacy is; `{"kind": "row"}` unless given.
     #[serde(default, deserialize_with = "object")]
     pub privacy_unit: PrivacyUnit,
-    /// The privacy that all jobs together may spend; left out where `population` is given.
+    /// The privacy that all jobs together may spend; left out where `population` is given. A public table
+    /// needs none.
     #[serde(default, deserialize_with = "optional_object")]
     pub budget: Option<Grant>,
     /// The population whose budget the jobs spend, where the table holds rows of people who are
@@ -41,7 +42,7 @@ pub(super) struct DatasetRequest {
     /// rates and normalisers where rows are the unit of privacy; it is never counted from the rows.
     #[schema(example = 32000, minimum = 1)]
     pub rows_public: u64,
-    /// `private`, the only kind so far.
+    /// `private` unless given. Never changes.
     #[serde(default, deserialize_with = "word")]
     pub access: Access,
     /// The share of rows (of persons, with all their rows, where they are the unit), each chosen by a
@@ -62,6 +63,9 @@ pub(super) enum Access {
     /// Nobody: they are trained on under the budget.
     #[default]
     Private,
+    /// Everybody, they are no secret: jobs may train on them without privacy (`stage1: non_private`), and
+    /// stage 1 of jobs on other tables may (`stage1: public`). Nothing is spent on them then.
+    Public,
 }
 
 /// A pair (epsilon, delta).
@@ -109,7 +113,7 @@ pub(super) struct DatasetView {
     pub rows_public: i64,
     /// The share of rows that no training sees.
     pub holdout: f64,
-    /// `private`.
+    /// `private` or `public`.
     pub access: Access,
     /// Whose budget its jobs spend.
     pub population: Uuid,
@@ -133,7 +137,7 @@ impl DatasetView {
             schema: dataset.schema,
             rows_public: dataset.rows_public,
             holdout: dataset.holdout,
-            access: Access::Private,
+            access: if dataset.public { Access::Public } else { Access::Private },
             population: dataset.population_id,
             rows: rows.map(|v| VersionView::from(v).beside(dataset.rows_public)),
             ignored,

@@ -12,6 +12,7 @@ use super::planning::aside;
 use super::problem::{Problem, storage};
 use super::role::{Caller, ViewParams};
 use super::state::App;
+use crate::privacy::{self, Delta, Epsilon, UnitKind};
 use crate::store::{self, Allowance, CustodianKey, Dataset, NewBudget, NewDataset, Version};
 use crate::tabular::Declaration;
 
@@ -33,8 +34,7 @@ pub(super) async fn create(
 }
 
 fn check(request: &DatasetRequest, declaration: &Declaration) -> Result<NewDataset, Problem> {
-    // The only kind so far; another one will have to be handled here.
-    let Access::Private = request.access;
+    let public = request.access == Access::Public;
     let name = request.name.trim();
     // Names stand in paths: a slash or a dot alone would be lost on the way.
     let misfit = |c: char| c == '/' || c.is_control();
@@ -49,17 +49,41 @@ fn check(request: &DatasetRequest, declaration: &Declaration) -> Result<NewDatas
         return Err(Problem::invalid("holdout", "holdout is a share from 0 to 0.5"));
     }
     let rows_public = request.rows_public as i64;
+    if public {
+        check_public(request)?;
+    }
     let persons = request.privacy_unit.checked(&declaration.schema, request.rows_public)?;
     let units =
         persons.as_ref().map_or(("rows_public", rows_public), |persons| ("persons_public", persons.persons_public));
     Ok(NewDataset {
         name: name.to_owned(),
         schema: declaration.schema.to_json(),
+        public,
         rows_public,
         holdout: request.holdout,
         allowance: allowance(request, units)?,
         persons,
     })
+}
+
+/// A public table has nobody to protect.
+fn check_public(request: &DatasetRequest) -> Result<(), Problem> {
+    if request.privacy_unit.kind() != UnitKind::Row {
+        let detail = "rows of a public table stand alone: leave `privacy_unit` and the column of persons out";
+        return Err(Problem::invalid("privacy_unit", detail));
+    }
+    if request.population.is_some() {
+        let detail = "a public table holds nobody who is protected by a budget: leave `population` out, or `access`";
+        return Err(Problem::invalid("population", detail));
+    }
+    Ok(())
+}
+
+/// The budget of a public table that was declared without one: the least there is, so that private jobs on it
+/// are refused until it is raised.
+fn least(units_public: i64) -> Result<privacy::Grant, Problem> {
+    let delta = (0.1 / units_public as f64).min(1e-6);
+    Ok(privacy::Grant { epsilon: Epsilon::new(Epsilon::LEAST)?, delta: Delta::new(delta)? })
 }
 
 /// A budget of its own, or that of a population: one of the two.
@@ -74,6 +98,9 @@ fn allowance(request: &DatasetRequest, units: (&str, i64)) -> Result<Allowance, 
         (Some(_), Some(_)) => {
             let detail = "a population has a budget already: leave `budget` out, or `population`";
             Err(Problem::invalid("budget", detail))
+        }
+        (None, None) if request.access == Access::Public => {
+            Ok(Allowance::Granted(NewBudget { grant: least(units.1)?, unit, units_public: units.1 }))
         }
         (None, None) => {
             let detail = "grant a budget, {\"epsilon\": ..., \"delta\": ...}, or name the `population` that has one";

@@ -10,9 +10,8 @@ use super::extract::Body;
 use super::job_request::JobRequest;
 use super::planning::{Planner, aside, unplanned};
 use super::problem::{Problem, settings};
-use super::ready_made;
 use super::state::App;
-use crate::engine::{Machine, MemoryError, Plan, estimate, price_or_beyond};
+use crate::engine::{Machine, MemoryError, Plan, Source, estimate, price_or_beyond};
 use crate::privacy::{DpEvent, Rule};
 use crate::store;
 
@@ -23,11 +22,15 @@ pub(super) struct EstimateView {
     epsilon: f64,
     /// The delta that goes with it.
     delta: f64,
-    /// The standard deviation of the noise over the clipping norm.
-    noise_multiplier: f64,
-    /// The probability with which each unit takes part in a step.
-    sampling_rate: f64,
-    /// Private steps of a run without crashes.
+    /// What stage 1 trains on.
+    source: Source,
+    /// Steps of stage 1.
+    public_steps: u32,
+    /// The standard deviation of the noise over the clipping norm; null without stage 2.
+    noise_multiplier: Option<f64>,
+    /// The probability with which each unit takes part in a step; null without stage 2.
+    sampling_rate: Option<f64>,
+    /// Private steps of a run without crashes; 0 without stage 2.
     steps: u32,
     /// Everything private that may happen, spare blocks included, with the names of Google's
     /// `dp_accounting.DpEvent`.
@@ -69,19 +72,20 @@ pub(super) async fn create(
 ) -> Result<Json<EstimateView>, Problem> {
     let dataset = store::find_dataset(&app.pool, &request.dataset).await?;
     let account = store::population(&app.pool, dataset.population_id).await?.account;
-    let planner =
-        Planner::new(&request, &dataset, account.grant, ready_made::of_request(&app, &request, &dataset).await?)?;
+    let planner = Planner::of_request(&app, &request, &dataset, account.grant).await?;
     let (asked, workers) = (planner.asked, app.workers);
     let (plan, memory) = aside(move || in_memory(&planner, workers)).await??;
     let work = plan.work();
     let price = aside(move || price_or_beyond(&account, &work)).await?;
     let cost = estimate(&plan, workers.threads);
     Ok(Json(EstimateView {
-        epsilon: asked.epsilon.get(),
-        delta: asked.delta.get(),
-        noise_multiplier: plan.private.noise.get(),
-        sampling_rate: plan.private.rate.get(),
-        steps: plan.private.steps(),
+        epsilon: if price.is_nothing() { 0.0 } else { asked.epsilon.get() },
+        delta: if price.is_nothing() { 0.0 } else { asked.delta.get() },
+        source: plan.source,
+        public_steps: plan.public.steps,
+        noise_multiplier: plan.private.map(|private| private.noise.get()),
+        sampling_rate: plan.private.map(|private| private.rate.get()),
+        steps: plan.private.map_or(0, |private| private.steps()),
         share: price.whole.share_of(account.cap),
         rule: price.rule,
         remaining: account.shares().remaining,
@@ -92,7 +96,7 @@ pub(super) async fn create(
         fits_memory: memory.largest.is_none(),
         largest: memory.largest,
         energy_wh: cost.energy_wh,
-        events: vec![plan.event],
+        events: if price.is_nothing() { Vec::new() } else { vec![plan.event] },
     }))
 }
 

@@ -13,7 +13,8 @@ pub(super) struct JobRequest {
     /// Id or name of the dataset.
     #[schema(example = "adult")]
     pub dataset: String,
-    /// The epsilon of the job by itself. What it costs the budget is less than in proportion.
+    /// The epsilon of the job by itself. What it costs the budget is less than in proportion. A job with
+    /// `stage1: non_private` spends nothing, whatever is said here.
     #[schema(example = 1.0)]
     pub epsilon: f64,
     /// The delta that the job is planned for; unless given, the grant's.
@@ -58,6 +59,11 @@ pub(super) struct Method {
     /// What stage 1 trains on.
     #[serde(deserialize_with = "word")]
     pub stage1: Stage1,
+    /// With `stage1: public`: id or name of the dataset that stage 1 trains on, declared with `access: public`.
+    /// Its newest upload is taken. Its columns need not be the same: rows are said in the values of this
+    /// dataset, columns of the same name first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_dataset: Option<String>,
     /// What stage 2 trains.
     #[serde(deserialize_with = "word")]
     pub stage2: Stage2,
@@ -66,22 +72,28 @@ pub(super) struct Method {
     pub model: ModelName,
     /// What draws the synthetic rows.
     #[serde(deserialize_with = "word")]
-    generator: Generator,
+    pub generator: Generator,
 }
 
 /// What stage 1 trains on.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Stage1 {
     /// Uniform rows of the public schema (DP-2Stage-U).
     #[default]
     Uniform,
+    /// Rows of a public table (DP-2Stage-O): `public_dataset`.
+    Public,
+    /// Rows of a distribution that is fitted to noisy marginals of the private table.
+    Marginal,
     /// Nothing: stage 2 alone (DP-Standard).
     None,
+    /// The rows of the dataset itself without any privacy, where it is declared public. With `stage2: none`.
+    NonPrivate,
 }
 
 /// What stage 2 trains.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Stage2 {
     /// All parameters.
@@ -93,6 +105,8 @@ pub(super) enum Stage2 {
     Heads,
     /// A bottleneck at the end of every block.
     Adapter,
+    /// Nothing: the model is what stage 1 left.
+    None,
 }
 
 /// The name of a language model.
@@ -118,7 +132,7 @@ impl ModelName {
 }
 
 /// What draws the synthetic rows.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Generator {
     /// The best there is for the method.
@@ -126,12 +140,18 @@ pub(super) enum Generator {
     Auto,
     /// The language model.
     Lm,
+    /// The distribution that stage 1 was trained on, with `stage1: marginal`.
+    Distribution,
 }
 
 /// Expert settings of the training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Training {
+    /// Steps of stage 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 100_000)]
+    pub public_steps: Option<u32>,
     /// Private steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u32>,

@@ -66,7 +66,8 @@ struct ProgressView {
     eta_seconds: Option<f64>,
 }
 
-/// The epsilon of the job by itself. One of the two is 0, or both when the reservation was handed back.
+/// The epsilon of the job by itself. One of the two is 0, or both when the reservation was handed back or
+/// nothing was reserved.
 #[derive(Debug, Serialize, ToSchema)]
 struct EpsilonView {
     /// Held, and handed back if the job ends before it touches a private row.
@@ -105,7 +106,7 @@ impl JobView {
         // Analysts learn that it failed; why may depend on rows.
         let failed = || (job.status == JobStatus::Failed).then(|| "job_failed".to_owned());
         let charged = job.charged_at.is_some();
-        let held = !charged && !job.status.is_final();
+        let held = !charged && !job.free && !job.status.is_final();
         let result = |what: &str| (job.status == JobStatus::Succeeded).then(|| format!("/v1/jobs/{}/{what}", job.id));
         Self {
             id: job.id,
@@ -139,11 +140,15 @@ impl JobView {
 const STAGES: [(&str, f64, f64); 4] =
     [("stage1", 0.0, 0.15), ("stage2", 0.15, 0.65), ("generate", 0.8, 0.05), ("report", 0.85, 0.15)];
 
+/// The same without stage 2.
+const WITHOUT_STAGE2: [(&str, f64, f64); 3] = [("stage1", 0.0, 0.8), ("generate", 0.8, 0.05), ("report", 0.85, 0.15)];
+
 impl ProgressView {
     fn of(job: &Job, exact: Option<&ExactJob>) -> Option<Self> {
         let stage = job.stage.clone()?;
         let done = f64::from(job.step) / f64::from(job.steps.max(1));
-        let (before, share) = STAGES.iter().find(|s| s.0 == stage).map_or((0.0, 0.0), |s| (s.1, s.2));
+        let stages = if job.plan["private"].is_object() { &STAGES[..] } else { &WITHOUT_STAGE2 };
+        let (before, share) = stages.iter().find(|s| s.0 == stage).map_or((0.0, 0.0), |s| (s.1, s.2));
         let fraction = if job.status == JobStatus::Succeeded { 1.0 } else { before + share * done };
         // This attempt's pace in this stage is known; the stages after it get their usual share of the whole.
         let since = exact.and_then(|exact| exact.stage_first_step).unwrap_or(job.step);

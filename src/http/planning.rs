@@ -4,14 +4,17 @@ use axum::http::StatusCode;
 use uuid::Uuid;
 
 use super::job_request::{AverageKind, JobRequest, Optimiser, Stage1, Stage2, Training};
+use super::method;
 use super::problem::Problem;
+use super::ready_made;
+use super::state::App;
 use crate::engine::{
     ADAPTER, AVERAGE_DECAY, AVERAGE_SHARE, Averaging, Base, Descent, Facts, LORA, MOMENTUM, Machine, MemoryError,
-    Overrides, PersonUnit, Plan, PlanError, fit, largest_next_epsilon, memory_bytes,
+    Overrides, PersonUnit, Plan, PlanError, PublicTable, Source, fit, largest_next_epsilon, memory_bytes,
 };
 use crate::model::Trained;
 use crate::privacy::{Account, Delta, Epsilon, Grant};
-use crate::store::Dataset;
+use crate::store::{self, Dataset, StoreError};
 use crate::tabular::{Codec, Compact, Schema};
 
 /// Most rows that one job may generate.
@@ -32,17 +35,26 @@ pub(super) struct Planner {
     pub asked: Grant,
     rows: u64,
     overrides: Overrides,
-    without_stage1: bool,
 }
 
 impl Planner {
-    /// Checks a request against the dataset that it names and the grant that it would spend. `codec` and
-    /// `base` are what it writes rows with.
-    pub fn new(
+    /// Checks a request against the dataset that it names and the grant that it would spend, and looks up what
+    /// else it names.
+    pub async fn of_request(app: &App, request: &JobRequest, dataset: &Dataset, grant: Grant) -> Result<Self, Problem> {
+        method::check(request, dataset)?;
+        let table = match &request.method.public_dataset {
+            Some(name) => Some(public_table(app, name).await?),
+            None => None,
+        };
+        Self::new(request, dataset, grant, (ready_made::of_request(app, request, dataset).await?, table))
+    }
+
+    /// `codec` and `base` are what it writes rows with.
+    fn new(
         request: &JobRequest,
         dataset: &Dataset,
         grant: Grant,
-        (codec, base): (Codec, Option<Base>),
+        ((codec, base), public_table): ((Codec, Option<Base>), Option<PublicTable>),
     ) -> Result<Self, Problem> {
         let asked = Grant {
             epsilon: Epsilon::new(request.epsilon)?,
@@ -63,6 +75,10 @@ impl Planner {
         }
         let training = request.training;
         let overrides = Overrides {
+            source: source(request.method.stage1),
+            public_table,
+            public_steps: training.public_steps,
+            without_stage2: request.method.stage2 == Stage2::None,
             trained: trained(request.method.stage2),
             steps: training.steps,
             expected_batch: training.batch,
@@ -72,9 +88,8 @@ impl Planner {
             average: training.average.map(averaging),
             spare_blocks: None,
         };
-        let without_stage1 = matches!(request.method.stage1, Stage1::None);
         let (rows_public, persons) = in_training(dataset);
-        Ok(Self { schema, codec, base, rows_public, persons, asked, rows, overrides, without_stage1 })
+        Ok(Self { schema, codec, base, rows_public, persons, asked, rows, overrides })
     }
 
     /// What a job with the defaults would be, for the largest epsilon that a budget still has room for.
@@ -84,17 +99,7 @@ impl Planner {
         let overrides = Overrides::default();
         let (rows_public, persons) = in_training(dataset);
         let codec = Codec::Compact(Compact::new(&schema));
-        Ok(Self {
-            schema,
-            codec,
-            base: None,
-            rows_public,
-            persons,
-            asked: grant,
-            rows,
-            overrides,
-            without_stage1: false,
-        })
+        Ok(Self { schema, codec, base: None, rows_public, persons, asked: grant, rows, overrides })
     }
 
     /// The plan for what was asked.
@@ -113,11 +118,7 @@ impl Planner {
             rows: self.rows,
             base: self.base.as_ref(),
         };
-        let mut plan = Plan::new(&facts, &self.overrides)?;
-        if self.without_stage1 {
-            plan.public.steps = 0;
-        }
-        Ok(plan)
+        Plan::new(&facts, &self.overrides)
     }
 
     /// A plan of this planner in the fastest room that fits a worker.
@@ -148,10 +149,36 @@ impl Planner {
     }
 }
 
+/// What stage 1 trains on, by its name.
+fn source(stage1: Stage1) -> Source {
+    match stage1 {
+        Stage1::Uniform => Source::Uniform,
+        Stage1::Public => Source::Public,
+        Stage1::Marginal => Source::Marginal,
+        Stage1::None => Source::None,
+        Stage1::NonPrivate => Source::NonPrivate,
+    }
+}
+
+/// The newest upload of a public dataset.
+async fn public_table(app: &App, name: &str) -> Result<PublicTable, Problem> {
+    let at = |error: StoreError| match error {
+        StoreError::NotFound(_) | StoreError::NotPublic | StoreError::NoRows => {
+            let detail = format!("{error}: name one that is declared with `access: public` and has rows");
+            Problem::invalid("method.public_dataset", detail)
+        }
+        other => other.into(),
+    };
+    let dataset = store::find_dataset(&app.pool, name).await.map_err(at)?;
+    let (version, rows) = store::public_version(&app.pool, dataset.id).await.map_err(at)?;
+    let columns = dataset.declared()?.width() as u64;
+    Ok(PublicTable { dataset: dataset.id, version, rows: rows.unsigned_abs(), columns })
+}
+
 /// What stage 2 trains, by its name.
 fn trained(stage2: Stage2) -> Trained {
     match stage2 {
-        Stage2::Full => Trained::Full,
+        Stage2::Full | Stage2::None => Trained::Full,
         Stage2::Lora => LORA,
         Stage2::Heads => Trained::Heads,
         Stage2::Adapter => ADAPTER,
@@ -196,7 +223,7 @@ pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
 pub(super) fn unplanned(error: &PlanError) -> Problem {
     let at = match error.at() {
         "clipping norm" => "training.clipping_norm".to_owned(),
-        at @ ("steps" | "batch" | "learning_rate" | "momentum") => format!("training.{at}"),
+        at @ ("public_steps" | "steps" | "batch" | "learning_rate" | "momentum") => format!("training.{at}"),
         at => at.to_owned(),
     };
     Problem::invalid(&at, error.to_string())

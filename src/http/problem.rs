@@ -111,6 +111,7 @@ impl From<StoreError> for Problem {
             E::DatasetInUse => of(StatusCode::CONFLICT, "state_conflict", "The dataset is in use"),
             E::PopulationMismatch(_) => of(StatusCode::CONFLICT, "state_conflict", "The budget is another one"),
             E::Stale => of(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment"),
+            E::NotPublic => of(StatusCode::UNPROCESSABLE_ENTITY, "request_invalid", "The request is not valid"),
             E::GrantLowered => of(StatusCode::UNPROCESSABLE_ENTITY, "request_invalid", "The request is not valid"),
             E::IdempotencyMismatch => {
                 of(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_mismatch", "The key belongs to another request")

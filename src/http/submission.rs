@@ -11,7 +11,6 @@ use super::job_request::JobRequest;
 use super::job_view::JobView;
 use super::planning::{Planner, aside};
 use super::problem::{Problem, exhausted};
-use super::ready_made;
 use super::role::Caller;
 use super::state::App;
 use crate::engine::price_or_beyond;
@@ -50,8 +49,7 @@ pub(super) async fn submit(
 
 async fn admit(app: &App, request: &JobRequest, dataset: &Dataset, key: Option<&str>) -> Result<Submission, Problem> {
     let population = store::population(&app.pool, dataset.population_id).await?;
-    let planner =
-        Planner::new(request, dataset, population.account.grant, ready_made::of_request(app, request, dataset).await?)?;
+    let planner = Planner::of_request(app, request, dataset, population.account.grant).await?;
     let (planned, workers) = (planner.clone(), app.workers);
     let plan = aside(move || planned.fitted(workers)).await??;
     let json = |_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR);
@@ -69,6 +67,7 @@ async fn admit(app: &App, request: &JobRequest, dataset: &Dataset, key: Option<&
             population_id: dataset.population_id,
             request: text.clone(),
             plan: plan_json.clone(),
+            public_table: plan.public_table.map(|table| table.dataset),
             planned: planner.asked,
             work,
             facts: plan.facts(),

@@ -11,7 +11,8 @@ use super::heartbeat;
 use super::tether::Tether;
 use super::worker::Worker;
 use crate::engine::{
-    self, EngineError, Halt, Host, Job, Machine, MemoryError, Plan, Progress, Ready, Stage, Stop, fit_here, system_key,
+    self, EngineError, Halt, Host, Job, Machine, MemoryError, Plan, Progress, PublicTable, Ready, Source, Stage, Stop,
+    fit_here, system_key,
 };
 use crate::model::Compute;
 use crate::report;
@@ -44,7 +45,14 @@ struct Task {
     compute: Compute,
     models: Models,
     rows: String,
+    public: Option<PublicRows>,
     report: bool,
+}
+
+/// The public table that stage 1 trains on.
+struct PublicRows {
+    schema: Schema,
+    rows: String,
 }
 
 async fn work(
@@ -79,12 +87,28 @@ async fn prepare(worker: &Worker, claimed: &Claimed) -> Result<Task, StoreError>
     let dataset = store::find_dataset(&worker.pool, &claimed.dataset_id.to_string()).await?;
     let rows = store::version_blob(&worker.pool, claimed.dataset_id, claimed.dataset_version).await?;
     let schema = dataset.declared()?;
-    let plan = serde_json::from_value(claimed.plan.clone()).map_err(|_| StoreError::Unreadable("a plan"))?;
+    let plan: Plan = serde_json::from_value(claimed.plan.clone()).map_err(|_| StoreError::Unreadable("a plan"))?;
+    if plan.source == Source::NonPrivate && !dataset.public {
+        return Err(StoreError::NotPublic);
+    }
+    let public = match plan.public_table {
+        Some(table) => Some(public_rows(worker, table).await?),
+        None => None,
+    };
     // Whether a job succeeds must not depend on its private rows, and the report is the one part of
     // it without bounds proven: an attempt that died there is followed by one without a report.
     let report = claimed.stage.as_deref() != Some(Stage::Report.word());
     let (compute, models) = (worker.compute.clone(), worker.models.clone());
-    Ok(Task { schema, plan, machine: worker.machine, compute, models, rows, report })
+    Ok(Task { schema, plan, machine: worker.machine, compute, models, rows, public, report })
+}
+
+async fn public_rows(worker: &Worker, table: PublicTable) -> Result<PublicRows, StoreError> {
+    let dataset = store::find_dataset(&worker.pool, &table.dataset.to_string()).await?;
+    if !dataset.public {
+        return Err(StoreError::NotPublic);
+    }
+    let rows = store::version_blob(&worker.pool, dataset.id, table.version).await?;
+    Ok(PublicRows { schema: dataset.declared()?, rows })
 }
 
 /// Why an attempt did not produce results.
@@ -116,8 +140,13 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     let most = plan.persons.map(|persons| persons.max_rows);
     let rows = decode(blobs.reader(&task.rows)?, &task.schema, most).map_err(|_| Fault::Rows)?;
     let Rows { train, persons, held_out } = rows;
+    let public = match &task.public {
+        Some(public) => Some(decode(blobs.reader(&public.rows)?, &public.schema, None).map_err(|_| Fault::Rows)?.train),
+        None => None,
+    };
+    let public = public.as_ref().zip(task.public.as_ref().map(|public| &public.schema));
     let host = Host { meter: tether, vault: tether, stop: tether };
-    let job = Job { plan: &plan, schema: &task.schema, private: &train, ready, persons: persons.as_ref() };
+    let job = Job { plan: &plan, schema: &task.schema, private: &train, public, ready, persons: persons.as_ref() };
     let outcome = engine::run_on(&task.compute, &job, &host, &system_key)?;
     let halted = |halt: Halt| Fault::Engine(EngineError::from(halt));
     tether.pulse(Progress { stage: Stage::Report, step: 0, steps: 1 }).map_err(halted)?;

@@ -143,12 +143,22 @@ impl Stop for Tether {
     }
 }
 
-impl Meter for Tether {
-    fn claim_block(&self, block: u32) -> Result<(), Halt> {
+impl Tether {
+    /// Refuses to begin what is charged when this attempt is about to end.
+    fn check_charge(&self) -> Result<(), Halt> {
         self.check()?;
-        if self.drain.is_cancelled() {
-            return Err(Halt::Draining);
-        }
+        if self.drain.is_cancelled() { Err(Halt::Draining) } else { Ok(()) }
+    }
+}
+
+impl Meter for Tether {
+    fn claim_opening(&self) -> Result<(), Halt> {
+        self.check_charge()?;
+        self.persist(|| store::claim_opening(&self.pool, self.lease))
+    }
+
+    fn claim_block(&self, block: u32) -> Result<(), Halt> {
+        self.check_charge()?;
         self.persist(|| store::claim_block(&self.pool, self.lease, block as i32))
     }
 }

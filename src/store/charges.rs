@@ -1,4 +1,5 @@
-//! Charging: each private block is counted, and what it costs is charged, before its key exists.
+//! Charging: each private block is counted, and what it costs is charged, before its key exists. What is
+//! measured before any block is charged together with the whole plan, and counts as no block.
 
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
@@ -55,6 +56,43 @@ pub async fn claim_block(pool: &PgPool, lease: Lease, block: i32) -> Result<(), 
     Ok(())
 }
 
+/// Charges a job for what it measures before any block: the whole price, once, unless it is charged already.
+/// No block is counted.
+///
+/// When this returns, the charge is on disk. Asked again, under this lease or a later one, it changes nothing,
+/// for what is measured comes from one key: the job's checkpoint keeps it until the measurement is done, so
+/// that a repetition after a crash gives the same noise to the same sums, and tells nothing that was not paid.
+///
+/// # Errors
+/// [`StoreError::LeaseLost`]; [`StoreError::Cancelled`] when the job was asked to stop before it was charged;
+/// [`StoreError::Unreadable`] for a price that has no room for a measurement.
+pub async fn claim_opening(pool: &PgPool, lease: Lease) -> Result<(), StoreError> {
+    let mut tx = pool.begin().await?;
+    let job = sqlx::query!("select population_id, price from jobs where id = $1", lease.job_id)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(StoreError::LeaseLost)?;
+    let price = priced(job.price)?;
+    let mut population = lock(&mut tx, job.population_id).await?;
+    let held = held(&mut tx, lease).await?;
+    if held.charged {
+        return Ok(());
+    }
+    if held.cancel_requested {
+        return Err(StoreError::Cancelled);
+    }
+    // Work that opens with a measurement is never priced block by block, and never costs nothing.
+    if price.block.is_some() || price.is_nothing() {
+        return Err(StoreError::Unreadable("a price"));
+    }
+    post(&mut tx, &mut population, Line::of_job(EntryKind::Charge, lease.job_id, price.whole)).await?;
+    sqlx::query!("update jobs set charged_at = clock_timestamp() where id = $1", lease.job_id)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// The number and the amount of the charge that goes with the block of this ordinal, if one does.
 fn due(price: &Price, charged: bool, ordinal: i32) -> Option<(i32, Amount)> {
     match price.block {
@@ -69,22 +107,44 @@ pub(super) fn priced(stored: Value) -> Result<Price, StoreError> {
     serde_json::from_value(stored).map_err(|_| StoreError::Unreadable("a price"))
 }
 
+/// What an ending job was charged of its price.
+pub(super) struct Charged {
+    /// The price.
+    pub price: Price,
+    /// Blocks that it claimed.
+    pub claimed: i32,
+    /// Whether anything was charged: blocks, or what comes before them.
+    pub any: bool,
+}
+
+impl Charged {
+    /// Whether the job may have results: it was charged, or there is nothing to be charged for.
+    pub fn is_paid(&self) -> bool {
+        self.any || self.price.is_nothing()
+    }
+
+    /// What is left of the reservation.
+    fn rest(&self) -> Result<Amount, StoreError> {
+        match self.price.block {
+            None if self.any => Ok(Amount::default()),
+            None => Ok(self.price.whole),
+            Some(each) => {
+                let charged = each.times(self.claimed.unsigned_abs());
+                self.price.whole.minus(charged).ok_or(StoreError::Unreadable("a price"))
+            }
+        }
+    }
+}
+
 /// Hands back what an ending job holds uncharged, if it holds anything. The population must be
 /// locked before the job.
 pub(super) async fn release(
     tx: &mut PgConnection,
     population: Uuid,
     job: Uuid,
-    (price, claimed): (Price, i32),
+    charged: &Charged,
 ) -> Result<(), StoreError> {
-    let rest = match price.block {
-        None if claimed > 0 => return Ok(()),
-        None => price.whole,
-        Some(each) => {
-            let charged = each.times(claimed.unsigned_abs());
-            price.whole.minus(charged).ok_or(StoreError::Unreadable("a price"))?
-        }
-    };
+    let rest = charged.rest()?;
     if rest == Amount::default() {
         return Ok(());
     }

@@ -35,6 +35,8 @@ pub struct Dataset {
     pub population_id: Uuid,
     /// The declaration in canonical form.
     pub schema: Value,
+    /// Whether its rows are declared public.
+    pub public: bool,
     /// The declared number of rows.
     pub rows_public: i64,
     /// The column that says whose row it is, where persons are the unit of privacy; see [`Dataset::persons`].
@@ -84,6 +86,8 @@ pub struct NewDataset {
     pub name: String,
     /// The declaration in canonical form.
     pub schema: Value,
+    /// Whether its rows are declared public.
+    pub public: bool,
     /// The declared number of rows.
     pub rows_public: i64,
     /// Persons, where they are the unit of privacy.
@@ -100,18 +104,22 @@ pub struct NewDataset {
 /// [`StoreError::NameTaken`], [`StoreError::NotFound`], [`StoreError::PopulationMismatch`].
 pub async fn create_dataset(pool: &PgPool, new: &NewDataset) -> Result<Dataset, StoreError> {
     let mut tx = pool.begin().await?;
+    if new.public {
+        check_name(&mut tx, &new.name).await?;
+    }
     let population = population_for(&mut tx, new).await?;
     let dataset = sqlx::query_as!(
         Dataset,
-        "insert into datasets (id, name, population_id, schema, rows_public, person_column, person_max_rows,
+        "insert into datasets (id, name, population_id, schema, public, rows_public, person_column, person_max_rows,
                                persons_public, holdout)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-         returning id, name, population_id, schema, rows_public, person_column, person_max_rows, persons_public,
-                   holdout, created_at",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         returning id, name, population_id, schema, public, rows_public, person_column, person_max_rows,
+                   persons_public, holdout, created_at",
         Uuid::now_v7(),
         new.name,
         population,
         new.schema,
+        new.public,
         new.rows_public,
         new.persons.as_ref().map(|persons| &persons.name),
         new.persons.as_ref().map(|persons| persons.max_rows.get() as i32),
@@ -126,6 +134,20 @@ pub async fn create_dataset(pool: &PgPool, new: &NewDataset) -> Result<Dataset, 
     })?;
     tx.commit().await?;
     Ok(dataset)
+}
+
+/// The name of rows that were private stays with private rows.
+async fn check_name(tx: &mut PgConnection, name: &str) -> Result<(), StoreError> {
+    let private = sqlx::query_scalar!(
+        r#"select exists (select from datasets where name = $1 and not public and deleted_at is not null) as "any!""#,
+        name,
+    );
+    match private.fetch_one(tx).await? {
+        true => Err(StoreError::PopulationMismatch(
+            "a deleted dataset had this name and was private: a public one needs another name".to_owned(),
+        )),
+        false => Ok(()),
+    }
 }
 
 async fn population_for(tx: &mut PgConnection, new: &NewDataset) -> Result<Uuid, StoreError> {
@@ -176,7 +198,7 @@ pub async fn find_dataset(pool: &PgPool, id_or_name: &str) -> Result<Dataset, St
     // A name that looks like an id must not hide the dataset that has the id.
     sqlx::query_as!(
         Dataset,
-        "select id, name, population_id, schema, rows_public, person_column, person_max_rows, persons_public,
+        "select id, name, population_id, schema, public, rows_public, person_column, person_max_rows, persons_public,
                 holdout, created_at
          from datasets
          where (id = $1 or name = $2) and deleted_at is null order by id = $1 desc nulls last limit 1",
@@ -195,7 +217,7 @@ pub async fn find_dataset(pool: &PgPool, id_or_name: &str) -> Result<Dataset, St
 pub async fn dataset_of_job(pool: &PgPool, job: Uuid) -> Result<Dataset, StoreError> {
     sqlx::query_as!(
         Dataset,
-        "select d.id, d.name, d.population_id, d.schema, d.rows_public, d.person_column, d.person_max_rows,
+        "select d.id, d.name, d.population_id, d.schema, d.public, d.rows_public, d.person_column, d.person_max_rows,
                 d.persons_public, d.holdout, d.created_at
          from datasets d join jobs j on j.dataset_id = d.id where j.id = $1",
         job,
@@ -212,7 +234,7 @@ pub async fn dataset_of_job(pool: &PgPool, job: Uuid) -> Result<Dataset, StoreEr
 pub async fn list_datasets(pool: &PgPool, after: Option<Uuid>, limit: i64) -> Result<Vec<Dataset>, StoreError> {
     Ok(sqlx::query_as!(
         Dataset,
-        "select id, name, population_id, schema, rows_public, person_column, person_max_rows, persons_public,
+        "select id, name, population_id, schema, public, rows_public, person_column, person_max_rows, persons_public,
                 holdout, created_at
          from datasets
          where ($1::uuid is null or id > $1) and deleted_at is null order by id limit $2",

@@ -18,7 +18,9 @@ pub async fn delete_dataset(pool: &PgPool, id: Uuid) -> Result<Vec<String>, Stor
         .await?
         .ok_or(StoreError::NotFound("dataset"))?;
     let busy = sqlx::query_scalar!(
-        r#"select exists (select from jobs where dataset_id = $1 and status in ('queued', 'running')) as "any!""#,
+        r#"select exists (
+               select from jobs where status in ('queued', 'running')
+                   and (dataset_id = $1 or plan #>> '{public_table,dataset}' = $1::text)) as "any!""#,
         id,
     )
     .fetch_one(&mut *tx)

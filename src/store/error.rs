@@ -14,6 +14,9 @@ pub enum StoreError {
     /// The dataset has no rows yet.
     #[error("the dataset has no rows yet: upload them first with PUT /v1/datasets/{{id}}/rows")]
     NoRows,
+    /// Rows were to be used without privacy that are private.
+    #[error("the dataset is not declared public")]
+    NotPublic,
     /// The job does not fit into what is left of the budget.
     #[error("the job does not fit into what is left of the budget")]
     BudgetExhausted(Refusal),

@@ -5,10 +5,11 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::charges::{priced, release};
+use super::charges::{Charged, priced, release};
 use super::custodial::Custodial;
 use super::error::StoreError;
 use super::populations::lock;
+use crate::privacy::Price;
 
 /// The state of a job; the picture is in `migrations/0003_jobs.sql`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -87,6 +88,8 @@ pub struct Job {
     pub epsilon: f64,
     /// The delta that it was planned for.
     pub delta: f64,
+    /// Whether there is nothing that it will ever be charged for.
+    pub free: bool,
     /// When it was first charged.
     pub charged_at: Option<OffsetDateTime>,
     /// When it was accepted.
@@ -113,6 +116,7 @@ struct Row {
     attempts: i32,
     epsilon: f64,
     delta: f64,
+    price: Value,
     charged_at: Option<OffsetDateTime>,
     error: Option<String>,
     created_at: OffsetDateTime,
@@ -136,6 +140,7 @@ impl From<Row> for Job {
             exact: Custodial::new(ExactJob { stage_seconds, stage_first_step, attempts, error }),
             epsilon: row.epsilon,
             delta: row.delta,
+            free: serde_json::from_value(row.price).is_ok_and(|price: Price| price.is_nothing()),
             charged_at: row.charged_at,
             created_at: row.created_at,
             started_at: row.started_at,
@@ -163,8 +168,8 @@ pub async fn find_job(pool: &PgPool, id: Uuid) -> Result<Job, StoreError> {
     Ok(sqlx::query_as!(
         Row,
         r#"select j.id, j.dataset_id, d.name as dataset_name, j.request, j.plan, j.status as "status: JobStatus",
-                  j.stage, j.step, j.steps, j.stage_first_step, j.attempts, j.epsilon, j.delta, j.charged_at, j.error,
-                  extract(epoch from clock_timestamp() - j.stage_started_at)::float8 as stage_seconds,
+                  j.stage, j.step, j.steps, j.stage_first_step, j.attempts, j.epsilon, j.delta, j.price, j.charged_at,
+                  j.error, extract(epoch from clock_timestamp() - j.stage_started_at)::float8 as stage_seconds,
                   j.created_at, j.started_at, j.finished_at
            from jobs j join datasets d on d.id = j.dataset_id where j.id = $1"#,
         id,
@@ -183,8 +188,8 @@ pub async fn list_jobs(pool: &PgPool, filter: JobFilter, limit: i64) -> Result<V
     let rows = sqlx::query_as!(
         Row,
         r#"select j.id, j.dataset_id, d.name as dataset_name, j.request, j.plan, j.status as "status: JobStatus",
-                  j.stage, j.step, j.steps, j.stage_first_step, j.attempts, j.epsilon, j.delta, j.charged_at, j.error,
-                  extract(epoch from clock_timestamp() - j.stage_started_at)::float8 as stage_seconds,
+                  j.stage, j.step, j.steps, j.stage_first_step, j.attempts, j.epsilon, j.delta, j.price, j.charged_at,
+                  j.error, extract(epoch from clock_timestamp() - j.stage_started_at)::float8 as stage_seconds,
                   j.created_at, j.started_at, j.finished_at
            from jobs j join datasets d on d.id = j.dataset_id
            where ($1::uuid is null or j.dataset_id = $1) and ($2::text is null or j.status = $2)
@@ -228,7 +233,8 @@ pub async fn cancel(pool: &PgPool, id: Uuid) -> Result<(), StoreError> {
     // Always the population before the job: one order, no deadlock.
     lock(&mut tx, population).await?;
     let job = sqlx::query!(
-        r#"select status as "status: JobStatus", price, blocks_claimed from jobs where id = $1 for update"#,
+        r#"select status as "status: JobStatus", price, blocks_claimed, charged_at is not null as "charged!"
+           from jobs where id = $1 for update"#,
         id
     )
     .fetch_one(&mut *tx)
@@ -242,7 +248,8 @@ pub async fn cancel(pool: &PgPool, id: Uuid) -> Result<(), StoreError> {
             .execute(&mut *tx)
             .await?;
             // A job that was handed back after its charge keeps it.
-            release(&mut tx, population, id, (priced(job.price)?, job.blocks_claimed)).await?;
+            let charged = Charged { price: priced(job.price)?, claimed: job.blocks_claimed, any: job.charged };
+            release(&mut tx, population, id, &charged).await?;
         }
         JobStatus::Running => {
             sqlx::query!("update jobs set cancel_requested = true where id = $1", id).execute(&mut *tx).await?;

@@ -11,7 +11,7 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::artifacts::{Artifact, insert_artifact};
-use super::charges::{priced, release};
+use super::charges::{Charged, priced, release};
 use super::error::StoreError;
 use super::populations::lock;
 
@@ -158,7 +158,7 @@ pub async fn hand_back(pool: &PgPool, lease: Lease, after: Option<Duration>) -> 
 /// [`StoreError::LeaseLost`]: then nothing was published.
 pub async fn finish(pool: &PgPool, lease: Lease, artifacts: &[Artifact]) -> Result<(), StoreError> {
     let mut tx = pool.begin().await?;
-    if close(&mut tx, lease, ("succeeded", None)).await? == 0 {
+    if !close(&mut tx, lease, ("succeeded", None)).await?.is_paid() {
         // Results without a charge would be a leak, or a fault of ours: nothing is published.
         return Err(StoreError::Unreadable("a job that was never charged"));
     }
@@ -192,23 +192,27 @@ async fn end_early(pool: &PgPool, lease: Lease, end: (&str, Option<&str>)) -> Re
     Ok(())
 }
 
-/// Takes a job to a final state under its lease and hands back what it holds uncharged; returns how
-/// many blocks were charged.
-async fn close(tx: &mut PgConnection, lease: Lease, (status, error): (&str, Option<&str>)) -> Result<i32, StoreError> {
+/// Takes a job to a final state under its lease and hands back what it holds uncharged; returns what was
+/// charged.
+async fn close(
+    tx: &mut PgConnection,
+    lease: Lease,
+    (status, error): (&str, Option<&str>),
+) -> Result<Charged, StoreError> {
     let population = sqlx::query_scalar!("select population_id from jobs where id = $1", lease.job_id)
         .fetch_optional(&mut *tx)
         .await?
         .ok_or(StoreError::LeaseLost)?;
     lock(tx, population).await?;
     let row = sqlx::query!(
-        "update jobs set status = $3, error = $4, lease_expires_at = null, finished_at = clock_timestamp(),
+        r#"update jobs set status = $3, error = $4, lease_expires_at = null, finished_at = clock_timestamp(),
                 checkpoint = null,
                 -- what was last heard of a finished job depends on the pace of its last stages
                 stage = case when $3 = 'succeeded' then 'report' else stage end,
                 step = case when $3 = 'succeeded' then 1 else step end,
                 steps = case when $3 = 'succeeded' then 1 else steps end
          where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
-         returning price, blocks_claimed",
+         returning price, blocks_claimed, charged_at is not null as "charged!""#,
         lease.job_id,
         lease.epoch,
         status,
@@ -217,8 +221,9 @@ async fn close(tx: &mut PgConnection, lease: Lease, (status, error): (&str, Opti
     .fetch_optional(&mut *tx)
     .await?
     .ok_or(StoreError::LeaseLost)?;
-    release(tx, population, lease.job_id, (priced(row.price)?, row.blocks_claimed)).await?;
-    Ok(row.blocks_claimed)
+    let charged = Charged { price: priced(row.price)?, claimed: row.blocks_claimed, any: row.charged };
+    release(tx, population, lease.job_id, &charged).await?;
+    Ok(charged)
 }
 
 /// Ends the lease of a worker that is known to be dead, so that its job can be claimed at once.

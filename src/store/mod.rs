@@ -28,7 +28,7 @@ pub use artifacts::{Artifact, ArtifactKind, artifact};
 pub use bell::Bell;
 pub use blobs::{BlobReader, BlobWriter, Blobs, Stored};
 pub use budgets::{Budget, NewBudget, budget, raise};
-pub use charges::claim_block;
+pub use charges::{claim_block, claim_opening};
 pub use checkpoints::set_checkpoint;
 pub use custodial::{Custodial, CustodianKey, Role};
 pub use datasets::{
@@ -42,4 +42,4 @@ pub use leases::{Claimed, Lease, claim, expire, fail, finish, finish_cancelled, 
 pub use pool::{connect, migrate, ping};
 pub use populations::{Population, population, populations};
 pub use submissions::{Idempotency, NewJob, Submission, submit};
-pub use versions::{Version, add_version, latest_version, version_blob};
+pub use versions::{Version, add_version, latest_version, public_version, version_blob};

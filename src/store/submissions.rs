@@ -21,6 +21,8 @@ pub struct NewJob {
     pub plan: Value,
     /// The (epsilon, delta) that it was planned for.
     pub planned: Grant,
+    /// A table that it trains on besides, which must be declared public.
+    pub public_table: Option<Uuid>,
     /// Everything private that it may do.
     pub work: Work,
     /// Facts about its mechanisms that the accounting rests on.
@@ -54,7 +56,8 @@ pub struct Submission {
 /// # Errors
 /// [`StoreError::Stale`] when the account has changed in a way that changes the price: price it
 /// again. [`StoreError::BudgetExhausted`], [`StoreError::NoRows`], [`StoreError::IdempotencyMismatch`],
-/// [`StoreError::NotFound`].
+/// [`StoreError::NotFound`]. [`StoreError::NotPublic`] for a job that would use private rows at no cost: as
+/// another table's, or without any private work.
 pub async fn submit(pool: &PgPool, new: &NewJob, once: Option<Idempotency<'_>>) -> Result<Submission, StoreError> {
     let mut tx = pool.begin().await?;
     let mut population = lock(&mut tx, new.population_id).await?;
@@ -67,6 +70,10 @@ pub async fn submit(pool: &PgPool, new: &NewJob, once: Option<Idempotency<'_>>) 
         return Err(StoreError::Stale);
     }
     population.account.admit(new.price.whole).map_err(StoreError::BudgetExhausted)?;
+    let free = new.work == Work::nothing();
+    for public in new.public_table.into_iter().chain(free.then_some(new.dataset_id)) {
+        check_public(&mut tx, public).await?;
+    }
     let version = newest_version(&mut tx, new.dataset_id).await?;
     let job_id = Uuid::now_v7();
     insert(&mut tx, job_id, version, new).await?;
@@ -100,6 +107,16 @@ fn reservation(job_id: Uuid, new: &NewJob, population: &Population) -> Result<Li
     };
     let record = serde_json::to_string(&record).map_err(|_| StoreError::Unreadable("a plan"))?;
     Ok(Line { record, ..Line::of_job(EntryKind::Reservation, job_id, new.price.whole) })
+}
+
+/// Refuses a dataset that is not declared public; keeps it from being deleted before the job is there.
+async fn check_public(tx: &mut PgConnection, dataset: Uuid) -> Result<(), StoreError> {
+    let public =
+        sqlx::query_scalar!("select public from datasets where id = $1 and deleted_at is null for share", dataset);
+    match public.fetch_optional(tx).await?.ok_or(StoreError::NotFound("dataset"))? {
+        true => Ok(()),
+        false => Err(StoreError::NotPublic),
+    }
 }
 
 /// The upload that a job of now trains on; keeps the dataset from being deleted before the job is there.

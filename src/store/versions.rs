@@ -65,6 +65,24 @@ pub async fn latest_version(pool: &PgPool, dataset: Uuid) -> Result<Option<Custo
     Ok(latest.map(Custodial::new))
 }
 
+/// The newest version of a dataset that is declared public, and its number of rows, which is no secret then.
+///
+/// # Errors
+/// [`StoreError::NotPublic`] for every other dataset; [`StoreError::NoRows`].
+pub async fn public_version(pool: &PgPool, dataset: Uuid) -> Result<(i32, i64), StoreError> {
+    let public = sqlx::query_scalar!("select public from datasets where id = $1 and deleted_at is null", dataset);
+    if !public.fetch_optional(pool).await?.ok_or(StoreError::NotFound("dataset"))? {
+        return Err(StoreError::NotPublic);
+    }
+    let newest = sqlx::query!(
+        "select version, rows from dataset_versions
+         where dataset_id = $1 and blob is not null order by version desc limit 1",
+        dataset,
+    );
+    let newest = newest.fetch_optional(pool).await?.ok_or(StoreError::NoRows)?;
+    if newest.rows == 0 { Err(StoreError::NoRows) } else { Ok((newest.version, newest.rows)) }
+}
+
 /// The blob of one version.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ mod malformed;
 mod neighbours;
 mod persons;
 mod problems;
+mod public;
 mod reading;
 mod ready_made;
 mod refusal;

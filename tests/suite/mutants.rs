@@ -19,7 +19,7 @@ struct Mutant {
     test: &'static str,
 }
 
-const MUTANTS: [Mutant; 20] = [
+const MUTANTS: [Mutant; 22] = [
     Mutant {
         name: "no noise",
         file: "src/privacy/noise.rs",
@@ -165,6 +165,20 @@ const MUTANTS: [Mutant; 20] = [
         text: "        self.host.meter.claim_block(state.blocks)?;\n        let key = (self.fresh_key)();",
         fault: "        let key = (self.fresh_key)();\n        self.host.meter.claim_block(state.blocks)?;",
         test: "engine::runs::a_key_is_made_only_after_the_claim_and_one_for_each_block",
+    },
+    Mutant {
+        name: "private rows in stage 1",
+        file: "src/engine/run.rs",
+        text: "(Source::Uniform | Source::None, _) => Ok(Pseudo::Uniform)",
+        fault: "(Source::Uniform | Source::None, _) => Ok(Pseudo::Table(job.private))",
+        test: "engine::runs::nothing_private_is_read_before_the_first_claim",
+    },
+    Mutant {
+        name: "private rows in the place of public ones",
+        file: "src/engine/run.rs",
+        text: "Ok(Pseudo::Like(table, likeness))",
+        fault: "Ok(Pseudo::Like(if table.rows() > 0 { job.private } else { table }, likeness))",
+        test: "engine::sources::stage_1_on_a_public_table_does_not_look_at_private_rows",
     },
 ];
 

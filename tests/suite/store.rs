@@ -6,4 +6,6 @@ mod embedded;
 mod leases;
 mod migrations;
 mod models;
+mod openings;
+mod public;
 mod tampering;

@@ -3,6 +3,7 @@
 pub mod corpus;
 mod declaration;
 mod grid;
+mod likeness;
 mod persons;
 mod round_trip;
 mod strategies;

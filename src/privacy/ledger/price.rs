@@ -27,7 +27,13 @@ impl Work {
     /// A measurement without blocks.
     #[must_use]
     pub fn measurement(event: DpEvent) -> Self {
-        Self { opening: Some(event), block: DpEvent::nothing(), blocks: 0, spare_blocks: 0 }
+        Self { opening: Some(event), ..Self::nothing() }
+    }
+
+    /// No work: what is done touches nothing private, and costs nothing.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self { opening: None, block: DpEvent::nothing(), blocks: 0, spare_blocks: 0 }
     }
 
     /// Everything that may happen, spare blocks included, as one event.
@@ -35,6 +41,7 @@ impl Work {
     pub fn event(&self) -> DpEvent {
         let blocks = self.block.clone().self_composed(self.blocks_charged());
         match &self.opening {
+            None if self.blocks_charged() == 0 => DpEvent::nothing(),
             None => blocks,
             Some(opening) if self.blocks_charged() == 0 => opening.clone(),
             Some(opening) => DpEvent::Composed { events: vec![opening.clone(), blocks] },
@@ -82,6 +89,12 @@ impl Price {
     pub fn beyond(leak_atto: i64) -> Self {
         let whole = Amount { mu2_pico: i64::MAX, leak_atto: i64::MAX };
         Self { rule: Rule::Certificate, leak_atto, whole, block: None }
+    }
+
+    /// Whether there is nothing to pay for: the price of work that touches nothing private.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.whole == Amount::default()
     }
 
     /// What a job is charged that runs without a crash.

@@ -56,6 +56,29 @@ async fn a_ready_made_model_is_trained_on_sentences_and_writes_valid_rows() {
     }
 }
 
+/// Stage 1 on a public table writes its rows as sentences of the private one's schema.
+#[tokio::test]
+async fn a_ready_made_model_is_trained_on_a_public_table_first() {
+    let api = TestApi::open().await;
+    api.clinic(9.0, 300).await;
+    put(&api, TINY);
+    let schema = json!({"columns": [{"name": "AGE", "type": "integer", "min": 0, "max": 120},
+                                    {"name": "colour", "type": "categorical", "categories": ["red", "blue"]}]});
+    let open = json!({"name": "open", "schema": schema, "rows_public": 50, "access": "public"});
+    api.post("/v1/datasets", &open).await.expect(201);
+    let rows: String = (0..50).map(|i| format!("{},{}\n", i, ["red", "blue"][i % 2])).collect();
+    api.upload("open", format!("AGE,colour\n{rows}")).await.expect(201);
+    let mut body = body("tiny", "heads");
+    body["method"]["stage1"] = json!("public");
+    body["method"]["public_dataset"] = json!("open");
+    body["training"]["public_steps"] = json!(4);
+    let job = api.post("/v1/jobs", &body).await.expect(202);
+    let _worker = api.worker(30.0);
+    let patience = std::time::Duration::from_secs(120);
+    let done = api.job_until(job["id"].as_str().unwrap(), patience, |job| job["finished_at"].is_string()).await;
+    assert_eq!((&done["status"], &done["plan"]["public"]["steps"]), (&json!("succeeded"), &json!(4)), "{done}");
+}
+
 #[tokio::test]
 async fn models_that_cannot_be_used_are_refused_with_the_reason() {
     let api = TestApi::open().await;

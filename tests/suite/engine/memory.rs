@@ -142,7 +142,7 @@ fn two_passes_change_no_bit_of_a_job() {
     let private = rows(4, 300);
     let result = |room: Option<Room>| {
         let plan = Plan { room, ..plan.clone() };
-        let job = Job { plan: &plan, schema: &schema, private: &private, ready: None, persons: None };
+        let job = Job { plan: &plan, schema: &schema, private: &private, public: None, ready: None, persons: None };
         run(&job, &Memory::default().host(), &constant_key).unwrap().weights
     };
     let room = Room { places: 64, lanes: 2, two_passes: false };
@@ -204,7 +204,7 @@ fn the_measured_process() {
     let Some(case) = std::env::var(CASE).ok().and_then(|case| case.parse().ok()) else { return };
     let (schema, plan) = measured_plan(case);
     let private = rows(schema.width(), plan.rows_public as usize);
-    let job = Job { plan: &plan, schema: &schema, private: &private, ready: None, persons: None };
+    let job = Job { plan: &plan, schema: &schema, private: &private, public: None, ready: None, persons: None };
     let before = peak();
     let memory = Memory::default();
     let host = Host { vault: &Elsewhere, ..memory.host() };

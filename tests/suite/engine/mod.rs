@@ -9,6 +9,7 @@ mod optimiser;
 mod persons;
 mod plans;
 mod runs;
+mod sources;
 mod writing;
 
 use std::cell::{Cell, RefCell};
@@ -106,6 +107,11 @@ fn use_up(left: &Cell<Option<u32>>, halt: Halt) -> Result<(), Halt> {
 }
 
 impl Meter for Memory {
+    fn claim_opening(&self) -> Result<(), Halt> {
+        self.note("open".into());
+        Ok(())
+    }
+
     fn claim_block(&self, block: u32) -> Result<(), Halt> {
         use_up(&self.claims, Halt::ReservationExhausted)?;
         self.note(format!("claim {block}"));

@@ -17,16 +17,17 @@ type Shown = (Vec<String>, Vec<Progress>, Option<Vec<u8>>, Vec<u8>, Vec<u32>);
 fn shown(plan: &Plan, schema: &Schema, private: &Table, persons: Option<&Groups>, key: u64) -> Shown {
     let memory = Memory::default();
     let fresh_key = || Box::new(Constant(key)) as Box<dyn Streams>;
-    let outcome = run(&Job { plan, schema, private, ready: None, persons }, &memory.host(), &fresh_key).unwrap();
+    let outcome =
+        run(&Job { plan, schema, private, public: None, ready: None, persons }, &memory.host(), &fresh_key).unwrap();
     let rows = outcome.synthetic.iter().flatten().copied().collect();
     (memory.log.take(), memory.seen.take(), memory.checkpoint.take(), outcome.weights, rows)
 }
 
 /// Whether some step of the plan takes the unit with this index.
 fn taken(plan: &Plan, unit: usize, key: u64) -> bool {
-    (0..plan.private.steps()).any(|step| {
+    (0..plan.private.unwrap().steps()).any(|step| {
         let mut sampling = Constant(key).stream(Purpose::Sampling, u64::from(step));
-        poisson(&mut sampling, plan.private.rate, unit + 1).contains(&(unit as u32))
+        poisson(&mut sampling, plan.private.unwrap().rate, unit + 1).contains(&(unit as u32))
     })
 }
 

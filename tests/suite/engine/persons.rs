@@ -79,10 +79,13 @@ fn rates_and_divisors_count_persons() {
     let batch = Overrides { expected_batch: Some(40.0), ..Overrides::default() };
     let rows = plan(&schema, 4000, None, &batch);
     let persons = plan(&schema, 4000, unit(1000, 8), &batch);
-    assert_eq!((rows.private.rate.get(), persons.private.rate.get()), (0.01, 0.04));
-    assert_eq!((persons.mechanism().units_public, persons.mechanism().expected_batch()), (1000, 40.0));
+    assert_eq!((rows.private.unwrap().rate.get(), persons.private.unwrap().rate.get()), (0.01, 0.04));
+    assert_eq!(
+        (persons.mechanism().unwrap().units_public, persons.mechanism().unwrap().expected_batch()),
+        (1000, 40.0)
+    );
     assert_eq!((rows.longest_unit(), persons.longest_unit()), (1, 8));
-    assert!(persons.private.noise.get() > rows.private.noise.get(), "fewer units need more noise");
+    assert!(persons.private.unwrap().noise.get() > rows.private.unwrap().noise.get(), "fewer units need more noise");
     assert_eq!(persons.facts()["max_rows"], 8);
     let kept: Plan = serde_json::from_str(&serde_json::to_string(&persons).unwrap()).unwrap();
     assert_eq!(kept, persons);
@@ -98,9 +101,13 @@ fn persons_of_one_row_are_rows() {
     let over_rows = plan(&schema, 300, None, &short());
     let over_persons = plan(&schema, 300, unit(300, 1), &short());
     let result = |plan: &Plan, private: &Table, persons: Option<&Groups>| {
-        run(&Job { plan, schema: &schema, private, ready: None, persons }, &Memory::default().host(), &constant_key)
-            .unwrap()
-            .weights
+        run(
+            &Job { plan, schema: &schema, private, public: None, ready: None, persons },
+            &Memory::default().host(),
+            &constant_key,
+        )
+        .unwrap()
+        .weights
     };
     assert_eq!(result(&over_rows, &private, None), result(&over_persons, &gathered, Some(&persons)));
 }
@@ -115,8 +122,11 @@ fn a_job_on_rows_of_the_other_kind_does_not_run() {
         (plan(&schema, 60, None, &short()), &gathered, Some(&persons)),
     ] {
         let memory = Memory::default();
-        let result =
-            run(&Job { plan: &plan, schema: &schema, private, ready: None, persons }, &memory.host(), &constant_key);
+        let result = run(
+            &Job { plan: &plan, schema: &schema, private, public: None, ready: None, persons },
+            &memory.host(),
+            &constant_key,
+        );
         assert!(matches!(result, Err(EngineError::Unit)));
         assert!(memory.log.borrow().is_empty(), "nothing was charged");
     }

@@ -25,7 +25,7 @@ proptest! {
         let plan = Plan::new(&facts, &Overrides { spare_blocks: Some(spare), ..Overrides::default() }).unwrap();
         prop_assert!(epsilon_of(&plan.event, delta).unwrap() <= epsilon.get());
 
-        let private = &plan.private;
+        let private = &plan.private.unwrap();
         prop_assert_eq!(private.spare_blocks, spare);
         let step = DpEvent::gaussian(private.noise).poisson_sampled(private.rate);
         let repeats = (private.blocks + spare) * private.block_steps;
@@ -65,7 +65,7 @@ fn plans_of_every_optimiser_come_back_and_old_ones_are_read() {
     let mut old = json.clone();
     old["private"]["adam"] = adam.clone();
     let read: Plan = serde_json::from_value(old).unwrap();
-    assert!(matches!(read.private.rule, Rule::Adam(settings) if settings.beta2 == 0.99));
+    assert!(matches!(read.private.unwrap().rule, Rule::Adam(settings) if settings.beta2 == 0.99));
 }
 
 /// With gradient descent the noise moves weights as far as it does with Adam, so half of the noise on a
@@ -75,7 +75,7 @@ fn the_learning_rate_of_descent_follows_from_the_noise() {
     let rate = |batch, momentum, clip| {
         let descent = Descent::Sgd { momentum };
         let wanted = Overrides { descent, expected_batch: Some(batch), clipping_norm: Some(clip), ..short() };
-        plan(&schema(), 40_000, 10, &wanted).private
+        plan(&schema(), 40_000, 10, &wanted).private.unwrap()
     };
     let (a, b) = (rate(40.0, 0.5, 10.0), rate(40.0, 0.75, 10.0));
     assert!((a.schedule.rate / b.schedule.rate - 2.0).abs() < 1e-4);
@@ -96,17 +96,17 @@ fn the_same_facts_give_the_same_plan() {
 fn overrides_are_followed() {
     let wanted = Overrides { learning_rate: Some(0.02), clipping_norm: Some(0.5), ..short() };
     let plan = plan(&schema(), 400, 10, &wanted);
-    assert_eq!(plan.private.steps(), 12);
-    assert!((plan.private.rate.get() - 0.1).abs() < 1e-12);
-    assert_eq!(plan.private.schedule.rate, 0.02);
-    assert_eq!(plan.private.clipping_norm.get(), 0.5);
+    assert_eq!(plan.private.unwrap().steps(), 12);
+    assert!((plan.private.unwrap().rate.get() - 0.1).abs() < 1e-12);
+    assert_eq!(plan.private.unwrap().schedule.rate, 0.02);
+    assert_eq!(plan.private.unwrap().clipping_norm.get(), 0.5);
 }
 
 #[test]
 fn spare_blocks_cost_noise() {
     let noise = |spare| {
         let overrides = Overrides { spare_blocks: Some(spare), ..Overrides::default() };
-        plan(&schema(), 5000, 10, &overrides).private.noise.get()
+        plan(&schema(), 5000, 10, &overrides).private.unwrap().noise.get()
     };
     assert!(noise(0) < noise(2) && noise(2) < noise(20));
 }

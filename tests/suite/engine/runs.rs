@@ -9,7 +9,7 @@ use dp2stage::tabular::{MISSING, Schema, Table};
 use super::{Memory, constant_key, plan, schema, short, table};
 
 fn attempt(plan: &Plan, schema: &Schema, private: &Table, memory: &Memory) -> Result<Outcome, EngineError> {
-    run(&Job { plan, schema, private, ready: None, persons: None }, &memory.host(), &constant_key)
+    run(&Job { plan, schema, private, public: None, ready: None, persons: None }, &memory.host(), &constant_key)
 }
 
 fn same(a: &Outcome, b: &Outcome) -> bool {
@@ -23,12 +23,12 @@ fn every_block_is_claimed_before_and_saved_after_it_runs() {
     let outcome = attempt(&plan, &schema, &private, &memory).unwrap();
     assert_eq!(outcome.synthetic.rows(), 20);
     let mut expected = vec!["save".to_owned()];
-    for block in 0..plan.private.blocks {
+    for block in 0..plan.private.unwrap().blocks {
         expected.extend([format!("claim {block}"), "save".to_owned()]);
     }
     assert_eq!(*memory.log.borrow(), expected);
     let steps: Vec<u32> = memory.seen.borrow().iter().filter(|p| p.stage == Stage::Stage2).map(|p| p.step).collect();
-    assert_eq!(steps, (0..plan.private.steps()).collect::<Vec<_>>());
+    assert_eq!(steps, (0..plan.private.unwrap().steps()).collect::<Vec<_>>());
 }
 
 #[test]
@@ -39,11 +39,15 @@ fn a_key_is_made_only_after_the_claim_and_one_for_each_block() {
         memory.note("key".into());
         constant_key()
     };
-    run(&Job { plan: &plan, schema: &schema, private: &private, ready: None, persons: None }, &memory.host(), &key)
-        .unwrap();
+    run(
+        &Job { plan: &plan, schema: &schema, private: &private, public: None, ready: None, persons: None },
+        &memory.host(),
+        &key,
+    )
+    .unwrap();
     let log = memory.log.borrow();
     let claims = log.windows(2).filter(|pair| pair[0].starts_with("claim") && pair[1] == "key").count();
-    assert_eq!(claims, plan.private.blocks as usize);
+    assert_eq!(claims, plan.private.unwrap().blocks as usize);
     assert_eq!(log.iter().filter(|line| *line == "key").count(), claims + 2, "one more for stage 1, one to generate");
 }
 
@@ -65,7 +69,7 @@ fn a_run_with_crashes_ends_where_a_run_without_does() {
     assert!(crashes > 3);
     assert!(same(&calm, &stormy));
     let claims = memory.log.borrow().iter().filter(|line| line.starts_with("claim")).count();
-    assert!(claims > plan.private.blocks as usize, "a block that was cut off is claimed again");
+    assert!(claims > plan.private.unwrap().blocks as usize, "a block that was cut off is claimed again");
 }
 
 #[test]
@@ -186,7 +190,7 @@ fn every_optimiser_and_average_resumes_where_it_was() {
         let plan = plan(&schema, 300, 40, &Overrides { descent, average, ..short() });
         let calm = attempt(&plan, &schema, &private, &Memory::default()).unwrap();
         let first = plan.public.steps + 1;
-        for cut in [first + 4, first + plan.private.steps() / 2, first + plan.private.steps()] {
+        for cut in [first + 4, first + plan.private.unwrap().steps() / 2, first + plan.private.unwrap().steps()] {
             let memory = Memory::default();
             memory.pulses.set(Some(cut - 1));
             assert!(attempt(&plan, &schema, &private, &memory).is_err());
@@ -235,7 +239,7 @@ fn learns(overrides: &Overrides) {
     let (schema, private) = (schema(), table(6000));
     let fast = Overrides { steps: Some(60), expected_batch: Some(600.0), ..*overrides };
     let plan = plan(&schema, 6000, 4000, &fast);
-    let job = Job { plan: &plan, schema: &schema, private: &private, ready: None, persons: None };
+    let job = Job { plan: &plan, schema: &schema, private: &private, public: None, ready: None, persons: None };
     let synthetic = run(&job, &Memory::default().host(), &system_key).unwrap().synthetic;
     for (i, fact) in facts.into_iter().enumerate() {
         let (real, made) = (share(&private, fact), share(&synthetic, fact));

@@ -24,8 +24,15 @@ pub async fn table(pool: &PgPool, epsilon: f64) -> store::Dataset {
 }
 
 async fn declare(pool: &PgPool, name: &str, allowance: Allowance) -> Result<store::Dataset, StoreError> {
-    let new =
-        NewDataset { name: name.into(), schema: json!({}), rows_public: 100, persons: None, holdout: 0.1, allowance };
+    let new = NewDataset {
+        name: name.into(),
+        schema: json!({}),
+        public: false,
+        rows_public: 100,
+        persons: None,
+        holdout: 0.1,
+        allowance,
+    };
     let dataset = store::create_dataset(pool, &new).await?;
     let created_at = time::OffsetDateTime::UNIX_EPOCH;
     let blob = Uuid::now_v7().to_string();
@@ -46,9 +53,14 @@ pub fn whole(epsilon: f64, share: f64) -> Work {
 }
 
 /// Two blocks and a spare one, charged one by one.
-fn blocks(epsilon: f64, share: f64) -> Work {
+pub fn blocks(epsilon: f64, share: f64) -> Work {
     let part = share * grant(epsilon).cap().mu2() / 3.0;
     Work { opening: None, block: gaussian(part), blocks: 2, spare_blocks: 1 }
+}
+
+/// A measurement and nothing after it.
+pub fn measured(epsilon: f64, share: f64) -> Work {
+    Work::measurement(gaussian(share * grant(epsilon).cap().mu2()))
 }
 
 /// A job on a dataset, priced on the account as it is now.
@@ -60,6 +72,7 @@ pub async fn job_on(pool: &PgPool, dataset: &store::Dataset, work: Work) -> NewJ
         request: json!({}),
         plan: json!({}),
         planned: grant(0.1),
+        public_table: None,
         facts: json!({}),
         price: price(&account, &work).unwrap(),
         priced_on: account,
@@ -78,7 +91,7 @@ pub async fn submit(pool: &PgPool, dataset: &store::Dataset, work: Work) -> Resu
     }
 }
 
-async fn account(pool: &PgPool, dataset: &store::Dataset) -> Account {
+pub async fn account(pool: &PgPool, dataset: &store::Dataset) -> Account {
     store::population(pool, dataset.population_id).await.unwrap().account
 }
 
@@ -288,9 +301,10 @@ async fn random_histories_are_conserved() {
         let dataset = table(pool, 2.0).await;
         let (mut leases, mut jobs, mut spent_before) = (Vec::new(), Vec::new(), 0);
         for _ in 0..40 {
-            match rng.random_range(0..8) {
+            match rng.random_range(0..9) {
                 0 | 1 => {
-                    let work = if rng.random() { whole } else { blocks }(2.0, rng.random_range(0.01..0.4));
+                    let kinds = [whole, blocks, measured];
+                    let work = kinds[rng.random_range(0..kinds.len())](2.0, rng.random_range(0.01..0.4));
                     jobs.extend(submit(pool, &dataset, work).await.ok().map(|s| s.job_id));
                 }
                 2 => leases.extend(store::claim(pool, "w", LONG).await.unwrap().map(|c| c.lease)),
@@ -305,6 +319,10 @@ async fn random_histories_are_conserved() {
                 6 => {
                     let lease = leases[rng.random_range(0..leases.len())];
                     let _ = store::hand_back(pool, lease, None).await;
+                }
+                7 => {
+                    let lease = leases[rng.random_range(0..leases.len())];
+                    let _ = store::claim_opening(pool, lease).await;
                 }
                 _ => {
                     let lease = leases.swap_remove(rng.random_range(0..leases.len()));
