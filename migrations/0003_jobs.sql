@@ -60,7 +60,7 @@ comment on column jobs.epsilon is 'The epsilon that it was planned for. Not what
 comment on column jobs.delta is 'The delta that it was planned for.';
 comment on column jobs.price is 'What it holds on the ledger and how that was found (privacy::Price).';
 comment on column jobs.status is 'queued, running, succeeded, failed or cancelled.';
-comment on column jobs.stage is 'The stage at work: stage1, stage2, generate, report.';
+comment on column jobs.stage is 'The stage at work: measure, stage1, stage2, generate, report.';
 comment on column jobs.step is 'Steps of the stage that are done.';
 comment on column jobs.steps is 'Steps of the stage in all.';
 comment on column jobs.stage_started_at is 'When the stage began in this attempt.';
@@ -138,11 +138,11 @@ create table artifacts (
     created_at timestamptz not null default now(),
     constraint artifacts_pk primary key (job_id, kind),
     constraint artifacts_job_fk foreign key (job_id) references jobs (id),
-    constraint artifacts_kind_known check (kind in ('synthetic', 'report', 'model'))
+    constraint artifacts_kind_known check (kind in ('synthetic', 'report', 'model', 'distribution'))
 );
 comment on table artifacts is 'What a succeeded job left, visible from the transaction that finished it.';
 comment on column artifacts.job_id is 'The job.';
-comment on column artifacts.kind is 'synthetic: encoded rows. report: JSON, custodian view. model: weights as safetensors.';
+comment on column artifacts.kind is 'synthetic: encoded rows. report: JSON, custodian view. model: weights as safetensors. distribution: what was fitted to noisy counts.';
 comment on column artifacts.blob is 'The blob that holds it.';
 comment on column artifacts.bytes is 'Its size.';
 comment on column artifacts.created_at is 'When the job finished.';

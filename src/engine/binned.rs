@@ -1,25 +1,20 @@
 //! Rows of bins as a table of its own, which a language model can be trained on: one value a bin.
 
 use crate::marginals::{BinRows, Distribution, Recipe, most_bins};
-use crate::tabular::{Code, Column, Domain, Grid, GridKind, MISSING, Schema, SchemaError, Table};
+use crate::tabular::{Code, Domain, Grid, GridKind, MISSING, Schema, Table};
 
 use super::measuring::axis;
 
 /// The schema of rows of bins: as many values a column as it may have bins. A function of public facts, so that
 /// the model's size is one too; a measurement may make fewer bins than that, and the rest stays unused.
-///
-/// # Errors
-/// [`SchemaError`] never, for a checked schema.
-pub fn binned_schema(schema: &Schema, recipe: &Recipe) -> Result<Schema, SchemaError> {
-    let column = |(at, column): (usize, &Column)| {
-        let axis = axis(schema, at);
+#[must_use]
+pub fn binned_schema(schema: &Schema, recipe: &Recipe) -> Schema {
+    schema.with_domains(|column| {
+        let axis = axis(schema, column);
         let bins = most_bins(axis, recipe.bins);
-        let names = || Domain::Categories((0..bins).map(|bin| bin.to_string()).collect());
-        let grid = || Grid::new(GridKind::Integer, 0, bins as i64 - 1, 1, 0).map(Domain::Grid);
-        let domain = if axis.ordered { grid() } else { None };
-        Column { name: column.name.clone(), domain: domain.unwrap_or_else(names), nullable: column.nullable }
-    };
-    Schema::new(schema.columns().iter().enumerate().map(column).collect(), schema.target(), None)
+        let grid = Grid::new(GridKind::Integer, 0, bins as i64 - 1, 1, 0).filter(|_| axis.ordered);
+        grid.map_or_else(|| Domain::Categories((0..bins).map(|bin| bin.to_string()).collect()), Domain::Grid)
+    })
 }
 
 /// The bin of a value.

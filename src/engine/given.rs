@@ -49,7 +49,7 @@ fn looks_ahead(schema: &Schema, given: &[Given]) -> bool {
 }
 
 /// Sets the given cells of a row that was written toward them: in a bin, another value may have been drawn.
-pub(super) fn impose(given: &[Given], row: &mut [Code]) {
+pub fn impose(given: &[Given], row: &mut [Code]) {
     for (cell, code) in given.iter().zip(row) {
         if let Given::Value(value) = cell {
             *code = *value;

@@ -13,7 +13,7 @@ use crate::tabular::{MISSING, Schema, Table};
 
 use super::instrument::Noise;
 use super::measuring::{Measuring, axes};
-use super::ports::{FreshKey, Halt, Host, Progress, Stage, Streams, Vault};
+use super::ports::{FreshKey, Halt, Host, Progress, Stage, Vault};
 
 /// What a measurement works with.
 #[derive(Clone, Copy)]
@@ -68,12 +68,7 @@ impl Opening<'_> {
         Ok(Kept::new(distribution, bytes))
     }
 
-    fn survey(
-        &self,
-        noise: &mut Noise,
-        rng: &mut ChaCha20Rng,
-        host: &Host<'_>,
-    ) -> Result<Distribution, OpeningError> {
+    fn survey(&self, noise: &mut Noise, rng: &mut ChaCha20Rng, host: &Host<'_>) -> Result<Distribution, OpeningError> {
         let (axes, steps) = (axes(self.schema), self.measuring.parts());
         let survey = Survey { axes: &axes, target: self.schema.target(), recipe: &self.measuring.recipe };
         let column = |column: usize| self.rows.column(column).collect();

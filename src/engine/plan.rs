@@ -5,15 +5,18 @@ use serde_json::{Value, json};
 
 use crate::model::{Config, Gpt2, Room, Trained};
 use crate::privacy::{
-    AccountingError, ClippingNorm, Delta, DpEvent, Epsilon, SamplingRate, UnitError, Work, noise_multiplier,
+    AccountingError, ClippingNorm, Delta, DpEvent, Epsilon, SamplingRate, UnitError, Work, noise_multiplier_after,
 };
 use crate::tabular::{Compact, Schema};
 
 use super::average::Averaging;
 use super::base::Base;
+use super::binned::binned_schema;
 use super::defaults;
 use super::dp_step::Mechanism;
-use super::stages::{PrivateStage, PublicStage, PublicTable, Source, charged};
+use super::measuring::Measuring;
+use super::split::{SplitOverrides, measuring};
+use super::stages::{Generator, PrivateStage, PublicStage, PublicTable, Source, charged};
 use super::unit::{PersonUnit, units_public};
 
 /// What a plan is made from. Everything in here is public.
@@ -47,6 +50,10 @@ pub struct Overrides {
     pub public_steps: Option<u32>,
     /// Whether stage 2 is left out.
     pub without_stage2: bool,
+    /// What draws the synthetic rows.
+    pub generator: Generator,
+    /// Choices about the measurement, where there is one.
+    pub split: SplitOverrides,
     /// What stage 2 trains.
     pub trained: Trained,
     /// Private steps; rounded up to whole blocks.
@@ -107,6 +114,12 @@ pub struct Plan {
     /// The table that it trains on, where that is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_table: Option<PublicTable>,
+    /// What is measured first, where stage 1 trains on rows of a distribution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<Measuring>,
+    /// What draws the synthetic rows.
+    #[serde(default)]
+    pub generator: Generator,
     /// Stage 1; of no steps where it is left out.
     pub public: PublicStage,
     /// Stage 2; none where it is left out.
@@ -156,13 +169,20 @@ impl Plan {
     /// [`PlanError`] when an override is out of its domain or the noise cannot be calibrated.
     pub fn new(facts: &Facts<'_>, overrides: &Overrides) -> Result<Self, PlanError> {
         check(facts, overrides)?;
-        let codec = Compact::new(facts.schema);
+        let measure = match overrides.source {
+            Source::Marginal => Some(measuring(facts, overrides.without_stage2, &overrides.split)?),
+            _ => None,
+        };
+        // A small model reads and writes bins where there are some.
+        let binned = measure.as_ref().filter(|_| facts.base.is_none());
+        let binned = binned.map(|measure| binned_schema(facts.schema, &measure.recipe));
+        let codec = Compact::new(binned.as_ref().unwrap_or(facts.schema));
         let model = facts.base.map_or_else(|| defaults::model(&codec), |base| base.model.config);
         let private = match overrides.without_stage2 {
             true => None,
-            false => Some(private_stage(facts, overrides, &codec, &model)?),
+            false => Some(private_stage(facts, overrides, (&codec, &model), measure.as_ref())?),
         };
-        let (_, event) = charged(None, private.as_ref());
+        let (_, event) = charged(measure.as_ref().map(Measuring::event), private.as_ref());
         Ok(Self {
             rows_public: facts.rows_public,
             persons: facts.persons,
@@ -173,7 +193,9 @@ impl Plan {
             target_weight: defaults::TARGET_WEIGHT,
             source: overrides.source,
             public_table: overrides.public_table,
+            generator: overrides.generator,
             public: public_stage(facts, overrides, &codec),
+            measure,
             private,
             rows: facts.rows,
             event,
@@ -183,16 +205,24 @@ impl Plan {
     /// Everything private that may happen, block by block, for the ledger.
     #[must_use]
     pub fn work(&self) -> Work {
-        charged(None, self.private.as_ref()).0
+        charged(self.measure.as_ref().map(Measuring::event), self.private.as_ref()).0
     }
 
     /// Facts about the mechanisms that the accounting rests on, for whoever reads the ledger.
     #[must_use]
     pub fn facts(&self) -> Value {
+        let opening = self.measure.as_ref().map(|_| {
+            "counts with discrete Gaussian noise, exact, from ChaCha20 keyed by the operating system; \
+             sensitivities count all rows of a unit"
+        });
         let Some(mechanism) = self.mechanism() else {
-            return json!({ "releases": "nothing that depends on private rows" });
+            return match opening {
+                Some(opening) => json!({ "opening": opening, "max_rows": self.longest_unit() }),
+                None => json!({ "releases": "nothing that depends on private rows" }),
+            };
         };
         json!({
+            "opening": opening,
             "clipping_norm": mechanism.clipping_norm,
             "max_rows": self.longest_unit(),
             "normaliser": mechanism.expected_batch(),
@@ -207,6 +237,12 @@ impl Plan {
     #[must_use]
     pub fn units_public(&self) -> u64 {
         units_public(self.rows_public, self.persons)
+    }
+
+    /// Whether a language model is trained at all.
+    #[must_use]
+    pub fn trains(&self) -> bool {
+        self.public.steps > 0 || self.private.is_some()
     }
 
     /// The most tokens of a row.
@@ -239,14 +275,16 @@ fn public_stage(facts: &Facts<'_>, overrides: &Overrides, codec: &Compact) -> Pu
         Some(_) => defaults::public_stage_of_text(overrides.source, facts.rows_public),
         None => defaults::public_stage(codec, overrides.source, facts.rows_public),
     };
-    PublicStage { steps: overrides.public_steps.unwrap_or(usual.steps), ..usual }
+    // A distribution that draws by itself needs no model.
+    let steps = if overrides.generator == Generator::Distribution { 0 } else { usual.steps };
+    PublicStage { steps: overrides.public_steps.unwrap_or(steps), ..usual }
 }
 
 fn private_stage(
     facts: &Facts<'_>,
     overrides: &Overrides,
-    codec: &Compact,
-    model: &Config,
+    (codec, model): (&Compact, &Config),
+    measure: Option<&Measuring>,
 ) -> Result<PrivateStage, PlanError> {
     let steps = overrides.steps.unwrap_or_else(defaults::steps);
     let block_steps = steps.div_ceil(defaults::BLOCKS);
@@ -256,7 +294,8 @@ fn private_stage(
     let batch = overrides.expected_batch.unwrap_or_else(|| defaults::expected_batch(facts, codec, steps));
     let rate = SamplingRate::new((batch / units).min(1.0))?;
     let charged = (blocks + spare_blocks) * block_steps;
-    let noise = noise_multiplier(rate, charged, facts.epsilon, facts.delta)?;
+    let measured = measure.map(|measure| measure.event().loss()).transpose()?.map_or(0.0, |loss| loss.mu2());
+    let noise = noise_multiplier_after(measured, (rate, charged), facts.epsilon, facts.delta)?;
     let clipping_norm = ClippingNorm::new(overrides.clipping_norm.unwrap_or_else(|| match facts.base {
         Some(_) => defaults::CLIPPING_OF_TEXT,
         None => defaults::clipping_norm(model, overrides.trained),

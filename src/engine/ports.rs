@@ -106,6 +106,8 @@ pub struct Progress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
+    /// Measuring noisy counts.
+    Measure,
     /// Training on pseudo rows.
     Stage1,
     /// Training on the private rows.
@@ -121,6 +123,7 @@ impl Stage {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
+            Self::Measure => "measure",
             Self::Stage1 => "stage1",
             Self::Stage2 => "stage2",
             Self::Generate => "generate",

@@ -1,19 +1,23 @@
 //! A whole attempt at a job: stage 1, stage 2, generation.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::model::{Compute, ConfigError, extend, initial, released};
+use crate::marginals::Distribution;
+use crate::model::{Compute, ConfigError, Gpt2, extend, initial, released};
 use crate::privacy::Purpose;
-use crate::tabular::{Compact, Groups, Likeness, Schema, Table, TextError};
+use crate::tabular::{Codec, Compact, Groups, Likeness, Schema, Table, TextError};
 
+use super::binned::{binned, decoded, table_of};
 use super::checkpoint::{BadCheckpoint, Checkpoint, Form};
 use super::dp_step::PrivateRows;
-use super::generate::{Order, generate};
+use super::drawing::{Drawing, Drawn};
+use super::opening::{Behind, Opening, OpeningError};
 use super::plan::Plan;
-use super::ports::{FreshKey, Halt, Host};
-use super::shape::{Ready, codec, shape};
+use super::ports::{FreshKey, Halt, Host, Streams, Vault};
+use super::shape::{Ready, codec, shape, written};
 use super::stage_one::{Pseudo, StageOne};
 use super::stage_two::StageTwo;
 use super::stages::Source;
@@ -38,20 +42,31 @@ pub struct Job<'a> {
 
 /// What a job leaves. All of it is released: a function of the charged event.
 pub struct Outcome {
-    /// Synthetic rows.
-    pub synthetic: Table,
-    /// The model's weights, safetensors.
-    pub weights: Vec<u8>,
-    /// The model's `config.json`.
-    pub config: Value,
+    /// Synthetic rows of each generator that was tried, those to use first. At least one.
+    pub drawn: Vec<Drawn>,
+    /// The language model, if one was trained.
+    pub model: Option<Learnt>,
+    /// The distribution, if one was fitted.
+    pub distribution: Option<Vec<u8>>,
     /// How long this attempt took. Times depend on the machine's load and, weakly, on private
     /// sample sizes: for the custodian.
     pub seconds: Seconds,
 }
 
+/// A language model as it is released.
+pub struct Learnt {
+    /// The weights, safetensors.
+    pub weights: Vec<u8>,
+    /// The `config.json`.
+    pub config: Value,
+}
+
 /// Wall-clock seconds of the stages that this attempt ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Seconds {
+    /// Measuring.
+    #[serde(default)]
+    pub measure: f64,
     /// Stage 1.
     pub stage1: f64,
     /// Stage 2.
@@ -84,15 +99,66 @@ pub enum EngineError {
     /// The checkpoint is not this job's.
     #[error(transparent)]
     Checkpoint(#[from] BadCheckpoint),
+    /// There is no distribution.
+    #[error(transparent)]
+    Opening(OpeningError),
+}
+
+impl From<OpeningError> for EngineError {
+    fn from(error: OpeningError) -> Self {
+        match error {
+            OpeningError::Halt(halt) => Self::Halt(halt),
+            other => Self::Opening(other),
+        }
+    }
+}
+
+/// Rows as the language model reads them.
+struct Material<'a> {
+    /// The private ones.
+    private: Cow<'a, Table>,
+    /// Those of the distribution, for stage 1.
+    pseudo: Option<Table>,
+}
+
+/// Rows that stage 1 is given of a distribution for each declared one, within bounds.
+const PSEUDO: u64 = 2;
+const PSEUDO_BOUNDS: (u64, u64) = (20_000, 400_000);
+
+impl<'a> Material<'a> {
+    fn new(job: &Job<'a>, distribution: Option<&Distribution>, key: &dyn Streams) -> Self {
+        let Some(distribution) = distribution else {
+            return Self { private: Cow::Borrowed(job.private), pseudo: None };
+        };
+        let count = (PSEUDO * job.plan.rows_public).clamp(PSEUDO_BOUNDS.0, PSEUDO_BOUNDS.1);
+        let mut rng = key.stream(Purpose::Pseudo, u64::from(u32::MAX));
+        let rows = distribution.draw(count as usize, &mut rng);
+        // A ready-made model reads values, a small one bins.
+        match job.plan.base {
+            Some(_) => {
+                let pseudo = Some(decoded(distribution, &rows, &mut rng));
+                Self { private: Cow::Borrowed(job.private), pseudo }
+            }
+            None => {
+                let private = Cow::Owned(binned(distribution, job.private));
+                Self { private, pseudo: Some(table_of(distribution, &rows)) }
+            }
+        }
+    }
 }
 
 /// What stage 1 of a job trains on.
-fn pseudo<'a>(job: &Job<'a>, likeness: Option<&'a Likeness>) -> Result<Pseudo<'a>, EngineError> {
-    match (job.plan.source, job.public.zip(likeness)) {
-        (Source::Uniform | Source::None, _) => Ok(Pseudo::Uniform),
-        (Source::Public, Some(((table, _), likeness))) => Ok(Pseudo::Like(table, likeness)),
-        (Source::NonPrivate, _) => Ok(Pseudo::Table(job.private)),
-        (Source::Public | Source::Marginal, _) => Err(EngineError::Public),
+fn pseudo<'a>(
+    job: &Job<'a>,
+    material: &'a Material<'_>,
+    likeness: Option<&'a Likeness>,
+) -> Result<Pseudo<'a>, EngineError> {
+    match (job.plan.source, job.public.zip(likeness), &material.pseudo) {
+        (Source::Uniform | Source::None, ..) => Ok(Pseudo::Uniform),
+        (Source::Public, Some(((table, _), likeness)), _) => Ok(Pseudo::Like(table, likeness)),
+        (Source::NonPrivate, ..) => Ok(Pseudo::Table(job.private)),
+        (Source::Marginal, _, Some(table)) => Ok(Pseudo::Table(table)),
+        (Source::Public | Source::Marginal, ..) => Err(EngineError::Public),
     }
 }
 
@@ -117,48 +183,92 @@ pub fn run_on(
     if job.persons.is_some() != job.plan.persons.is_some() {
         return Err(EngineError::Unit);
     }
+    let mut seconds = Seconds::default();
+    let begun = Instant::now();
+    let kept = match &job.plan.measure {
+        Some(measuring) => {
+            let rows_each = job.plan.longest_unit() as u32;
+            let opening = Opening { measuring, schema: job.schema, rows: job.private, rows_each };
+            Some(opening.distribution(host, fresh_key)?)
+        }
+        None => None,
+    };
+    let distribution = kept.as_ref().map(|kept| &kept.distribution);
+    seconds.measure = begun.elapsed().as_secs_f64();
+
     let codec = codec(job.plan, job.schema, job.ready.map(|ready| ready.words))?;
     let whole = shape(job.plan, &codec)?; // stage 1 trains all of it
     let model = whole.clone().training(job.plan.trained)?;
-    let room = job.plan.room(&model);
-    let form = Form::of(job.plan, model.layout());
-    let mut seconds = Seconds::default();
+    let behind = kept.as_ref().map(|kept| Behind { vault: host.vault, kept: &kept.bytes });
+    let vault = behind.as_ref().map_or(host.vault, |behind| behind as &dyn Vault);
+    let learning =
+        Learning { job, compute, models: (&whole, &model), codec: &codec, host: Host { vault, ..*host }, fresh_key };
+    let state = if job.plan.trains() { Some(learning.learn(distribution, &mut seconds)?) } else { None };
 
     let begun = Instant::now();
-    let state = match host.vault.load()? {
-        Some(bytes) => Checkpoint::from_bytes(&bytes, &form)?,
-        None => {
-            let key = fresh_key();
-            let (compact, public) = (Compact::new(job.schema), &job.plan.public);
-            let first = match job.ready {
-                Some(ready) if ready.weights.len() == whole.layout().len() => ready.weights.to_vec(),
-                Some(_) => return Err(EngineError::Ready),
-                None => initial(&whole, &public.initial, &compact.ordered(), &mut key.stream(Purpose::Weights, 0)),
-            };
-            let likeness = job.public.map(|(_, schema)| Likeness::new(schema, job.schema));
-            let pseudo = pseudo(job, likeness.as_ref())?;
-            let trainer = StageOne { model: &whole, room, compute, codec: &codec, compact: &compact, pseudo };
-            let mut weights = trainer.train(first, public, key.as_ref(), host.stop)?;
-            extend(&model, &mut weights, &mut key.stream(Purpose::Weights, 1));
-            let state = Checkpoint::first(weights, &form);
-            host.vault.save(&state.to_bytes())?;
-            state
-        }
-    };
-    seconds.stage1 = begun.elapsed().as_secs_f64();
-
-    let begun = Instant::now();
-    let rows = PrivateRows { table: job.private, persons: job.persons, codec: &codec };
-    let state = StageTwo { model: &model, plan: job.plan, room, compute, rows, host: *host, fresh_key }.train(state)?;
-    seconds.stage2 = begun.elapsed().as_secs_f64();
-
-    let begun = Instant::now();
-    let key = fresh_key();
-    let rows = job.plan.rows as usize;
-    let writer = Writer { model: &model, codec: &codec, weights: &state.weights };
-    let synthetic = generate(writer, job.schema, &Order::free(rows), (key.as_ref(), host.stop))?;
+    let writer = state.as_ref().map(|state| Writer { model: &model, codec: &codec, weights: &state.weights });
+    let drawing = Drawing { plan: job.plan, schema: job.schema, distribution, writer };
+    let drawn = drawing.rows(fresh_key().as_ref(), host.stop)?;
     seconds.generate = begun.elapsed().as_secs_f64();
 
-    let (config, weights) = released(&model, &state.weights);
-    Ok(Outcome { synthetic, weights, config, seconds })
+    let model = state.map(|state| {
+        let (config, weights) = released(&model, &state.weights);
+        Learnt { weights, config }
+    });
+    Ok(Outcome { drawn, model, distribution: kept.map(|kept| kept.bytes), seconds })
+}
+
+/// The training of a job's language model.
+struct Learning<'a> {
+    job: &'a Job<'a>,
+    compute: &'a Compute,
+    /// All of the model, and what stage 2 moves of it.
+    models: (&'a Gpt2, &'a Gpt2),
+    codec: &'a Codec,
+    host: Host<'a>,
+    fresh_key: FreshKey<'a>,
+}
+
+impl Learning<'_> {
+    /// Both stages, from the last checkpoint if there is one.
+    fn learn(&self, distribution: Option<&Distribution>, seconds: &mut Seconds) -> Result<Checkpoint, EngineError> {
+        let Self { job, compute, models: (_, model), codec, host, fresh_key } = *self;
+        let (plan, room) = (job.plan, job.plan.room(model));
+        let form = Form::of(plan, model.layout());
+        let begun = Instant::now();
+        let key = fresh_key();
+        let material = Material::new(job, distribution, key.as_ref());
+        let state = match host.vault.load()? {
+            Some(bytes) => Checkpoint::from_bytes(&bytes, &form)?,
+            None => {
+                let state = Checkpoint::first(self.stage_one(&material, key.as_ref())?, &form);
+                host.vault.save(&state.to_bytes())?;
+                state
+            }
+        };
+        seconds.stage1 = begun.elapsed().as_secs_f64();
+
+        let begun = Instant::now();
+        let rows = PrivateRows { table: &material.private, persons: job.persons, codec };
+        let state = StageTwo { model, plan, room, compute, rows, host, fresh_key }.train(state)?;
+        seconds.stage2 = begun.elapsed().as_secs_f64();
+        Ok(state)
+    }
+
+    fn stage_one(&self, material: &Material<'_>, key: &dyn Streams) -> Result<Vec<f32>, EngineError> {
+        let Self { job, compute, models: (whole, model), codec, host, .. } = *self;
+        let (compact, public) = (Compact::new(&written(job.plan, job.schema)), &job.plan.public);
+        let first = match job.ready {
+            Some(ready) if ready.weights.len() == whole.layout().len() => ready.weights.to_vec(),
+            Some(_) => return Err(EngineError::Ready),
+            None => initial(whole, &public.initial, &compact.ordered(), &mut key.stream(Purpose::Weights, 0)),
+        };
+        let likeness = job.public.map(|(_, schema)| Likeness::new(schema, job.schema));
+        let pseudo = pseudo(job, material, likeness.as_ref())?;
+        let room = job.plan.room(model);
+        let trainer = StageOne { model: whole, room, compute, codec, compact: &compact, pseudo };
+        let mut weights = trainer.train(first, public, key, host.stop)?;
+        extend(model, &mut weights, &mut key.stream(Purpose::Weights, 1));
+        Ok(weights)
+    }
 }

@@ -1,8 +1,11 @@
 //! The codec and the model of a plan: what rows look like, and which tokens each place may write.
 
+use std::borrow::Cow;
+
 use crate::model::{ConfigError, Gpt2, Heads, Trained};
 use crate::tabular::{Codec, Compact, Schema, Text, TextError, Words};
 
+use super::binned::binned_schema;
 use super::plan::Plan;
 
 /// A ready-made model, as whoever runs a plan has it.
@@ -14,6 +17,16 @@ pub struct Ready<'a> {
     pub words: Words<'a>,
 }
 
+/// The schema that a plan's model reads and writes: of bins where a small model learns from a distribution, else the
+/// table's own.
+#[must_use]
+pub fn written<'a>(plan: &Plan, schema: &'a Schema) -> Cow<'a, Schema> {
+    match &plan.measure {
+        Some(measure) if plan.base.is_none() => Cow::Owned(binned_schema(schema, &measure.recipe)),
+        _ => Cow::Borrowed(schema),
+    }
+}
+
 /// The codec of a plan over a schema: sentences for a ready-made model, else one token a column.
 ///
 /// # Errors
@@ -21,7 +34,7 @@ pub struct Ready<'a> {
 pub fn codec(plan: &Plan, schema: &Schema, words: Option<Words<'_>>) -> Result<Codec, TextError> {
     Ok(match words {
         Some(words) => Codec::Text(Text::new(schema, words, plan.model.opening, plan.model.vocabulary)?),
-        None => Codec::Compact(Compact::new(schema)),
+        None => Codec::Compact(Compact::new(&written(plan, schema))),
     })
 }
 

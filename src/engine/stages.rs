@@ -10,6 +10,19 @@ use super::average::Averaging;
 use super::dp_step::Mechanism;
 use super::optimiser::{AdamSettings, Rule, Schedule};
 
+/// What draws the synthetic rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Generator {
+    /// Whichever of those that there are is nearer to the noisy tables.
+    #[default]
+    Auto,
+    /// The language model.
+    Lm,
+    /// The distribution that was fitted to noisy tables.
+    Distribution,
+}
+
 /// What stage 1 trains on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -11,7 +11,7 @@ use super::job_request::JobRequest;
 use super::planning::{Planner, aside, unplanned};
 use super::problem::{Problem, settings};
 use super::state::App;
-use crate::engine::{Machine, MemoryError, Plan, Source, estimate, price_or_beyond};
+use crate::engine::{Machine, Measuring, MemoryError, Plan, Source, estimate, price_or_beyond};
 use crate::privacy::{DpEvent, Rule};
 use crate::store;
 
@@ -24,6 +24,10 @@ pub(super) struct EstimateView {
     delta: f64,
     /// What stage 1 trains on.
     source: Source,
+    /// What is measured first, and how the privacy is split over its parts (as noise multipliers: a part's share of the
+    /// squared mean goes like 1 over the square); null where nothing is.
+    #[schema(value_type = Option<Object>)]
+    measure: Option<Measuring>,
     /// Steps of stage 1.
     public_steps: u32,
     /// The standard deviation of the noise over the clipping norm; null without stage 2.
@@ -70,6 +74,7 @@ pub(super) async fn create(
     State(app): State<App>,
     Body(request): Body<JobRequest>,
 ) -> Result<Json<EstimateView>, Problem> {
+    let request = request.settled();
     let dataset = store::find_dataset(&app.pool, &request.dataset).await?;
     let account = store::population(&app.pool, dataset.population_id).await?.account;
     let planner = Planner::of_request(&app, &request, &dataset, account.grant).await?;
@@ -82,6 +87,7 @@ pub(super) async fn create(
         epsilon: if price.is_nothing() { 0.0 } else { asked.epsilon.get() },
         delta: if price.is_nothing() { 0.0 } else { asked.delta.get() },
         source: plan.source,
+        measure: plan.measure.clone(),
         public_steps: plan.public.steps,
         noise_multiplier: plan.private.map(|private| private.noise.get()),
         sampling_rate: plan.private.map(|private| private.rate.get()),

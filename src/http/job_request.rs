@@ -30,6 +30,9 @@ pub(super) struct JobRequest {
     /// Expert settings; the plan has good ones.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "Training::is_default")]
     pub training: Training,
+    /// Expert settings of the measurement, with `stage1: marginal`.
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "MeasuringRequest::is_default")]
+    pub measuring: MeasuringRequest,
     /// What the report may release. There is no released view in this version.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "unsaid")]
     pub report: ReportRequest,
@@ -41,6 +44,17 @@ pub(super) struct JobRequest {
     #[serde(default, rename = "webhook", deserialize_with = "unset", skip_serializing_if = "unsaid")]
     #[schema(value_type = Option<Object>)]
     _webhook: (),
+}
+
+impl JobRequest {
+    /// The request with the stage 2 that it stands for.
+    pub fn settled(mut self) -> Self {
+        let learnt = matches!(self.method.stage1, Stage1::Marginal | Stage1::NonPrivate);
+        let unsaid = self.training.of_stage2().is_none();
+        let usual = if learnt && unsaid { Stage2::None } else { Stage2::Full };
+        self.method.stage2.get_or_insert(usual);
+        self
+    }
 }
 
 /// What the report may release.
@@ -64,9 +78,11 @@ pub(super) struct Method {
     /// dataset, columns of the same name first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_dataset: Option<String>,
-    /// What stage 2 trains.
-    #[serde(deserialize_with = "word")]
-    pub stage2: Stage2,
+    /// What stage 2 trains. Unless given: `none` after a stage 1 that has learnt of the dataset (`marginal`,
+    /// `non_private`) when nothing is said in `training` about stage 2, else `full`.
+    #[serde(deserialize_with = "given_word", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Stage2>)]
+    pub stage2: Option<Stage2>,
     /// The language model: `small`, a GPT trained from scratch, or a ready-made one that the server's
     /// settings name (`gpt2`, `distilgpt2`, ...), which writes rows as sentences.
     pub model: ModelName,
@@ -80,11 +96,11 @@ pub(super) struct Method {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Stage1 {
     /// Uniform rows of the public schema (DP-2Stage-U).
-    #[default]
     Uniform,
     /// Rows of a public table (DP-2Stage-O): `public_dataset`.
     Public,
     /// Rows of a distribution that is fitted to noisy marginals of the private table.
+    #[default]
     Marginal,
     /// Nothing: stage 2 alone (DP-Standard).
     None,
@@ -93,11 +109,10 @@ pub(super) enum Stage1 {
 }
 
 /// What stage 2 trains.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Stage2 {
     /// All parameters.
-    #[default]
     Full,
     /// Low-rank updates beside every matrix, which stay frozen (`LoRA`).
     Lora,
@@ -142,6 +157,35 @@ pub(super) enum Generator {
     Lm,
     /// The distribution that stage 1 was trained on, with `stage1: marginal`.
     Distribution,
+}
+
+/// Expert settings of the measurement that a job with `stage1: marginal` opens with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct MeasuringRequest {
+    /// The measurement's share of the job's privacy (of the squared mean of its Gaussian), where there is a stage 2
+    /// besides; all of it without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.01, maximum = 0.98)]
+    pub share: Option<f64>,
+    /// The part of it for histograms of all columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.01, maximum = 0.98)]
+    pub histograms: Option<f64>,
+    /// The part of it for the labels, where the target has classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.01, maximum = 0.98)]
+    pub labels: Option<f64>,
+    /// Bins of a column at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 2, maximum = 100)]
+    pub bins: Option<u32>,
+}
+
+impl MeasuringRequest {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Expert settings of the training.
@@ -197,6 +241,21 @@ pub(super) enum AverageKind {
 }
 
 impl Training {
+    /// The first setting of stage 2 that was said.
+    pub fn of_stage2(&self) -> Option<&'static str> {
+        let Self { public_steps: _, steps, batch, learning_rate, clipping_norm, optimiser, momentum, average } = *self;
+        let said = [
+            ("steps", steps.is_some()),
+            ("batch", batch.is_some()),
+            ("learning_rate", learning_rate.is_some()),
+            ("clipping_norm", clipping_norm.is_some()),
+            ("optimiser", optimiser.is_some()),
+            ("momentum", momentum.is_some()),
+            ("average", average.is_some()),
+        ];
+        said.into_iter().find(|(_, said)| *said).map(|(name, _)| name)
+    }
+
     fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -54,7 +54,7 @@ pub(super) struct JobView {
 /// How far a job is, in steps that are public.
 #[derive(Debug, Serialize, ToSchema)]
 struct ProgressView {
-    /// `stage1`, `stage2`, `generate` or `report`.
+    /// `measure`, `stage1`, `stage2`, `generate` or `report`.
     stage: String,
     /// Steps of the stage that are done.
     step: i32,

@@ -1,6 +1,6 @@
 //! Whether the parts of a method make sense together, before anything is planned.
 
-use super::job_request::{Generator, JobRequest, Method, Stage1, Stage2, Training};
+use super::job_request::{Generator, JobRequest, MeasuringRequest, Method, Stage1, Stage2, Training};
 use super::problem::Problem;
 use crate::store::Dataset;
 
@@ -9,7 +9,7 @@ pub(super) fn check(request: &JobRequest, dataset: &Dataset) -> Result<(), Probl
     let JobRequest { method, training, .. } = request;
     check_stages(method, dataset)?;
     check_training(method, training)?;
-    check_available(method)
+    check_measuring(request)
 }
 
 fn refuse<T>(at: &str, detail: impl Into<String>) -> Result<T, Problem> {
@@ -29,7 +29,7 @@ fn check_stages(method: &Method, dataset: &Dataset) -> Result<(), Problem> {
             }
         };
     }
-    match (method.stage1, method.stage2) {
+    match (method.stage1, method.stage2.unwrap_or(Stage2::Full)) {
         (Stage1::NonPrivate, _) if !dataset.public => {
             let detail = "the dataset is private: training on it without privacy takes one that is declared with \
                           `access: public`";
@@ -42,6 +42,11 @@ fn check_stages(method: &Method, dataset: &Dataset) -> Result<(), Problem> {
         (Stage1::None, Stage2::None) => refuse("method.stage2", "with neither stage nothing is trained"),
         (Stage1::Uniform | Stage1::Public, Stage2::None) => {
             let detail = "without stage 2 such a job learns nothing of the dataset: its stage 1 does not look at it";
+            refuse("method.stage2", detail)
+        }
+        (Stage1::Marginal, stage2) if method.generator == Generator::Distribution && stage2 != Stage2::None => {
+            let detail = "the distribution draws without a language model: stage 2 would spend privacy on nothing, say \
+                          `stage2: none`";
             refuse("method.stage2", detail)
         }
         _ if method.generator == Generator::Distribution && method.stage1 != Stage1::Marginal => {
@@ -57,19 +62,8 @@ fn check_training(method: &Method, training: &Training) -> Result<(), Problem> {
     if method.stage1 == Stage1::None && training.public_steps.is_some() {
         return refuse("training.public_steps", "these are steps of stage 1, which is left out: leave them out, too");
     }
-    let Training { public_steps: _, steps, batch, learning_rate, clipping_norm, optimiser, momentum, average } =
-        *training;
-    let of_stage2 = [
-        ("steps", steps.is_some()),
-        ("batch", batch.is_some()),
-        ("learning_rate", learning_rate.is_some()),
-        ("clipping_norm", clipping_norm.is_some()),
-        ("optimiser", optimiser.is_some()),
-        ("momentum", momentum.is_some()),
-        ("average", average.is_some()),
-    ];
-    match of_stage2.into_iter().find(|(_, said)| *said) {
-        Some((name, _)) if method.stage2 == Stage2::None => {
+    match training.of_stage2() {
+        Some(name) if method.stage2 == Some(Stage2::None) => {
             let detail = format!("{name} is a setting of stage 2, which is left out: leave it out, too");
             refuse(&format!("training.{name}"), detail)
         }
@@ -77,10 +71,14 @@ fn check_training(method: &Method, training: &Training) -> Result<(), Problem> {
     }
 }
 
-/// What makes sense and is not here yet.
-fn check_available(method: &Method) -> Result<(), Problem> {
-    if method.stage1 == Stage1::Marginal {
-        return refuse("method.stage1", "`marginal` is not available in this version");
+/// Settings of a measurement that there is not, or that has all of the privacy anyway.
+fn check_measuring(request: &JobRequest) -> Result<(), Problem> {
+    let (method, measuring) = (&request.method, request.measuring);
+    if method.stage1 != Stage1::Marginal && measuring != MeasuringRequest::default() {
+        return refuse("measuring", "there is a measurement with `stage1: marginal` alone: leave it out, or say so");
+    }
+    if method.stage2 == Some(Stage2::None) && measuring.share.is_some() {
+        return refuse("measuring.share", "without stage 2 the measurement has all of the privacy: leave it out");
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ mod job_request;
 mod job_view;
 mod jobs;
 mod json;
+mod left;
 mod method;
 mod openapi;
 mod page;

@@ -1,16 +1,19 @@
 //! From a request to a plan: public facts alone, before anything private is read.
 
+use std::borrow::Cow;
+
 use axum::http::StatusCode;
 use uuid::Uuid;
 
-use super::job_request::{AverageKind, JobRequest, Optimiser, Stage1, Stage2, Training};
+use super::job_request::{AverageKind, Generator, JobRequest, Optimiser, Stage1, Stage2, Training};
 use super::method;
 use super::problem::Problem;
 use super::ready_made;
 use super::state::App;
 use crate::engine::{
-    ADAPTER, AVERAGE_DECAY, AVERAGE_SHARE, Averaging, Base, Descent, Facts, LORA, MOMENTUM, Machine, MemoryError,
-    Overrides, PersonUnit, Plan, PlanError, PublicTable, Source, fit, largest_next_epsilon, memory_bytes,
+    self, ADAPTER, AVERAGE_DECAY, AVERAGE_SHARE, Averaging, Base, Descent, Facts, LORA, MOMENTUM, Machine, MemoryError,
+    Overrides, PersonUnit, Plan, PlanError, PublicTable, Source, SplitOverrides, fit, largest_next_epsilon,
+    memory_bytes, written,
 };
 use crate::model::Trained;
 use crate::privacy::{Account, Delta, Epsilon, Grant};
@@ -78,8 +81,15 @@ impl Planner {
             source: source(request.method.stage1),
             public_table,
             public_steps: training.public_steps,
-            without_stage2: request.method.stage2 == Stage2::None,
-            trained: trained(request.method.stage2),
+            without_stage2: request.method.stage2 == Some(Stage2::None),
+            generator: generator(request.method.generator),
+            split: SplitOverrides {
+                share: request.measuring.share,
+                histograms: request.measuring.histograms,
+                labels: request.measuring.labels,
+                bins: request.measuring.bins,
+            },
+            trained: trained(request.method.stage2.unwrap_or(Stage2::Full)),
             steps: training.steps,
             expected_batch: training.batch,
             learning_rate: training.learning_rate,
@@ -96,7 +106,7 @@ impl Planner {
     pub fn default_for(dataset: &Dataset, grant: Grant) -> Result<Self, Problem> {
         let schema = dataset.declared()?;
         let rows = dataset.rows_public.clamp(1, 1000) as u64;
-        let overrides = Overrides::default();
+        let overrides = Overrides { source: Source::Marginal, without_stage2: true, ..Overrides::default() };
         let (rows_public, persons) = in_training(dataset);
         let codec = Codec::Compact(Compact::new(&schema));
         Ok(Self { schema, codec, base: None, rows_public, persons, asked: grant, rows, overrides })
@@ -123,7 +133,15 @@ impl Planner {
 
     /// A plan of this planner in the fastest room that fits a worker.
     pub fn fit(&self, plan: &Plan, workers: Machine) -> Result<Plan, MemoryError> {
-        fit(plan, &self.codec, workers)
+        fit(plan, &self.codec_of(plan), workers)
+    }
+
+    /// What a plan writes rows with: bins, where a small model learns from a distribution.
+    fn codec_of(&self, plan: &Plan) -> Cow<'_, Codec> {
+        match written(plan, &self.schema) {
+            Cow::Owned(binned) => Cow::Owned(Codec::Compact(Compact::new(&binned))),
+            Cow::Borrowed(_) => Cow::Borrowed(&self.codec),
+        }
     }
 
     /// The plan for what was asked, as a worker can carry it out.
@@ -134,7 +152,7 @@ impl Planner {
 
     /// Bytes of memory that a plan of this planner takes.
     pub fn memory_bytes(&self, plan: &Plan, workers: Machine) -> Result<u64, MemoryError> {
-        Ok(memory_bytes(plan, &self.codec, workers.threads)?)
+        Ok(memory_bytes(plan, &self.codec_of(plan), workers.threads)?)
     }
 
     /// A name for all planners that give the same answers about one dataset's budget.
@@ -157,6 +175,15 @@ fn source(stage1: Stage1) -> Source {
         Stage1::Marginal => Source::Marginal,
         Stage1::None => Source::None,
         Stage1::NonPrivate => Source::NonPrivate,
+    }
+}
+
+/// What draws rows, by its name.
+fn generator(generator: Generator) -> engine::Generator {
+    match generator {
+        Generator::Auto => engine::Generator::Auto,
+        Generator::Lm => engine::Generator::Lm,
+        Generator::Distribution => engine::Generator::Distribution,
     }
 }
 
@@ -223,6 +250,7 @@ pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
 pub(super) fn unplanned(error: &PlanError) -> Problem {
     let at = match error.at() {
         "clipping norm" => "training.clipping_norm".to_owned(),
+        at @ ("share" | "histograms" | "labels" | "bins") => format!("measuring.{at}"),
         at @ ("public_steps" | "steps" | "batch" | "learning_rate" | "momentum") => format!("training.{at}"),
         at => at.to_owned(),
     };

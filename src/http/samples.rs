@@ -10,19 +10,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::extract::{Body, JobId};
+use super::left::Left;
 use super::planning::aside;
-use super::problem::{Problem, storage};
-use super::ready_made;
+use super::problem::Problem;
 use super::results::succeeded;
 use super::state::App;
 use super::wishes::{SampleFormat, SampleRequest, Wishes};
-use crate::engine::{
-    Halt, Order, Plan, Progress, Stop, Writer, candidates, generate, released_shape, row_seconds, system_key,
-};
-use crate::model::read_weights;
+use crate::engine::{Halt, Plan, Progress, Stop, candidates, row_seconds, system_key};
 use crate::privacy::Purpose;
-use crate::store::{self, ArtifactKind};
-use crate::tabular::{CsvText, Schema, Table, json_lines};
+use crate::store;
+use crate::tabular::{CsvText, Schema, json_lines};
 
 /// Most seconds that one request may write for, by the estimate.
 const MAX_SECONDS: f64 = 120.0;
@@ -71,14 +68,13 @@ pub(super) async fn create(
     let wishes = Wishes::new(&request, &schema, &mut system_key().stream(Purpose::Pseudo, 0))?;
     affordable(&plan, &schema, &wishes, app.workers.threads)?;
     let place = app.writers.place()?;
-    let artifact = store::artifact(&app.pool, id, ArtifactKind::Model).await?;
+    let left = Left::find(&app, id, &plan, &wishes).await?;
     let gone = app.stopping.child_token();
     // Dropped with this request when the client goes away: the writer stops at its next pulse.
     let _guard = gone.clone().drop_guard();
     let text = aside(move || {
         let _place = place;
-        let weights = app.blobs.read(&artifact.blob).map_err(|error| storage(&error))?;
-        let table = write(&app, (&plan, &schema), (&weights, &wishes), &Gone(gone))?;
+        let table = left.write(&app, (&plan, &schema), &wishes, &Gone(gone))?;
         Ok::<_, Problem>(match request.format {
             SampleFormat::Csv => CsvText::new(&schema, &table, None).collect::<String>(),
             SampleFormat::Jsonl => json_lines(&schema, &table).collect(),
@@ -98,27 +94,6 @@ impl Stop for Gone {
     fn pulse(&self, _: Progress) -> Result<(), Halt> {
         if self.0.is_cancelled() { Err(Halt::Cancelled) } else { Ok(()) }
     }
-}
-
-fn write(
-    app: &App,
-    (plan, schema): (&Plan, &Schema),
-    (weights, wishes): (&[u8], &Wishes),
-    stop: &dyn Stop,
-) -> Result<Table, Problem> {
-    let damaged = |error: &dyn std::fmt::Display| {
-        tracing::error!(%error, "a released model cannot be used");
-        Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
-    };
-    let codec = ready_made::of_plan(app, plan, schema)?;
-    let model = released_shape(plan, &codec).map_err(|error| damaged(&error))?;
-    let weights = read_weights(model.layout(), weights).map_err(|error| damaged(&error))?;
-    let order =
-        Order { rows: wishes.rows(), given: &|i| wishes.of(i), candidates: wishes.candidates, style: wishes.style };
-    let writer = Writer { model: &model, codec: &codec, weights: &weights };
-    let stopped =
-        |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment", "the server stops");
-    generate(writer, schema, &order, (system_key().as_ref(), stop)).map_err(stopped)
 }
 
 /// Refuses what would take too long, with the number of rows that would not.

@@ -38,7 +38,7 @@ pub(super) async fn submit(
     headers: HeaderMap,
     Body(request): Body<JobRequest>,
 ) -> Result<impl IntoResponse, Problem> {
-    let seen = caller.key_for(None)?;
+    let (request, seen) = (request.settled(), caller.key_for(None)?);
     let dataset = store::find_dataset(&app.pool, &request.dataset).await?;
     let key = idempotency_key(&headers)?;
     let submission = admit(&app, &request, &dataset, key).await?;

@@ -113,6 +113,21 @@ impl Wishes {
         Ok(Self { kinds, rows, candidates, style: style(request)? })
     }
 
+    /// The same wishes with other codes for cells.
+    pub fn mapped(&self, code: impl Fn(usize, u32) -> u32) -> Self {
+        let cell = |(column, &given): (usize, &Given)| match given {
+            Given::Value(value) => Given::Value(code(column, value)),
+            other => other,
+        };
+        let kinds = self.kinds.iter().map(|kind| kind.iter().enumerate().map(cell).collect()).collect();
+        Self { kinds, rows: self.rows.clone(), candidates: self.candidates, style: self.style }
+    }
+
+    /// Whether nothing is wanted of any row.
+    pub fn are_free(&self) -> bool {
+        self.kinds.iter().flatten().all(|given| *given == Given::Free)
+    }
+
     /// Rows in all.
     pub fn rows(&self) -> usize {
         self.rows.len()

@@ -32,7 +32,7 @@ impl Counted<'_> {
     pub fn density(&self) -> Vec<f64> {
         let values = self.cells.values();
         let mut density = match (self.coarse, self.cells.groups()) {
-            _ if !self.cells.axis().ordered => self.fine[..values].iter().map(|count| count.max(0.0)).collect(),
+            _ if !self.cells.axis().ordered => categories(&self.fine[..values], self.deviation),
             (Some(coarse), Some(groups)) => self.by_groups(coarse, &groups),
             _ => tails(&self.fine[..values], self.deviation),
         };
@@ -109,4 +109,19 @@ fn tails(noisy: &[f64], deviation: f64) -> Vec<f64> {
         clean.extend((0..run.len()).map(|i| mass * weight(i) / whole));
     }
     clean
+}
+
+/// Noisy counts of categories without false mass: those that can hardly be told from none keep their sum, each as far
+/// from the mean of them all as their scatter beyond the noise says (James and Stein 1961).
+fn categories(noisy: &[f64], deviation: f64) -> Vec<f64> {
+    let rare = |count: f64| count <= SIGNIFICANT * deviation;
+    let few: Vec<f64> = noisy.iter().copied().filter(|&count| rare(count)).collect();
+    let count = few.len().max(1) as f64;
+    let mean = few.iter().sum::<f64>() / count;
+    let scatter = few.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
+    let kept = (1.0 - deviation.powi(2) / scatter.max(1e-9)).max(0.0);
+    let drawn = |x: f64| (mean.max(0.0) + kept * (x - mean)).max(0.0);
+    let whole: f64 = few.iter().map(|&x| drawn(x)).sum();
+    let scale = if whole > 0.0 { (mean * count).max(0.0) / whole } else { 0.0 };
+    noisy.iter().map(|&x| if rare(x) { scale * drawn(x) } else { x }).collect()
 }

@@ -68,12 +68,7 @@ impl Labels {
     }
 
     /// The noisy sum over the private rows, against what is expected of it.
-    fn released(
-        &self,
-        private: &BinRows,
-        known: Known<'_>,
-        instrument: &mut dyn Instrument,
-    ) -> Result<Seen, Refused> {
+    fn released(&self, private: &BinRows, known: Known<'_>, instrument: &mut dyn Instrument) -> Result<Seen, Refused> {
         let weights = self.features.weights();
         let mut sums = self.residuals(&self.features.encode(private), &private.columns[self.target], &weights);
         let noise = instrument.measure(Phase::Labels, &mut sums, self.sensitivity(), instrument.left(Phase::Labels))?;
@@ -108,9 +103,12 @@ impl Labels {
                 // All classes of a bin together are its rows, of which drawn ones tell how many there are.
                 let share = 1.0 / self.classes as f64;
                 let variance = table.deviation.powi(2) * cells * (1.0 - share);
-                let bins = column.map_or_else(|| vec![known.drawn.len() as f64], |column| {
-                    known.drawn.counts(&[column], self.features.sizes()).into_iter().map(|n| n as f64).collect()
-                });
+                let bins = column.map_or_else(
+                    || vec![known.drawn.len() as f64],
+                    |column| {
+                        known.drawn.counts(&[column], self.features.sizes()).into_iter().map(|n| n as f64).collect()
+                    },
+                );
                 for (bin, (of_classes, rows)) in sums.chunks(self.classes).zip(bins).enumerate() {
                     let surplus = (of_classes.iter().sum::<f64>() - rows * scale) * share;
                     for class in 1..self.classes {

@@ -45,25 +45,25 @@ impl Distribution {
             let count = rows / chunks + usize::from(chunk < rows % chunks);
             let mut pool = self.fitted.sample(SPARE * count, rng);
             relabel(&mut pool, &self.fitted, self.labels.as_ref(), rng);
-            let kept = self.kept(&pool, count, rng);
+            let kept = pool.take(&self.kept(&pool, (&self.tilt, count), rng));
             drawn.columns.iter_mut().zip(kept.columns).for_each(|(to, from)| to.extend(from));
         }
         drawn
     }
 
-    /// Relabels rows that another model drew, and keeps `count` of them in proportion to their weights under a tilt
-    /// of their own.
-    pub fn corrected<R: Rng + ?Sized>(&self, pool: &mut BinRows, (count, tilt): (usize, f64), rng: &mut R) -> BinRows {
+    /// Relabels rows that another model drew, and says which `count` of them to keep: in proportion to their weights
+    /// under a tilt of their own, whose tables are taken to be less exact by `lambda`.
+    pub fn correct<R: Rng + ?Sized>(&self, pool: &mut BinRows, (count, lambda): (usize, f64), rng: &mut R) -> Vec<u32> {
         relabel(pool, &self.fitted, self.labels.as_ref(), rng);
-        let tilt = Tilt::fitted(pool, &self.measured, (self.rows, tilt), &self.sizes());
-        Self { tilt, ..self.clone() }.kept(pool, count, rng)
+        let tilt = Tilt::fitted(pool, &self.measured, (self.rows, lambda), &self.sizes());
+        self.kept(pool, (&tilt, count), rng)
     }
 
-    fn kept<R: Rng + ?Sized>(&self, pool: &BinRows, count: usize, rng: &mut R) -> BinRows {
-        let weights = self.tilt.weights(pool, &self.sizes());
+    fn kept<R: Rng + ?Sized>(&self, pool: &BinRows, (tilt, count): (&Tilt, usize), rng: &mut R) -> Vec<u32> {
+        let weights = tilt.weights(pool, &self.sizes());
         let mut kept = systematic(&weights, &alike(pool, &self.fitted, None), count, rng);
         shuffle(&mut kept, rng);
-        pool.take(&kept)
+        kept
     }
 
     /// The values of rows of bins, column after column.

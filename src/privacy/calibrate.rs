@@ -24,12 +24,29 @@ pub fn noise_multiplier(
     target: Epsilon,
     delta: Delta,
 ) -> Result<NoiseMultiplier, AccountingError> {
+    noise_multiplier_after(0.0, (rate, steps), target, delta)
+}
+
+/// As [`noise_multiplier`], for releases that are composed with a Gaussian of squared mean `mu2`.
+///
+/// # Errors
+/// [`AccountingError::Unreachable`] when even a multiplier of 1000 is not enough.
+pub fn noise_multiplier_after(
+    mu2: f64,
+    (rate, steps): (SamplingRate, u32),
+    target: Epsilon,
+    delta: Delta,
+) -> Result<NoiseMultiplier, AccountingError> {
+    let mut before = Loss::default();
+    if mu2 > 0.0 {
+        before.add_gaussian(mu2.sqrt(), 1);
+    }
     if rate == SamplingRate::ALL {
-        return on_every_unit(steps, target, delta);
+        return on_every_unit(&before, steps, target, delta);
     }
     let sigma = |ticks: i64| NoiseMultiplier::new(ticks as f64 / SCALE).map_err(|_| AccountingError::Unreachable);
     let spent = |ticks: i64| {
-        let mut loss = Loss::default();
+        let mut loss = before.clone();
         loss.add_release(Release { rate, sigma: sigma(ticks)?, count: steps })?;
         epsilon(&loss, delta)
     };
@@ -58,14 +75,18 @@ pub fn noise_multiplier(
 }
 
 /// The analytic Gaussian mechanism (Balle and Wang 2018): in closed form, rounded up to nine digits.
-fn on_every_unit(steps: u32, target: Epsilon, delta: Delta) -> Result<NoiseMultiplier, AccountingError> {
+fn on_every_unit(before: &Loss, steps: u32, target: Epsilon, delta: Delta) -> Result<NoiseMultiplier, AccountingError> {
     let mean = super::gaussian::largest_mean(target.get(), delta.get());
+    let mean = (mean * mean - before.mu2()).max(0.0).sqrt();
+    if mean == 0.0 {
+        return Err(AccountingError::Unreachable);
+    }
     let mut sigma = (f64::from(steps).sqrt() / mean).max(ENDS.0 as f64 / SCALE);
     loop {
         let unit = 10f64.powi(sigma.log10().floor() as i32 - 8);
         sigma = (sigma / unit).ceil() * unit;
         let noise = NoiseMultiplier::new(sigma).map_err(|_| AccountingError::Unreachable)?;
-        let mut loss = Loss::default();
+        let mut loss = before.clone();
         loss.add_release(Release { rate: SamplingRate::ALL, sigma: noise, count: steps })?;
         if epsilon(&loss, delta)? <= target.get() {
             return Ok(noise);

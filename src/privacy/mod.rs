@@ -24,7 +24,7 @@ mod sampling;
 mod units;
 
 pub use allowance::{Allowance, Overdrawn};
-pub use calibrate::noise_multiplier;
+pub use calibrate::{noise_multiplier, noise_multiplier_after};
 pub use certificate::{certificate, residual};
 pub use discrete::{Deviation, discrete_gaussian};
 pub use epsilon::{epsilon, epsilon_of, epsilon_rdp};

@@ -11,11 +11,11 @@ use super::heartbeat;
 use super::tether::Tether;
 use super::worker::Worker;
 use crate::engine::{
-    self, EngineError, Halt, Host, Job, Machine, MemoryError, Plan, Progress, PublicTable, Ready, Source, Stage, Stop,
-    fit_here, system_key,
+    self, Drawn, EngineError, Generator, Halt, Host, Job, Machine, MemoryError, Plan, Progress, PublicTable, Ready,
+    Source, Stage, Stop, fit_here, system_key,
 };
 use crate::model::Compute;
-use crate::report;
+use crate::report::{self, GeneratorReport};
 use crate::store::models::{Models, ModelsError};
 use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, StoreError, Stored};
 use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};
@@ -124,6 +124,8 @@ enum Fault {
     Storage(#[from] io::Error),
     #[error("the stored rows do not fit the schema")]
     Rows,
+    #[error("no generator drew rows")]
+    Empty,
     #[error("a thread of the worker panicked")]
     Panicked,
 }
@@ -150,17 +152,36 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     let outcome = engine::run_on(&task.compute, &job, &host, &system_key)?;
     let halted = |halt: Halt| Fault::Engine(EngineError::from(halt));
     tether.pulse(Progress { stage: Stage::Report, step: 0, steps: 1 }).map_err(halted)?;
-    let mut artifacts = vec![
-        artifact(ArtifactKind::Synthetic, store_rows(blobs, &outcome.synthetic)?),
-        artifact(ArtifactKind::Model, blobs.put(&outcome.weights)?),
-    ];
-    let measure = || report::custodian(&task.schema, &train, &held_out, &outcome.synthetic);
+    let (used, others) = outcome.drawn.split_first().ok_or(Fault::Empty)?;
+    let mut artifacts = vec![artifact(ArtifactKind::Synthetic, store_rows(blobs, &used.rows)?)];
+    if let Some(model) = &outcome.model {
+        artifacts.push(artifact(ArtifactKind::Model, blobs.put(&model.weights)?));
+    }
+    if let Some(distribution) = &outcome.distribution {
+        artifacts.push(artifact(ArtifactKind::Distribution, blobs.put(distribution)?));
+    }
+    let measure = || {
+        let mut report = report::custodian(&task.schema, &train, &held_out, &used.rows);
+        let tried = std::iter::once(used).chain(others);
+        report.generators =
+            tried.map(|drawn| tried_generator(task, &train, drawn, drawn.generator == used.generator)).collect();
+        report
+    };
     // A panic there costs the report, not the job.
     if let Some(report) = task.report.then(|| catch_unwind(measure)).and_then(Result::ok) {
         let report = serde_json::to_vec(&report).map_err(io::Error::other)?;
         artifacts.push(artifact(ArtifactKind::Report, blobs.put(&report)?));
     }
     Ok(artifacts)
+}
+
+/// How near a generator came, for the report.
+fn tried_generator(task: &Task, train: &Table, drawn: &Drawn, used: bool) -> GeneratorReport {
+    let generator = match drawn.generator {
+        Generator::Distribution => "distribution",
+        Generator::Auto | Generator::Lm => "lm",
+    };
+    GeneratorReport::of(&task.schema, train, (generator, &drawn.rows), (used, drawn.distance))
 }
 
 fn store_rows(blobs: &Blobs, table: &Table) -> io::Result<Stored> {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::efficacy::{Efficacy, efficacy};
+use super::generators::GeneratorReport;
 use super::marginal::{OneWay, one_way};
 use super::pair::{TwoWay, two_way};
 use super::section::Section;
@@ -37,6 +38,9 @@ pub struct CustodianReport {
     pub two_way: Section<TwoWay>,
     /// Models fitted on synthetic rows and tested on held-out real ones.
     pub efficacy: Section<Efficacy>,
+    /// The generators that the job tried, the one that was used first.
+    #[serde(default)]
+    pub generators: Vec<GeneratorReport>,
 }
 
 /// The sizes of the three tables.
@@ -63,5 +67,6 @@ pub fn custodian(schema: &Schema, train: &Table, held_out: &Table, synthetic: &T
             .ok_or_else(|| "The table has only one column, so there are no pairs.".into())
             .into(),
         efficacy: efficacy(schema, train, held_out, synthetic).into(),
+        generators: Vec::new(),
     }
 }

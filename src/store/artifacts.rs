@@ -15,6 +15,8 @@ pub enum ArtifactKind {
     Report,
     /// The trained weights, safetensors.
     Model,
+    /// The distribution that was fitted to noisy counts.
+    Distribution,
 }
 
 impl ArtifactKind {
@@ -23,6 +25,7 @@ impl ArtifactKind {
             Self::Synthetic => "synthetic",
             Self::Report => "report",
             Self::Model => "model",
+            Self::Distribution => "distribution",
         }
     }
 }

@@ -70,6 +70,15 @@ impl Schema {
         Ok(Self { columns, target, positive })
     }
 
+    /// A schema with the same names, target and missing cells, and with these domains instead. What is positive of the
+    /// target is forgotten. Categories must be distinct and not empty.
+    #[must_use]
+    pub fn with_domains(&self, domain: impl Fn(usize) -> Domain) -> Self {
+        let column = |(at, column): (usize, &Column)| Column { domain: domain(at), ..column.clone() };
+        let columns = self.columns.iter().enumerate().map(column).collect();
+        Self { columns, target: self.target, positive: None }
+    }
+
     /// The columns in the order of the table.
     #[must_use]
     pub fn columns(&self) -> &[Column] {

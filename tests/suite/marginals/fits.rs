@@ -80,7 +80,9 @@ fn a_sample_has_its_expected_counts_up_to_rounding() {
 fn a_tilt_mends_rows_that_were_drawn_from_something_else() {
     let tables = measured(&rows(4000, 5), &[&[0, 1], &[1, 2]], 1.0);
     let mut rng = rng(6);
-    let even = BinRows { columns: SIZES.iter().map(|&n| (0..20_000).map(|_| rng.random_range(0..n as u16)).collect()).collect() };
+    let even = BinRows {
+        columns: SIZES.iter().map(|&n| (0..20_000).map(|_| rng.random_range(0..n as u16)).collect()).collect(),
+    };
     let tilt = Tilt::fitted(&even, &tables, (4000.0, 0.1), &SIZES);
     let weights = tilt.weights(&even, &SIZES);
     let order: Vec<u32> = (0..20_000).collect();

@@ -5,7 +5,12 @@ use rand::Rng;
 
 use super::{Recorder, axis, recipe, rng, table};
 
-fn carry_out(axes: &[Axis], columns: &[Vec<u32>], target: Option<usize>, instrument: &mut dyn Instrument) -> Distribution {
+fn carry_out(
+    axes: &[Axis],
+    columns: &[Vec<u32>],
+    target: Option<usize>,
+    instrument: &mut dyn Instrument,
+) -> Distribution {
     let recipe = recipe();
     let survey = Survey { axes, target, recipe: &recipe };
     survey.carry_out(&|column| columns[column].clone(), instrument, &mut rng(5), &|_| Ok::<(), Refused>(())).unwrap()
@@ -61,7 +66,9 @@ fn no_phase_is_asked_for_more_than_it_has() {
     let (axes, columns) = table(2000, 4);
     let mut recorder = Recorder::new(0.5);
     carry_out(&axes, &columns, Some(0), &mut recorder);
-    for phase in [Phase::Histograms, Phase::Scores(0), Phase::Tables(0), Phase::Scores(1), Phase::Tables(1), Phase::Labels] {
+    for phase in
+        [Phase::Histograms, Phase::Scores(0), Phase::Tables(0), Phase::Scores(1), Phase::Tables(1), Phase::Labels]
+    {
         let left = recorder.left(phase);
         assert!((-1e-12..0.5 * 1e-6).contains(&left), "{phase:?} has {left} left");
     }

@@ -1,0 +1,107 @@
+//! The synthetic rows: from the language model, from the distribution, or from whichever of them is nearer to the
+//! noisy tables.
+
+use crate::marginals::Distribution;
+use crate::privacy::Purpose;
+use crate::tabular::{Schema, Table};
+
+use super::binned::{decoded, rows_of};
+use super::generate::{Order, generate};
+use super::plan::Plan;
+use super::ports::{Halt, Stop, Streams};
+use super::shape::written;
+use super::stages::Generator;
+use super::writing::Writer;
+
+/// Rows that a generator drew.
+pub struct Drawn {
+    /// Who drew them.
+    pub generator: Generator,
+    /// The rows, in the schema's codes.
+    pub rows: Table,
+    /// How far they are from the noisy tables, where there are some: the mean over tables of the part of rows that would
+    /// have to move. Post-processing.
+    pub distance: Option<f64>,
+}
+
+/// Rows that are drawn from a language model for one that is kept, up to so many.
+const SPARE: usize = 2;
+const SPARED: usize = 400_000;
+
+/// What draws rows.
+pub struct Drawing<'a> {
+    /// What was planned.
+    pub plan: &'a Plan,
+    /// The schema of the rows.
+    pub schema: &'a Schema,
+    /// The distribution, if there is one.
+    pub distribution: Option<&'a Distribution>,
+    /// The language model, if there is one.
+    pub writer: Option<Writer<'a>>,
+}
+
+impl Drawing<'_> {
+    /// The rows of each generator that there is, the one to use first.
+    ///
+    /// # Errors
+    /// [`Halt`] when the host says so.
+    pub fn rows(&self, streams: &dyn Streams, stop: &dyn Stop) -> Result<Vec<Drawn>, Halt> {
+        let mut drawn = Vec::new();
+        if let Some(writer) = self.writer {
+            drawn.push(self.by_model(writer, streams, stop)?);
+        }
+        if let Some(distribution) =
+            self.distribution.filter(|_| self.plan.generator != Generator::Lm || drawn.is_empty())
+        {
+            let mut rng = streams.stream(Purpose::Pseudo, u64::from(u32::MAX));
+            let rows = distribution.draw(self.plan.rows as usize, &mut rng);
+            let distance = Some(distribution.distance(&rows));
+            let rows = decoded(distribution, &rows, &mut rng);
+            drawn.push(Drawn { generator: Generator::Distribution, rows, distance });
+        }
+        // The nearest first; the order of the two stays where they are as near, or nothing can be said.
+        drawn.sort_by(|a, b| a.distance.unwrap_or(0.0).total_cmp(&b.distance.unwrap_or(0.0)));
+        Ok(drawn)
+    }
+
+    fn by_model(&self, writer: Writer<'_>, streams: &dyn Streams, stop: &dyn Stop) -> Result<Drawn, Halt> {
+        let rows = self.plan.rows as usize;
+        let schema = written(self.plan, self.schema);
+        let spare = SPARE * rows <= SPARED && self.distribution.is_some();
+        let order = Order::free(if spare { SPARE * rows } else { rows });
+        let table = generate(writer, &schema, &order, (streams, stop))?;
+        let generator = Generator::Lm;
+        let Some(distribution) = self.distribution else { return Ok(Drawn { generator, rows: table, distance: None }) };
+        let mut rng = streams.stream(Purpose::Pseudo, u64::from(u32::MAX) + 1);
+        let is_binned = self.plan.base.is_none();
+        let mut pool = match is_binned {
+            true => rows_of(distribution, &table),
+            false => rows_of(distribution, &super::binned::binned(distribution, &table)),
+        };
+        let lambda = self.plan.measure.as_ref().map_or(1.0, |measure| measure.recipe.tilt);
+        let kept = distribution.correct(&mut pool, (rows, lambda), &mut rng);
+        let pool = pool.take(&kept);
+        let distance = Some(distribution.distance(&pool));
+        let mut drawn = decoded(distribution, &pool, &mut rng);
+        if !is_binned {
+            // A model of values has written values: all but the label are its own.
+            let labels = distribution.labels.as_ref().map(|labels| labels.target);
+            drawn = own_values(&table, &kept, &drawn, labels);
+        }
+        Ok(Drawn { generator, rows: drawn, distance })
+    }
+}
+
+/// The rows of `table` that were kept, with the column `label` of `drawn`.
+fn own_values(table: &Table, kept: &[u32], drawn: &Table, label: Option<usize>) -> Table {
+    let mut rows = Table::new(table.width(), Vec::with_capacity(kept.len() * table.width()));
+    let mut cells = vec![0; table.width()];
+    for (at, &row) in kept.iter().enumerate() {
+        cells.copy_from_slice(table.row(row as usize));
+        if let Some(label) = label {
+            cells[label] = drawn.row(at)[label];
+        }
+        rows.push(&cells);
+    }
+    rows
+}

@@ -1,0 +1,98 @@
+//! What a finished job left that rows can be drawn from: a language model, a distribution, or both.
+
+use axum::http::StatusCode;
+use uuid::Uuid;
+
+use super::problem::{Problem, storage};
+use super::ready_made;
+use super::state::App;
+use super::wishes::Wishes;
+use crate::engine::{
+    Order, Plan, Stop, Style, Writer, bin, decoded, generate, impose, released_shape, rows_of, system_key, written,
+};
+use crate::marginals::Distribution;
+use crate::model::read_weights;
+use crate::privacy::Purpose;
+use crate::store::{self, ArtifactKind};
+use crate::tabular::{Schema, Table};
+
+/// Blobs that a job left of what can write rows.
+pub(super) struct Left {
+    model: Option<String>,
+    distribution: Option<String>,
+}
+
+impl Left {
+    /// Looks up what a job's plan says that it left.
+    pub async fn find(app: &App, job: Uuid, plan: &Plan, wishes: &Wishes) -> Result<Self, Problem> {
+        if !plan.trains() && !(wishes.are_free() && wishes.style == Style::default()) {
+            let detail = "the job trained no language model, which rows on conditions take: ask for rows alone, or submit \
+                          a job with `generator: auto` or `lm`";
+            return Err(Problem::invalid("conditions", detail));
+        }
+        let blob = async |wanted: bool, kind| match wanted {
+            true => Ok::<_, Problem>(Some(store::artifact(&app.pool, job, kind).await?.blob)),
+            false => Ok(None),
+        };
+        let model = blob(plan.trains(), ArtifactKind::Model).await?;
+        Ok(Self { model, distribution: blob(plan.measure.is_some(), ArtifactKind::Distribution).await? })
+    }
+
+    /// Writes the rows that are wished for. Blocking.
+    pub fn write(
+        &self,
+        app: &App,
+        (plan, schema): (&Plan, &Schema),
+        wishes: &Wishes,
+        stop: &dyn Stop,
+    ) -> Result<Table, Problem> {
+        let damaged = |error: &dyn std::fmt::Display| {
+            tracing::error!(%error, "what a job left cannot be used");
+            Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
+        };
+        let read = |blob: &String| app.blobs.read(blob).map_err(|error| storage(&error));
+        let distribution = match &self.distribution {
+            Some(blob) => Some(Distribution::from_bytes(&read(blob)?).map_err(|error| damaged(&error))?),
+            None => None,
+        };
+        let mut rng = system_key().stream(Purpose::Pseudo, 1);
+        let weights = match (&self.model, &distribution) {
+            (Some(blob), _) => read(blob)?,
+            (None, Some(distribution)) => {
+                let rows = distribution.draw(wishes.rows(), &mut rng);
+                return Ok(decoded(distribution, &rows, &mut rng));
+            }
+            (None, None) => return Err(damaged(&"there is neither a model nor a distribution")),
+        };
+        let codec = ready_made::of_plan(app, plan, schema)?;
+        let model = released_shape(plan, &codec).map_err(|error| damaged(&error))?;
+        let weights = read_weights(model.layout(), &weights).map_err(|error| damaged(&error))?;
+        // A small model that learnt from a distribution writes bins.
+        let binned = distribution.as_ref().filter(|_| plan.base.is_none());
+        let asked = binned.map(|distribution| wishes.mapped(|column, code| bin(distribution, column, code)));
+        let asked = asked.as_ref().unwrap_or(wishes);
+        let (candidates, style) = (wishes.candidates, wishes.style);
+        let order = Order { rows: wishes.rows(), given: &|i| asked.of(i), candidates, style };
+        let writer = Writer { model: &model, codec: &codec, weights: &weights };
+        let stopped = |_| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment", "the server stops")
+        };
+        let table = generate(writer, &written(plan, schema), &order, (system_key().as_ref(), stop)).map_err(stopped)?;
+        Ok(match binned {
+            None => table,
+            Some(distribution) => imposed(&decoded(distribution, &rows_of(distribution, &table), &mut rng), wishes),
+        })
+    }
+}
+
+/// Rows with the very cells that were given, of which a model of bins knows the bins alone.
+fn imposed(table: &Table, wishes: &Wishes) -> Table {
+    let mut rows = Table::new(table.width(), Vec::with_capacity(table.rows() * table.width()));
+    let mut codes = vec![0; table.width()];
+    for (i, row) in table.iter().enumerate() {
+        codes.copy_from_slice(row);
+        impose(wishes.of(i), &mut codes);
+        rows.push(&codes);
+    }
+    rows
+}
