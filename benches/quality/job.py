@@ -13,7 +13,7 @@ def declare(service, table, budget):
     """A dataset with a population, and so a budget, of its own; `budget` None declares it public."""
     body = {"name": f"{table.name}-{uuid.uuid4().hex[:8]}", "schema": table.schema, "rows_public": table.rows,
             "holdout": 0}  # the judge has test rows of its own: all of these are for training, as with the peers
-    body.update({"public": True} if budget is None else {"budget": budget})
+    body.update({"access": "public"} if budget is None else {"budget": budget})
     dataset = service.post("/v1/datasets", body)["id"]
     service.call("PUT", f"/v1/datasets/{dataset}/rows", table.train.read_bytes(), "text/csv")
     return dataset
@@ -58,9 +58,7 @@ def run(service, variant, tables, epsilon, limit):
     method = dict(method)
     if needs == PUBLIC:
         method["public_dataset"] = declare(service, other, None)
-    request = {"dataset": dataset, "epsilon": epsilon}
-    if needs == OWN:
-        del request["epsilon"]
+    request = {"dataset": dataset, "epsilon": epsilon or 1}  # where nothing is spent, it means nothing
     if method:
         request["method"] = method
     job = service.post("/v1/jobs", request)

@@ -7,7 +7,7 @@
 Each finished run is one line of target/quality/runs.jsonl; what is there is not run again, so that the command can be
 cut off and repeated. Runs are fresh draws: the service takes its noise from the system and has no seed.
 """
-import argparse, datetime, os, pathlib, subprocess, sys, tempfile, time
+import argparse, datetime, os, pathlib, signal, subprocess, sys, tempfile, time
 
 import check, job, judge, machine, page, peers, tables, variants
 from journal import Journal
@@ -89,12 +89,12 @@ class Bench:
         if not list(self.wanted()):
             return
         with Service(self.said.program, self.target / "quality/serve.log") as self.service:
-            build = machine.build(self.said.program)
+            program = machine.build(self.said.program)
             for repetition in range(self.said.seeds):
                 for variant, epsilon in self.wanted():
                     once = variant in variants.WITHOUT_EPSILON
                     key = {"table": table.name, "variant": variant, "epsilon": epsilon, "repetition": repetition,
-                           "build": "judge" if variant == "real" else build}
+                           "build": "judge" if variant == "real" else f"{program}.{variants.digest(variant)}"}
                     if not (once and repetition) and not self.refused(key):
                         self.settle(key, lambda v=variant, e=epsilon: self.own(v, table, e))
 
@@ -126,6 +126,7 @@ def main():
     said = arguments()
     if said.self_check:
         sys.exit(check.run())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server goes, too
     bench = Bench(said)
     if said.page_only:
         return bench.write()

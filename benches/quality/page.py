@@ -8,6 +8,26 @@ from published import EARLIER, PAPER, QUOTED
 from tables import DELTAS
 from variants import STAGE1, VARIANTS, WITHOUT_EPSILON
 
+METHOD = """\
+Each run declares the table anew, with a budget of its own and no rows held out by the service, uploads the train file,
+runs one job, downloads as many rows and has them judged from outside: logistic regression (LR) and boosted trees (XGB)
+fitted on the synthetic rows and scored on the real test file, histogram intersection of columns (1-way) and of pairs
+(2-way) with the train file. Cells are means ± standard deviations over runs, where there are several. Noise comes from
+the system and the service has no seed: repetitions are simply repeated. `job s` is from submission to the end, in the
+job's own words (for peers, fit and sampling); `load` is the machine's load average at the start, so that seconds beside
+a load of one or more are upper ends. `epsilon charged` is what the ledger's charges come to, composed exactly (for
+peers, what they were asked for). Lines in italics are not ours."""
+
+STAGE1_WORDS = """\
+All parameters trained by DP-SGD after each kind of stage 1, on the small model. F1 and AUC are means of LR and XGB, as
+the paper pools them. The paper (Afonja et al., TMLR 2025) trains GPT-2 at delta 1e-5, on splits of its own, and compares
+histograms with test rows: its figures stand beside ours, they are not the same measurement. Our rows are valid by
+construction, so that no time goes into rejected ones."""
+
+PEER_WORDS = """\
+Peers see the same train file and public schema; numbers are cut at the schema's `edges` for AIM and MST, and AIM's
+settings are light (`benches/quality/peers`): its figures are a floor."""
+
 
 def page(lines):
     """The whole page. Variants of other builds than the last one keep the figures of theirs."""
@@ -27,15 +47,7 @@ def head(lines):
     if own:
         last = own[-1]
         out += [f"Last run {last['at']} at commit {last['commit']}, build {last['build']}, on {last['machine']}.", ""]
-    return out + [
-        "Each run declares the table anew, with a budget of its own and no rows held out by the service, uploads the train",
-        "file, runs one job, downloads as many rows and has them judged from outside: logistic regression (LR) and boosted",
-        "trees (XGB) fitted on the synthetic rows and scored on the real test file, histogram intersection of columns (1-way)",
-        "and pairs (2-way) with the train file. Cells are means ± standard deviations over repetitions. Noise comes from the",
-        "system and the service has no seed, so that repetitions are simply repeated. `job s` is from submission to the end,",
-        "in the job's own words; `load` is what else ran on the machine at the start (mean), so seconds at a load above .5 or",
-        "so are upper ends. `epsilon charged` is what the ledger's charges come to, composed exactly: spare steps for crashes",
-        "are reserved, and charged only when used. Lines in italics are not ours."]
+    return out + [METHOD]
 
 
 def comparison(groups, name, epsilon):
@@ -48,7 +60,8 @@ def comparison(groups, name, epsilon):
         lines = groups.get((name, variant, 0.0 if variant in WITHOUT_EPSILON else epsilon), [])
         measured = [line for line in lines if line["outcome"] == "measured"]
         if measured:
-            rows.append([variant, str(len(measured)), *figures(measured), cell(measured, "load", 1), measured[-1]["commit"]])
+            last = [cell(measured, "load", 1), measured[-1]["commit"]]
+            rows.append([variant, str(len(measured)), *figures(measured), *last])
     for peer in PEERS:
         measured = [l for l in groups.get((name, peer, epsilon), []) if l["outcome"] == "measured"]
         if measured:
@@ -85,10 +98,7 @@ def stage_one(groups):
                *(["perplexity, values", "keys"] if told else []), "s / 1,000 valid rows",
                "*paper: F1*", "*AUC*", "*histogram*", *(["*perplexity, values*"] if told else [])]
     return ["", "## What stage 1 buys", "",
-            "All parameters trained by DP-SGD after each kind of stage 1, on the small model. F1 and AUC are means of LR and",
-            "XGB, as the paper pools them. The paper (Afonja et al., TMLR 2025) trains GPT-2 at delta 1e-5, on splits of its",
-            "own, and compares histograms with test rows: its figures stand beside ours, they are not the same measurement.",
-            "Our rows are valid by construction, so that no time goes into rejected ones.", "", *table(heading, rows)]
+            STAGE1_WORDS, "", *table(heading, rows)]
 
 
 def refusals(groups):
@@ -109,5 +119,4 @@ def legend():
             for name, (method, _, meaning) in VARIANTS.items()]
     rows += [[f"*{name}*", "", meaning] for name, (_, _, meaning) in PEERS.items()]
     return ["", "## The variants", "", *table(["name", "`method`", "what it is"], rows), "",
-            "Peers see the same train file and public schema; numbers are cut at the schema's `edges` for AIM and MST, whose",
-            "settings are light (`benches/quality/peers`): theirs are floors."]
+            PEER_WORDS]

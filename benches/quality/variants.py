@@ -1,4 +1,5 @@
-"""What is compared: a name for each request, and what the paper's item is called here."""
+"""What is compared: a name for each request."""
+import hashlib
 
 PUBLIC = "public"    # needs another table, declared public, for stage 1
 OWN = "own"          # runs on the table itself, declared public: a ceiling, not private
@@ -14,7 +15,7 @@ VARIANTS = {
                "the same, then all parameters by DP-SGD"),
     "M-lora": ({"stage1": "marginal", "stage2": "lora", "generator": "lm"}, None, "the same, then low-rank updates"),
     "M-heads": ({"stage1": "marginal", "stage2": "heads", "generator": "lm"}, None, "the same, then the output matrix"),
-    "U": ({"stage1": "uniform", "stage2": "full"}, None, "uniform rows of the public schema, then DP-SGD on everything"),
+    "U": ({"stage1": "uniform", "stage2": "full"}, None, "uniform rows of the schema, then DP-SGD on everything"),
     "U-lora": ({"stage1": "uniform", "stage2": "lora"}, None, "the same, low-rank updates"),
     "U-heads": ({"stage1": "uniform", "stage2": "heads"}, None, "the same, the output matrix"),
     "U-adapter": ({"stage1": "uniform", "stage2": "adapter"}, None, "the same, an adapter"),
@@ -39,3 +40,8 @@ def chosen(word):
     if unknown:
         raise SystemExit(f"no such variant: {' '.join(unknown)}; there are {' '.join(VARIANTS)}")
     return names
+
+
+def digest(name):
+    """What tells one request of this name from another."""
+    return hashlib.sha256(repr(VARIANTS[name][:2]).encode()).hexdigest()[:4]
