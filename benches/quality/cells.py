@@ -5,8 +5,8 @@ import statistics
 COLUMNS = {
     "xgb_f1": ("XGB F1", 3), "xgb_auc": ("XGB AUC", 3), "lr_f1": ("LR F1", 3), "lr_auc": ("LR AUC", 3),
     "one_way": ("1-way", 3), "two_way": ("2-way", 3), "positive_rate": ("positive", 3),
-    "invalid_cells": ("invalid cells", 0), "seconds": ("job s", 0), "pace": ("s / 1,000 rows", 2),
-    "charged": ("epsilon charged", 3),
+    "invalid_cells": ("invalid cells", 0), "seconds": ("job s", 0), "cpu_seconds": ("CPU s", 0),
+    "pace": ("s / 1,000 rows", 2), "charged": ("epsilon charged", 3),
 }
 
 

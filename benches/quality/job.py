@@ -61,15 +61,17 @@ def run(service, variant, tables, epsilon, limit):
     request = {"dataset": dataset, "epsilon": epsilon or 1}  # where nothing is spent, it means nothing
     if method:
         request["method"] = method
+    used = service.cpu()
     job = service.post("/v1/jobs", request)
     path = f"/v1/jobs/{job['id']}"
     job = service.wait(path, limit)
     if job["status"] != "succeeded":
         raise Failed(f"{job['status']}: {job.get('error')}")
+    measured = {"seconds": moment(job["finished_at"]) - moment(job["created_at"]), "cpu_seconds": service.cpu() - used}
     report = service.get(path + "/report")
-    measured = {"seconds": moment(job["finished_at"]) - moment(job["created_at"]),
-                "pace": pace(service, path), "generator": report.get("generator"),
-                **charged(service, dataset, needs == OWN), **perplexity(report)}
+    measured.update(
+        pace=pace(service, path), generator=report.get("generator"), **charged(service, dataset, needs == OWN),
+        **perplexity(report))
     synthetic = service.call("GET", path + "/synthetic")
     service.call("DELETE", f"/v1/datasets/{dataset}")
     return measured, synthetic

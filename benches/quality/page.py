@@ -9,20 +9,21 @@ from tables import DELTAS
 from variants import STAGE1, VARIANTS, WITHOUT_EPSILON
 
 METHOD = """\
-Each run declares the table anew, with a budget of its own and no rows held out by the service, uploads the train file,
-runs one job, downloads as many rows and has them judged from outside: logistic regression (LR) and boosted trees (XGB)
-fitted on the synthetic rows and scored on the real test file, histogram intersection of columns (1-way) and of pairs
-(2-way) with the train file. Cells are means ± standard deviations over runs, where there are several. Noise comes from
-the system and the service has no seed: repetitions are simply repeated. `job s` is from submission to the end, in the
-job's own words (for peers, fit and sampling); `load` is the machine's load average at the start, so that seconds beside
-a load of one or more are upper ends. `epsilon charged` is what the ledger's charges come to, composed exactly (for
-peers, what they were asked for). Lines in italics are not ours."""
+Each run declares the table anew, with a budget of its own and no rows held out by the service, uploads the train
+file, runs one job, downloads as many rows and has them judged from outside: logistic regression (LR) and boosted
+trees (XGB) fitted on the synthetic rows and scored on the real test file, histogram intersection of columns (1-way)
+and of pairs (2-way) with the train file. Cells are means ± standard deviations over runs, where there are several.
+Noise comes from the system and the service has no seed: repetitions are simply repeated. `job s` is from submission
+to the end, in the job's own words (for peers, fit and sampling); `load` is the machine's load average at the start,
+so that seconds beside a load of one or more are upper ends; `CPU s` is what the programs used on all cores. `epsilon
+charged` is what the ledger's charges come to, composed exactly (for peers, what they were asked for). Lines in
+italics are not ours."""
 
 STAGE1_WORDS = """\
-All parameters trained by DP-SGD after each kind of stage 1, on the small model. F1 and AUC are means of LR and XGB, as
-the paper pools them. The paper (Afonja et al., TMLR 2025) trains GPT-2 at delta 1e-5, on splits of its own, and compares
-histograms with test rows: its figures stand beside ours, they are not the same measurement. Our rows are valid by
-construction, so that no time goes into rejected ones."""
+All parameters trained by DP-SGD after each kind of stage 1, on the small model. F1 and AUC are means of LR and XGB,
+as the paper pools them. The paper (Afonja et al., TMLR 2025) trains GPT-2 at delta 1e-5, on splits of its own, and
+compares histograms with test rows: its figures stand beside ours, they are not the same measurement. Our rows are
+valid by construction, so that no time goes into rejected ones."""
 
 PEER_WORDS = """\
 Peers see the same train file and public schema; numbers are cut at the schema's `edges` for AIM and MST, and AIM's

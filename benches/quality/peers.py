@@ -1,5 +1,5 @@
 """Other programs in the same harness, each in a virtual environment of its own from PyPI."""
-import json, pathlib, subprocess, sys
+import hashlib, json, pathlib, resource, subprocess, sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -46,15 +46,21 @@ def run(name, target, table, epsilon, out):
     python = environment(target / "quality-peers" / kind, kind)
     command = [python, HERE / "peers" / f"{kind}.py", *([word] if word else []), table.train, table.schema_path,
                epsilon, table.delta, out]
+    used = cpu()
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{name} ended with {done.returncode}: {done.stderr.strip()[-400:]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return {**json.loads(done.stdout.strip().splitlines()[-1]), "cpu_seconds": cpu() - used}
+
+
+def cpu():
+    """CPU seconds of all programs that this one ran and that are over."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def build(name):
     """What tells one way of running a peer from another."""
-    import hashlib
     kind = PEERS[name][0]
     text = (HERE / "peers" / f"{kind}.py").read_text() + repr(ENVIRONMENTS[kind])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
