@@ -1,7 +1,7 @@
 """Checks of this program that need no service, no network and no package: `benches/quality/main.py --self-check`."""
-import tempfile
+import json, pathlib, tempfile
 
-import cells, journal, machine, page, peers, tables, variants
+import cells, job, journal, machine, page, peers, tables, variants
 
 
 def sample(variant, repetition, build, **more):
@@ -41,6 +41,57 @@ def check_page():
     assert "| adult | 1 | U | 2 | .555 ± .007 |" in text and "*.212*" in text
 
 
+class Stub:
+    """A service that notes what it is asked and has finished every job."""
+
+    def __init__(self):
+        self.bodies = []
+
+    def post(self, path, body):
+        self.bodies.append((path, body))
+        return {"id": f"id{len(self.bodies)}"}
+
+    def get(self, path):
+        entries = [{"kind": "grant"}, {"kind": "charge"}]
+        return {"entries": entries, "epsilon_if_preplanned": .9, "spent": .8, "perplexity": {"values": 2.5}}
+
+    def wait(self, _path, _limit):
+        return {"status": "succeeded", "created_at": "2026-01-01T00:00:01.123456789Z", "finished_at": "2026-01-01T00:00:31Z"}
+
+    def call(self, *_):
+        return b"a\n1\n"
+
+    def cpu(self):
+        return 0.0
+
+
+def check_job():
+    with tempfile.TemporaryDirectory() as folder:
+        for name in tables.DELTAS:
+            pathlib.Path(folder, f"{name}_schema.json").write_text(json.dumps({"columns": []}))
+            pathlib.Path(folder, f"{name}_train.csv").write_text("a\n1\n2\n")
+        adult, airline = tables.chosen(folder, "all")
+    assert adult.rows == 2
+    adult.train = airline.train = Bytes()
+    service = Stub()
+    measured, synthetic = job.run(service, "O", (adult, airline), 1.0, 1)
+    (_, own), (_, other), (path, request) = service.bodies
+    assert own["budget"] == {"epsilon": 1.0, "delta": 1e-5} and other["access"] == "public" and "budget" not in other
+    assert path == "/v1/jobs" and request["dataset"] == "id1" and request["method"]["public_dataset"] == "id2"
+    assert synthetic == b"a\n1\n" and measured["charged"] == .9 and abs(measured["seconds"] - 29.876544) < 1e-5
+    assert measured["perplexity_values"] == 2.5
+    service = Stub()
+    job.run(service, "non_private", (adult, airline), 0.0, 1)
+    assert service.bodies[0][1]["access"] == "public" and service.bodies[1][1]["epsilon"] == 1
+
+
+class Bytes:
+    """A file without a file."""
+
+    def read_bytes(self):
+        return b""
+
+
 def check_names():
     assert set(variants.STAGE1) <= set(variants.VARIANTS) and set(tables.OTHER) == set(tables.DELTAS)
     assert variants.chosen("U O") == ["U", "O"] and peers.chosen("none") == []
@@ -49,7 +100,7 @@ def check_names():
 
 def run():
     """Runs all checks; 0 when they hold."""
-    for check in (check_cells, check_journal, check_page, check_names):
+    for check in (check_cells, check_journal, check_page, check_job, check_names):
         check()
     print("the harness is in order")
     return 0
