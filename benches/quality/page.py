@@ -47,7 +47,7 @@ def head(lines):
     out = ["# Quality", "", "Written by `make quality` from `target/quality/runs.jsonl`; not to be edited.", ""]
     if own:
         last = own[-1]
-        out += [f"Last run {last['at']} at commit {last['commit']}, build {last['build']}, on {last['machine']}.", ""]
+        out += [f"Last run {last['at']}, checkout at {last['commit']}, on {last['machine']}.", ""]
     return out + [METHOD]
 
 
@@ -61,7 +61,7 @@ def comparison(groups, name, epsilon):
         lines = groups.get((name, variant, 0.0 if variant in WITHOUT_EPSILON else epsilon), [])
         measured = [line for line in lines if line["outcome"] == "measured"]
         if measured:
-            last = [cell(measured, "load", 1), measured[-1]["commit"]]
+            last = [cell(measured, "load", 1), measured[-1]["build"][:12]]
             rows.append([variant, str(len(measured)), *figures(measured), *last])
     for peer in PEERS:
         measured = [l for l in groups.get((name, peer, epsilon), []) if l["outcome"] == "measured"]
@@ -71,7 +71,7 @@ def comparison(groups, name, epsilon):
         quoted = [f"*{number(told[k], COLUMNS[k][1] + (told[k] < 2 and k == 'seconds'))}*" if k in told else ""
                   for k in COLUMNS]
         rows.append([f"*{label}; {EARLIER}*", "", *quoted, "", ""])
-    return table(["variant", "runs", *(heading for heading, _ in COLUMNS.values()), "load", "commit"], rows)
+    return table(["variant", "runs", *(heading for heading, _ in COLUMNS.values()), "load", "build"], rows)
 
 
 def stage_one(groups):
