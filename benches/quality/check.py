@@ -56,7 +56,8 @@ class Stub:
         return {"entries": entries, "epsilon_if_preplanned": .9, "spent": .8, "perplexity": {"values": 2.5}}
 
     def wait(self, _path, _limit):
-        return {"status": "succeeded", "created_at": "2026-01-01T00:00:01.123456789Z", "finished_at": "2026-01-01T00:00:31Z"}
+        return {"status": "succeeded", "created_at": "2026-01-01T00:00:01.123456789Z",
+                "finished_at": "2026-01-01T00:00:31Z"}
 
     def call(self, *_):
         return b"a\n1\n"

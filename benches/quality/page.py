@@ -16,8 +16,8 @@ and of pairs (2-way) with the train file. Cells are means ± standard deviations
 Noise comes from the system and the service has no seed: repetitions are simply repeated. `job s` is from submission
 to the end, in the job's own words (for peers, fit and sampling); `load` is the machine's load average at the start,
 so that seconds beside a load of one or more are upper ends; `CPU s` is what the programs used on all cores. `epsilon
-charged` is what the ledger's charges come to, composed exactly (for peers, what they were asked for). Lines in
-italics are not ours."""
+charged` is what the ledger's charges come to, composed exactly (for peers, what they were asked for). `build` is the
+start of the binary's SHA-256. Lines in italics are not ours."""
 
 STAGE1_WORDS = """\
 All parameters trained by DP-SGD after each kind of stage 1, on the small model. F1 and AUC are means of LR and XGB,
