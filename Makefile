@@ -1,7 +1,7 @@
 # The commands of this repository; `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long audit mutants bench ci cuda-check sqlx fmt lint doc clean-state
+.PHONY: help demo test long audit mutants bench quality ci cuda-check sqlx fmt lint doc clean-state
 
 # cargo may be where rustup put it and nowhere on PATH, and HOME may be unset (cron, some CI)
 HOME ?= $(shell getent passwd "$$(id -u)" | cut -d: -f6)
@@ -32,6 +32,21 @@ mutants: ## plant faults in a copy of the source, one by one; a named test must 
 
 bench: ## how long the accountant takes
 	@cargo bench --locked --bench accounting
+
+# `make quality TABLE=adult VARIANTS="U O" EPSILON=1 SEEDS=3 PEERS="AIM MST"`; PROGRAM names a binary that is not built here
+TABLE ?= all
+VARIANTS ?= all
+EPSILON ?= 1 8
+SEEDS ?= 3
+PEERS ?= none
+DATA ?= ../shared/data
+JUDGE ?= ../shared/eval/evaluate.py
+PROGRAM ?=
+quality: ## variants x EPSILON x SEEDS (and PEERS) on each TABLE of DATA, judged from outside: benches/QUALITY.md; resumable
+	@$(WITH_POSTGRES) && $(if $(PROGRAM),true,cargo build --release --locked) \
+		&& exec python3 -B benches/quality/main.py --table "$(TABLE)" --variants "$(VARIANTS)" --epsilon "$(EPSILON)" \
+			--seeds "$(SEEDS)" --peers "$(PEERS)" --data "$(DATA)" --judge "$(JUDGE)" \
+			--program "$(or $(PROGRAM),target/release/dp2stage)"
 
 ci: ## what continuous integration runs: formatting, clippy, documentation, tests
 	@.ci/run
