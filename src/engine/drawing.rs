@@ -5,7 +5,7 @@ use crate::marginals::Distribution;
 use crate::privacy::Purpose;
 use crate::tabular::{Schema, Table};
 
-use super::binned::{decoded, rows_of};
+use super::binned::{binned, decoded, rows_of};
 use super::generate::{Order, generate};
 use super::plan::Plan;
 use super::ports::{Halt, Stop, Streams};
@@ -74,19 +74,18 @@ impl Drawing<'_> {
         let Some(distribution) = self.distribution else { return Ok(Drawn { generator, rows: table, distance: None }) };
         let mut rng = streams.stream(Purpose::Pseudo, u64::from(u32::MAX) + 1);
         let is_binned = self.plan.base.is_none();
-        let mut pool = match is_binned {
+        let pool = match is_binned {
             true => rows_of(distribution, &table),
-            false => rows_of(distribution, &super::binned::binned(distribution, &table)),
+            false => rows_of(distribution, &binned(distribution, &table)),
         };
         let lambda = self.plan.measure.as_ref().map_or(1.0, |measure| measure.recipe.tilt);
-        let kept = distribution.correct(&mut pool, (rows, lambda), &mut rng);
-        let pool = pool.take(&kept);
+        let (pool, kept) = distribution.correct(pool, (rows, lambda), &mut rng);
         let distance = Some(distribution.distance(&pool));
         let mut drawn = decoded(distribution, &pool, &mut rng);
         if !is_binned {
             // A model of values has written values: all but the label are its own.
             let labels = distribution.labels.as_ref().map(|labels| labels.target);
-            drawn = own_values(&table, &kept, &drawn, labels);
+            drawn = own_values(&table, &kept.rows, &drawn, labels);
         }
         Ok(Drawn { generator, rows: drawn, distance })
     }

@@ -32,6 +32,15 @@ impl Noise {
         }
     }
 
+    fn of(&self, phase: Phase) -> Option<&Allowance> {
+        match phase {
+            Phase::Histograms => Some(&self.histograms),
+            Phase::Scores(round) => self.rounds.get(round).map(|[scores, _]| scores),
+            Phase::Tables(round) => self.rounds.get(round).map(|[_, tables]| tables),
+            Phase::Labels => self.labels.as_ref(),
+        }
+    }
+
     fn allowance(&mut self, phase: Phase) -> Option<&mut Allowance> {
         match phase {
             Phase::Histograms => Some(&mut self.histograms),
@@ -52,13 +61,11 @@ impl Instrument for Noise {
         Ok(deviation)
     }
 
+    fn most(&self, phase: Phase) -> u32 {
+        self.of(phase).map_or(0, |allowance| allowance.most() / self.rows_each)
+    }
+
     fn left(&self, phase: Phase) -> f64 {
-        let allowance = match phase {
-            Phase::Histograms => Some(&self.histograms),
-            Phase::Scores(round) => self.rounds.get(round).map(|[scores, _]| scores),
-            Phase::Tables(round) => self.rounds.get(round).map(|[_, tables]| tables),
-            Phase::Labels => self.labels.as_ref(),
-        };
-        allowance.map_or(0.0, Allowance::left)
+        self.of(phase).map_or(0.0, Allowance::left)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! What counts is the signal, the declared number of units times the mean of the Gaussian that (epsilon, delta) is
 //! worth: how many deviations of the noise a count of everybody is. Adult (32,561 rows) at epsilon 1 and delta 1e-5
-//! has a signal of 8,700, at epsilon 8 of 53,000. Finer bins, larger trees and crossed pairs pay as it grows. The
+//! has a signal of 8,700, at epsilon 8 of 53,000. Finer bins, larger trees and a smaller share of the histograms pay as it grows. The
 //! constants were found on Adult and are the same for all tables (`benches/QUALITY.md`).
 
 use serde::{Deserialize, Serialize};
@@ -38,12 +38,6 @@ const SHARES: Shares = Shares { histograms: 0.1, labels: 0.25, scores: 0.05 };
 /// The signal that the other constants were found at.
 const USUAL: f64 = 9000.0;
 
-/// The signal from which labels may depend on crossed pairs.
-const CROSSING: f64 = 15_000.0;
-
-/// Crossed pairs then.
-const CROSSED: usize = 20;
-
 /// The measurement that a job opens with, and the squared mean that it costs.
 pub fn measuring(facts: &Facts<'_>, alone: bool, overrides: &SplitOverrides) -> Result<Measuring, PlanError> {
     check(overrides)?;
@@ -54,7 +48,7 @@ pub fn measuring(facts: &Facts<'_>, alone: bool, overrides: &SplitOverrides) -> 
     let rows_each = facts.persons.map_or(1.0, |persons| f64::from(persons.max_rows.get()));
     let signal = units_public(facts.rows_public, facts.persons) as f64 * mu2.sqrt() / rows_each;
     let shares = Shares {
-        histograms: overrides.histograms.unwrap_or(SHARES.histograms),
+        histograms: overrides.histograms.unwrap_or(SHARES.histograms * (USUAL / signal).powf(0.39).clamp(0.4, 1.0)),
         labels: overrides.labels.unwrap_or(SHARES.labels),
         ..SHARES
     };
@@ -75,8 +69,7 @@ fn recipe(signal: f64, overrides: &SplitOverrides) -> Recipe {
         cells: (4e5 * times.sqrt()).clamp(2e4, 1.5e6).round(),
         triples: true,
         lambda: 0.06,
-        tilt: 0.1,
-        crossed: if signal > CROSSING { CROSSED } else { 0 },
+        tilt: 0.2,
     }
 }
 

@@ -2,13 +2,13 @@
 
 use rand::Rng;
 
-use super::bins::{Bins, shuffle};
+use super::bins::Bins;
 use super::fit::{Fitted, Measured};
 use super::labels::Labels;
+use super::pool::{Kept, Pool, pool_of};
 use super::recipe::POOL;
 use super::rows::BinRows;
-use super::sample::alike;
-use super::tilt::{Tilt, systematic};
+use super::tilt::Tilt;
 
 /// A fitted distribution over the rows of a table. Everything in it is post-processing of released counts.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,9 +27,6 @@ pub struct Distribution {
     pub tilt: Tilt,
 }
 
-/// Rows drawn at a time in which one is kept of so many.
-const SPARE: usize = 2;
-
 impl Distribution {
     /// The number of bins of each column.
     #[must_use]
@@ -37,33 +34,26 @@ impl Distribution {
         self.bins.iter().map(Bins::count).collect()
     }
 
-    /// Draws `rows` rows of bins, relabelled and in proportion to their weights, in random order.
+    /// Draws `rows` rows of bins, with corrected labels and in proportion to their weights, in random order.
     pub fn draw<R: Rng + ?Sized>(&self, rows: usize, rng: &mut R) -> BinRows {
         let mut drawn = BinRows { columns: vec![Vec::with_capacity(rows); self.bins.len()] };
-        let chunks = rows.div_ceil(POOL / SPARE).max(1);
+        let chunks = rows.div_ceil(POOL / 2).max(1);
         for chunk in 0..chunks {
             let count = rows / chunks + usize::from(chunk < rows % chunks);
-            let mut pool = self.fitted.sample(SPARE * count, rng);
-            relabel(&mut pool, &self.fitted, self.labels.as_ref(), rng);
-            let kept = pool.take(&self.kept(&pool, (&self.tilt, count), rng));
-            drawn.columns.iter_mut().zip(kept.columns).for_each(|(to, from)| to.extend(from));
+            let pool = Pool::of(self.fitted.sample(pool_of(count), rng), self.labels.as_ref());
+            let kept = pool.kept(&self.tilt, &self.fitted, count, rng);
+            drawn.columns.iter_mut().zip(pool.take(&kept).columns).for_each(|(to, from)| to.extend(from));
         }
         drawn
     }
 
-    /// Relabels rows that another model drew, and says which `count` of them to keep: in proportion to their weights
-    /// under a tilt of their own, whose tables are taken to be less exact by `lambda`.
-    pub fn correct<R: Rng + ?Sized>(&self, pool: &mut BinRows, (count, lambda): (usize, f64), rng: &mut R) -> Vec<u32> {
-        relabel(pool, &self.fitted, self.labels.as_ref(), rng);
-        let tilt = Tilt::fitted(pool, &self.measured, (self.rows, lambda), &self.sizes());
-        self.kept(pool, (&tilt, count), rng)
-    }
-
-    fn kept<R: Rng + ?Sized>(&self, pool: &BinRows, (tilt, count): (&Tilt, usize), rng: &mut R) -> Vec<u32> {
-        let weights = tilt.weights(pool, &self.sizes());
-        let mut kept = systematic(&weights, &alike(pool, &self.fitted, None), count, rng);
-        shuffle(&mut kept, rng);
-        kept
+    /// Which `count` to keep of rows that another model drew, and their labels: under a tilt of their own, to tables
+    /// that are taken to be less exact by `lambda`.
+    pub fn correct<R: Rng + ?Sized>(&self, rows: BinRows, (count, lambda): (usize, f64), rng: &mut R) -> (BinRows, Kept) {
+        let pool = Pool::of(rows, self.labels.as_ref());
+        let tilt = pool.tilted(&self.measured, (self.rows, lambda), &self.sizes());
+        let kept = pool.kept(&tilt, &self.fitted, count, rng);
+        (pool.take(&kept), kept)
     }
 
     /// The values of rows of bins, column after column.
@@ -85,31 +75,5 @@ impl Distribution {
         let wide = |table: &&Measured| table.columns.len() > 1;
         let (sum, count) = self.measured.iter().filter(wide).fold((0.0, 0.0), |(s, n), table| (s + of(table), n + 1.0));
         if count > 0.0 { sum / count } else { 0.0 }
-    }
-}
-
-/// Draws the labels of rows anew: class after class along an order in which neighbours are alike, each as often as its
-/// probabilities add up to, rounded by one chance for all.
-pub fn relabel<R: Rng + ?Sized>(rows: &mut BinRows, fitted: &Fitted, labels: Option<&Labels>, rng: &mut R) {
-    let Some(labels) = labels else { return };
-    let probabilities = labels.probabilities(rows);
-    let p = |row: u32, class: usize| probabilities[row as usize * labels.classes + class];
-    let mut open = alike(rows, fitted, Some(labels.target));
-    let column = &mut rows.columns[labels.target];
-    column.fill(0);
-    // What is left of each row's probability when it has none of the classes so far.
-    let mut left = vec![1.0; column.len()];
-    for class in 1..labels.classes {
-        let mut reached = rng.random::<f64>();
-        open.retain(|&row| {
-            let before = reached.floor();
-            reached += (p(row, class) / f64::max(left[row as usize], 1e-12)).min(1.0);
-            left[row as usize] -= p(row, class);
-            let taken = reached.floor() > before;
-            if taken {
-                column[row as usize] = class as u16;
-            }
-            !taken
-        });
     }
 }

@@ -28,6 +28,10 @@ pub trait Instrument {
     /// [`Refused`] when the phase has less than `mu2` left; nothing was measured then.
     fn measure(&mut self, phase: Phase, counts: &mut [i64], sensitivity: u32, mu2: f64) -> Result<f64, Refused>;
 
+    /// The largest sensitivity for which all that a phase has left can be spent at once: finer units than that cannot
+    /// be measured in.
+    fn most(&self, phase: Phase) -> u32;
+
     /// The squared mean that a phase has left.
     fn left(&self, phase: Phase) -> f64;
 }

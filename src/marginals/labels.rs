@@ -11,16 +11,10 @@ use super::features::{Encoded, Features};
 use super::linear::Symmetric;
 use super::rows::BinRows;
 
-/// Residuals are counted in this part of one.
-pub(super) const UNIT: f64 = 1024.0;
+/// Ridge penalties of the regression on drawn rows: of bins, of the constant.
+const RIDGE: [f64; 2] = [3.0, 1e-3];
 
-/// The length beyond which residuals are scaled down, tau; a whole number of units.
-pub(super) const CLIP: f64 = 0.25;
-
-/// Ridge penalties of the regression on drawn rows: single columns, crossed pairs, the constant.
-const RIDGE: [f64; 3] = [3.0, 30.0, 1e-3];
-
-/// Parts that rows are cut into for sums.
+/// Parts that rows are cut into for sums, whatever the threads, so that sums are the same on every machine.
 const PARTS: usize = 4;
 
 /// Steps of Newton's method on drawn rows at most.
@@ -42,105 +36,75 @@ pub struct Labels {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StoredLabels {
     target: usize,
-    tables: Vec<Vec<usize>>,
+    columns: Vec<usize>,
+    says: Vec<Vec<f64>>,
     coefficients: Vec<f64>,
 }
 
-/// What is summed over rows.
-pub(super) enum Look<'a> {
-    /// Residuals of these labels.
-    Labels(&'a [u16]),
-    /// What clipped residuals are on the mean.
-    Clipped,
-    /// How often each class is expected.
-    Expected,
-}
-
-impl Look<'_> {
-    fn label(&self, row: usize) -> Option<usize> {
-        match self {
-            Self::Labels(labels) => Some(usize::from(labels[row])),
-            Self::Clipped | Self::Expected => None,
-        }
-    }
-}
+/// How much a row counts, by its probabilities.
+pub(super) type Weight<'a> = &'a (dyn Fn(&[f64]) -> f64 + Sync);
 
 impl Labels {
     /// The ridge regression of `target` on features of drawn rows.
     #[must_use]
     pub fn fitted(rows: &BinRows, target: usize, sizes: &[usize], features: Features) -> Self {
         let classes = sizes[target];
-        let count = features.count();
-        let penalty = spread(&features, classes);
+        let [of_bins, of_constant] = RIDGE;
+        let mut penalty = vec![of_bins; features.count()];
+        penalty[features.count() - 1] = of_constant;
+        let penalty = penalty.repeat(classes - 1);
         let encoded = features.encode(rows);
-        let mut labels = Self { target, classes, features, coefficients: vec![0.0; (classes - 1) * count] };
+        let mut labels = Self { target, classes, features, coefficients: vec![0.0; penalty.len()] };
         for _ in 0..NEWTON {
-            let (mut slope, mut curvature) = labels.look(&encoded, &Look::Labels(&rows.columns[target]));
+            let (mut slope, mut curvature) = labels.look(&encoded, (rows.len(), Some(&rows.columns[target])), &|_| 1.0);
             for (i, (slope, penalty)) in slope.iter_mut().zip(&penalty).enumerate() {
                 *slope += penalty * labels.coefficients[i];
                 curvature.line(i)[i] += penalty;
             }
             let step = curvature.solve(&slope);
             labels.coefficients.iter_mut().zip(&step).for_each(|(w, step)| *w -= step);
-            if step.iter().all(|step| step.abs() < 1e-4) {
+            if step.iter().all(|step| step.abs() < 1e-3) {
                 break;
             }
         }
         labels
     }
 
-    /// By how much the residual of each class, were it the label, is scaled down.
-    fn scales(&self, p: &[f64], scales: &mut [f64]) {
-        let square: f64 = p.iter().map(|p| p * p).sum();
-        for (class, scale) in scales.iter_mut().enumerate() {
-            // Of two classes one entry is looked at, which is the other's with its sign turned.
-            let length =
-                if self.classes == 2 { 1.0 - p[class] } else { (square + 1.0 - 2.0 * p[class]).max(0.0).sqrt() };
-            *scale = (CLIP / length.max(1e-12)).min(1.0);
-        }
+    /// The same model with products of columns among its features, of which it knows nothing yet.
+    #[must_use]
+    pub fn with_products(self, drawn: &BinRows) -> Self {
+        let sizes = self.features.sizes();
+        let masses = |&column: &usize| drawn.counts(&[column], sizes).into_iter().map(|n| n as f64).collect();
+        let masses: Vec<Vec<f64>> = self.features.columns().iter().map(masses).collect();
+        let features = self.features.with_products(&self.coefficients, &masses);
+        let (bins, before) = (self.features.bins(), self.features.count());
+        let line = |line: &[f64]| {
+            let products = std::iter::repeat_n(0.0, features.products());
+            line[..bins].iter().copied().chain(products).chain([line[before - 1]]).collect::<Vec<f64>>()
+        };
+        let coefficients = self.coefficients.chunks(before).flat_map(line).collect();
+        Self { features, coefficients, ..self }
     }
 
-    /// Sums over rows of clipped residual times feature, in whole numbers.
-    pub(super) fn residuals(&self, encoded: &Encoded, target: &[u16], weights: &[i64]) -> Vec<i64> {
-        let count = self.features.count();
-        let mut sums = vec![0i64; (self.classes - 1) * count];
-        let (mut p, mut scales) = (vec![0.0; self.classes], vec![0.0; self.classes]);
-        for (places, &label) in encoded.rows().zip(target) {
-            let label = usize::from(label);
-            self.probabilities_of(places, &mut p);
-            self.scales(&p, &mut scales);
-            for class in 1..self.classes {
-                let residual = scales[label] * (p[class] - f64::from(u8::from(label == class)));
-                let residual = (residual * UNIT).round() as i64;
-                let sums = &mut sums[(class - 1) * count..][..count];
-                places.iter().for_each(|&place| sums[place as usize] += residual * weights[place as usize]);
-            }
-        }
-        sums
-    }
-
-    /// Sums over rows: of residual times features, and of the curvature that goes with it.
-    pub(super) fn look(&self, encoded: &Encoded, look: &Look<'_>) -> (Vec<f64>, Symmetric) {
+    /// Sums over rows of residual (or, without labels, of probability) times features, and the curvature that goes with
+    /// them, where a row counts as `weight` says.
+    pub(super) fn look(
+        &self,
+        encoded: &Encoded,
+        (rows, labels): (usize, Option<&[u16]>),
+        weight: Weight<'_>,
+    ) -> (Vec<f64>, Symmetric) {
         let size = (self.classes - 1) * self.features.count();
-        // As many parts whatever the threads, so that sums are the same on every machine.
-        let part = encoded.len().div_ceil(PARTS).max(1);
+        let part = rows.div_ceil(PARTS).max(1);
         let parts: Vec<(Vec<f64>, Symmetric)> = (0..PARTS)
             .into_par_iter()
             .map(|at| {
                 let mut sums = (vec![0.0; size], Symmetric::diagonal(&vec![0.0; size]));
-                let (mut p, mut scales) = (vec![0.0; self.classes], vec![1.0; self.classes]);
-                for (row, places) in encoded.rows().enumerate().skip(at * part).take(part) {
-                    self.probabilities_of(places, &mut p);
-                    if let Look::Clipped = look {
-                        self.scales(&p, &mut scales);
-                    }
-                    let label = look.label(row);
-                    let residual = |a: usize, mean: f64| match (look, label) {
-                        (_, Some(label)) => p[a] - f64::from(u8::from(label == a)),
-                        (Look::Expected, _) => p[a],
-                        _ => p[a] * (mean - scales[a]),
-                    };
-                    self.add(places, (&p, &scales), &residual, &mut sums);
+                let mut p = vec![0.0; self.classes];
+                for row in (at * part..rows).take(part) {
+                    self.probabilities_of(encoded.row(row), &mut p);
+                    let label = labels.map(|labels| usize::from(labels[row]));
+                    self.add(encoded.row(row), (&p, weight(&p)), label, &mut sums);
                 }
                 sums
             })
@@ -150,41 +114,56 @@ impl Labels {
             whole.0.iter_mut().zip(sums).for_each(|(a, b)| *a += b);
             whole.1.add(curvature);
         }
+        whole.1.mirror();
         whole
     }
 
-    /// One row: its residual, and the slope of the mean of clipped residuals (or, with scales of 1, of the expected
-    /// labels, which is the curvature of the loss): `p_a s_a [a = b] - p_a p_b (s_a + s_b - S)` with S the mean of the
-    /// scales s.
+    /// One row; of the curvature, the lower half.
     fn add(
         &self,
-        places: &[u32],
-        (p, scales): (&[f64], &[f64]),
-        residual: &dyn Fn(usize, f64) -> f64,
+        (places, products): (&[u32], &[f64]),
+        (p, weight): (&[f64], f64),
+        label: Option<usize>,
         (sums, curvature): &mut (Vec<f64>, Symmetric),
     ) {
-        let count = self.features.count();
-        let mean: f64 = p.iter().zip(scales).map(|(p, scale)| p * scale).sum();
+        let (count, bins) = (self.features.count(), self.features.bins());
         for a in 1..self.classes {
-            let residual = residual(a, mean);
-            places.iter().for_each(|&place| sums[(a - 1) * count + place as usize] += residual);
-            for b in 1..self.classes {
-                let own = if a == b { p[a] * scales[a] } else { 0.0 };
-                let weight = own - p[a] * p[b] * (scales[a] + scales[b] - mean);
-                for &i in places {
-                    let line = &mut curvature.line((a - 1) * count + i as usize)[(b - 1) * count..][..count];
-                    places.iter().for_each(|&j| line[j as usize] += weight);
-                }
+            let line = (a - 1) * count;
+            let residual = weight * (p[a] - label.map_or(0.0, |label| f64::from(u8::from(label == a))));
+            let sums = &mut sums[line..][..count];
+            places.iter().for_each(|&place| sums[place as usize] += residual);
+            sums[bins..].iter_mut().zip(products).for_each(|(sum, x)| *sum += residual * x);
+            sums[count - 1] += residual;
+            for b in 1..=a {
+                let own = if a == b { 1.0 } else { 0.0 };
+                let weight = weight * p[a] * (own - p[b]);
+                let column = (b - 1) * count;
+                let mut spread = |at: usize, weight: f64| {
+                    let to = &mut curvature.line(line + at)[column..][..count];
+                    places.iter().for_each(|&place| to[place as usize] += weight);
+                    if at >= bins {
+                        let upto = if at + 1 == count || a != b { products.len() } else { at - bins + 1 };
+                        to[bins..].iter_mut().zip(&products[..upto]).for_each(|(to, x)| *to += weight * x);
+                        to[count - 1] += weight;
+                    } else if a != b {
+                        to[bins..].iter_mut().zip(products).for_each(|(to, x)| *to += weight * x);
+                        to[count - 1] += weight;
+                    }
+                };
+                places.iter().for_each(|&place| spread(place as usize, weight));
+                products.iter().enumerate().for_each(|(at, x)| spread(bins + at, weight * x));
+                spread(count - 1, weight);
             }
         }
     }
 
-    fn probabilities_of(&self, places: &[u32], probabilities: &mut [f64]) {
-        let count = self.features.count();
+    pub(super) fn probabilities_of(&self, (places, products): (&[u32], &[f64]), probabilities: &mut [f64]) {
+        let (count, bins) = (self.features.count(), self.features.bins());
         probabilities[0] = 0.0;
-        for (class, logit) in probabilities.iter_mut().enumerate().skip(1) {
-            let line = &self.coefficients[(class - 1) * count..][..count];
-            *logit = places.iter().map(|&place| line[place as usize]).sum();
+        for (logit, line) in probabilities[1..].iter_mut().zip(self.coefficients.chunks(count)) {
+            let single: f64 = places.iter().map(|&place| line[place as usize]).sum();
+            let crossed: f64 = line[bins..].iter().zip(products).map(|(w, x)| w * x).sum();
+            *logit = single + crossed + line[count - 1];
         }
         let highest = probabilities.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         probabilities.iter_mut().for_each(|logit| *logit = (*logit - highest).exp());
@@ -197,40 +176,28 @@ impl Labels {
     pub fn probabilities(&self, rows: &BinRows) -> Vec<f64> {
         let encoded = self.features.encode(rows);
         let mut all = vec![0.0; rows.len() * self.classes];
-        encoded.rows().zip(all.chunks_mut(self.classes)).for_each(|(places, p)| self.probabilities_of(places, p));
+        let of = |(row, p): (usize, &mut [f64])| self.probabilities_of(encoded.row(row), p);
+        all.par_chunks_mut(self.classes).enumerate().for_each(of);
         all
     }
 
     /// As it is stored.
     #[must_use]
     pub fn stored(&self) -> StoredLabels {
-        let (tables, coefficients) = (self.features.tables().to_vec(), self.coefficients.clone());
-        StoredLabels { target: self.target, tables, coefficients }
+        let (columns, says) = (self.features.columns().to_vec(), self.features.says().to_vec());
+        StoredLabels { target: self.target, columns, says, coefficients: self.coefficients.clone() }
     }
 
     /// What was stored, over columns of these sizes; none if it does not fit them.
     #[must_use]
     pub fn restored(stored: StoredLabels, sizes: &[usize]) -> Option<Self> {
-        let known = stored.tables.iter().flatten().chain([&stored.target]).all(|&column| column < sizes.len());
-        if !known {
+        let StoredLabels { target, columns, says, coefficients } = stored;
+        if columns.iter().chain([&target]).any(|&column| column >= sizes.len()) {
             return None;
         }
-        let (target, classes) = (stored.target, sizes[stored.target]);
-        let features = Features::new(stored.tables, sizes);
-        let fits = classes > 1 && stored.coefficients.len() == (classes - 1) * features.count();
-        fits.then_some(Self { target, classes, features, coefficients: stored.coefficients })
+        let classes = sizes[target];
+        let features = Features::new(columns, sizes).restored(says)?;
+        let fits = classes > 1 && coefficients.len() == (classes - 1) * features.count();
+        fits.then_some(Self { target, classes, features, coefficients })
     }
-}
-
-/// The penalty of each parameter, the same in each class.
-fn spread(features: &Features, classes: usize) -> Vec<f64> {
-    let [single, crossed, constant] = RIDGE;
-    let mut values = Vec::with_capacity(features.count());
-    for (size, pair) in features.groups() {
-        values.extend(std::iter::repeat_n(if pair { crossed } else { single }, size));
-    }
-    if let Some(last) = values.last_mut() {
-        *last = constant;
-    }
-    values.repeat(classes - 1)
 }

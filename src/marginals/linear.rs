@@ -37,6 +37,15 @@ impl Symmetric {
         self.cells.chunks(self.size.max(1)).map(product).collect()
     }
 
+    /// Copies the lower half to the upper one.
+    pub fn mirror(&mut self) {
+        for i in 0..self.size {
+            for j in 0..i {
+                self.cells[j * self.size + i] = self.cells[i * self.size + j];
+            }
+        }
+    }
+
     /// Adds another matrix.
     pub fn add(&mut self, other: &Self) {
         self.cells.iter_mut().zip(&other.cells).for_each(|(a, b)| *a += b);

@@ -18,8 +18,6 @@ pub struct Recipe {
     pub lambda: f64,
     /// The same in the weights of drawn rows.
     pub tilt: f64,
-    /// Pairs of columns that labels may depend on, beside single ones.
-    pub crossed: usize,
 }
 
 /// Tables that a round measures at most, unless there are more columns than that.

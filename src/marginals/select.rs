@@ -92,19 +92,23 @@ impl Round<'_> {
 
     /// Noisy distances, in rows. One row more or less moves each by at most one row.
     fn scores(&self, candidates: &[Vec<usize>], instrument: &mut dyn Instrument) -> Result<Vec<f64>, Refused> {
-        let scale = UNIT * self.rows / self.model.len() as f64;
+        let phase = Phase::Scores(self.number);
+        let root = (candidates.len() as f64).sqrt();
+        // As fine as the noise can be drawn for.
+        let unit = (0..5).map(|half| UNIT / f64::from(1 << half)).find(|unit| (unit * root).ceil() as u32 <= instrument.most(phase));
+        let unit = unit.ok_or(Refused)?;
+        let scale = unit * self.rows / self.model.len() as f64;
         let distance = |table: &Vec<usize>| -> i64 {
             let (real, model) = (self.private.counts(table, self.sizes), self.model.counts(table, self.sizes));
             let apart =
-                |(real, model): (&i64, &i64)| (real * UNIT as i64 - (*model as f64 * scale).round() as i64).abs();
+                |(real, model): (&i64, &i64)| (real * unit as i64 - (*model as f64 * scale).round() as i64).abs();
             real.iter().zip(&model).map(apart).sum()
         };
         let mut distances: Vec<i64> = candidates.par_iter().map(distance).collect();
-        let sensitivity = (UNIT * (candidates.len() as f64).sqrt()).ceil() as u32;
-        let phase = Phase::Scores(self.number);
+        let sensitivity = (unit * root).ceil() as u32;
         let mu2 = instrument.left(phase);
         instrument.measure(phase, &mut distances, sensitivity, mu2)?;
-        Ok(distances.into_iter().map(|distance| distance as f64 / UNIT).collect())
+        Ok(distances.into_iter().map(|distance| distance as f64 / unit).collect())
     }
 
     /// The candidates that gain most beyond their own noise, as far as the tree has room, and the squared mean of each.

@@ -7,16 +7,16 @@ use super::bins::{Bins, Coarseness};
 use super::cleaning::Counted;
 use super::correction::Known;
 use super::descent::Patience;
-use super::distribution::{Distribution, relabel};
+use super::distribution::Distribution;
 use super::features::Features;
 use super::fit::{Fit, Measured};
 use super::instrument::{Instrument, Phase, Refused};
 use super::labels::Labels;
+use super::pool::{Pool, pool_of};
 use super::ranking::ranked;
 use super::recipe::{CLASSES, POOL, Recipe};
 use super::rows::BinRows;
 use super::select::{Round, candidates};
-use super::tilt::Tilt;
 
 /// A table to measure.
 pub struct Survey<'a> {
@@ -36,9 +36,6 @@ const LEAST_PART: f64 = 1.0 / 300.0;
 
 /// Rows of the distribution that a round is compared with, for each private one.
 const COMPARED: f64 = 4.0;
-
-/// Rows of the distribution that labels and weights are fitted to, for each private one.
-const POOLED: f64 = 2.0;
 
 /// Histograms that are released of columns like these: one, or two where there are many cells.
 #[must_use]
@@ -84,11 +81,10 @@ impl Survey<'_> {
             fitted = self.fit(rows, ITERATIONS[usize::from(last)]).to(&measured, &sizes, Some(&fitted));
         }
         pulse(1 + self.recipe.rounds.len())?;
-        let mut pool = fitted.sample(((rows * POOLED) as usize).clamp(1000, POOL), rng);
+        let pool = fitted.sample(pool_of(rows as usize), rng);
         let known = Known { axes: self.axes, drawn: &pool, rows, measured: &measured };
         let labels = self.labels(&private, known, &sizes, instrument)?;
-        relabel(&mut pool, &fitted, labels.as_ref(), rng);
-        let tilt = Tilt::fitted(&pool, &measured, (rows, self.recipe.tilt), &sizes);
+        let tilt = Pool::of(pool, labels.as_ref()).tilted(&measured, (rows, self.recipe.tilt), &sizes);
         Ok(Distribution { bins, fitted, measured, rows, labels, tilt })
     }
 
@@ -145,8 +141,12 @@ impl Survey<'_> {
         let Some(target) = self.target.filter(|&target| has_classes(self.axes[target]) && sizes[target] > 1) else {
             return Ok(None);
         };
-        let features = Features::within(ranked(known.drawn, target, sizes, self.recipe.crossed), sizes[target], sizes);
+        let features = Features::within(&ranked(known.drawn, target, sizes), sizes[target], sizes);
         let mut labels = Labels::fitted(known.drawn, target, sizes, features);
+        // What products of columns say is one number for two classes.
+        if labels.classes == 2 {
+            labels = labels.with_products(known.drawn);
+        }
         labels.correct(private, known, instrument)?;
         Ok(Some(labels))
     }

@@ -4,6 +4,7 @@
 //! potentials, one for each cell of a table that a row falls into.
 
 use rand::Rng;
+use rayon::prelude::*;
 
 use super::descent::{Patience, minimise};
 use super::fit::Measured;
@@ -16,12 +17,15 @@ pub struct Tilt {
     pub tables: Vec<(Vec<usize>, Vec<f64>)>,
 }
 
+/// Parts that rows are cut into for threads.
+const PARTS: usize = 8;
+
 const PATIENCE: Patience = Patience { iterations: 150, gain: 1e-9, slope: 1e-3 };
 
 impl Tilt {
-    /// The tilt of `drawn` to tables of about `rows` rows, each taken to be less exact than its noise by `lambda`.
+    /// The tilt of `drawn` rows, whose weights have the logarithms `base`, to tables of about `rows` rows, each taken to be less exact than its noise by `lambda`.
     #[must_use]
-    pub fn fitted(drawn: &BinRows, measured: &[Measured], (rows, lambda): (f64, f64), sizes: &[usize]) -> Self {
+    pub fn fitted((drawn, base): (&BinRows, &[f64]), measured: &[Measured], (rows, lambda): (f64, f64), sizes: &[usize]) -> Self {
         let cells: Vec<Vec<u32>> = measured.iter().map(|table| drawn.cells(&table.columns, sizes)).collect();
         let starts: Vec<usize> = measured
             .iter()
@@ -42,20 +46,23 @@ impl Tilt {
         }
         let mut x = vec![0.0; counts.len()];
         let mut weights = vec![0.0; drawn.len()];
-        let mut expected = vec![0.0; counts.len()];
+        let part = drawn.len().div_ceil(PARTS).max(1);
         minimise(&mut x, PATIENCE, |x, gradient| {
             let theta: Vec<f64> = x.iter().zip(&scales).map(|(x, scale)| x / scale).collect();
-            weights.fill(0.0);
-            for (cells, start) in cells.iter().zip(&starts) {
-                let theta = &theta[*start..];
-                weights.iter_mut().zip(cells).for_each(|(weight, &cell)| *weight += theta[cell as usize]);
-            }
+            weights.copy_from_slice(base);
+            weights.par_chunks_mut(part).enumerate().for_each(|(at, weights)| {
+                for (cells, start) in cells.iter().zip(&starts) {
+                    let (theta, cells) = (&theta[*start..], &cells[at * part..][..weights.len()]);
+                    weights.iter_mut().zip(cells).for_each(|(weight, &cell)| *weight += theta[cell as usize]);
+                }
+            });
             let log_sum = normalise(&mut weights);
-            expected.fill(0.0);
-            for (cells, start) in cells.iter().zip(&starts) {
-                let expected = &mut expected[*start..];
-                weights.iter().zip(cells).for_each(|(weight, &cell)| expected[cell as usize] += weight);
-            }
+            let sums = cells.par_iter().zip(measured).map(|(cells, table)| {
+                let mut sums = vec![0.0; table.counts.len()];
+                weights.iter().zip(cells).for_each(|(weight, &cell)| sums[cell as usize] += weight);
+                sums
+            });
+            let expected: Vec<f64> = sums.collect::<Vec<_>>().concat();
             let mut value = rows * log_sum;
             for i in 0..theta.len() {
                 gradient[i] = 0.0;
@@ -76,8 +83,8 @@ impl Tilt {
 
     /// The weights of drawn rows, which add up to 1.
     #[must_use]
-    pub fn weights(&self, drawn: &BinRows, sizes: &[usize]) -> Vec<f64> {
-        let mut weights = vec![0.0; drawn.len()];
+    pub fn weights(&self, (drawn, base): (&BinRows, &[f64]), sizes: &[usize]) -> Vec<f64> {
+        let mut weights = base.to_vec();
         for (columns, theta) in &self.tables {
             let cells = drawn.cells(columns, sizes);
             weights.iter_mut().zip(cells).for_each(|(weight, cell)| *weight += theta[cell as usize]);

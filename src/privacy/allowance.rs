@@ -33,6 +33,12 @@ impl Allowance {
         self.left
     }
 
+    /// The largest sensitivity for which noise of a squared mean of all that is left can be drawn.
+    #[must_use]
+    pub fn most(&self) -> u32 {
+        (self.left.sqrt() * Deviation::LARGEST * (1.0 - 1e-6)) as u32
+    }
+
     /// Adds noise to whole counts that one unit can move by at most `sensitivity` in the Euclidean norm,
     /// for a squared mean of at most `mu2`. Returns the deviation of the noise.
     ///
@@ -68,7 +74,7 @@ fn least_deviation(sensitivity: u32, mu2: f64) -> Option<Deviation> {
     let wanted = mu2.sqrt() * (1.0 - 1e-12);
     let mut deviation = Deviation::at_least(f64::from(sensitivity) / wanted)?;
     while mean(deviation, sensitivity) > wanted {
-        deviation = Deviation::at_least(deviation.get() + 1.0 / Deviation::UNIT)?;
+        deviation = Deviation::at_least((deviation.get() + 1.0 / Deviation::UNIT) * (1.0 + 1e-13))?;
     }
     Some(deviation)
 }

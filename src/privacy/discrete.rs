@@ -7,34 +7,44 @@
 
 use rand::RngCore;
 
-/// A standard deviation in sixteenths, so that its square is a fraction of small integers.
+/// A standard deviation in sixteenths (whole above 2^20), so that its square is a fraction of small integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Deviation(u32);
+pub struct Deviation(u64);
 
 impl Deviation {
     /// Sixteenths in one.
     pub const UNIT: f64 = 16.0;
 
     /// The largest that is sampled: intermediate products stay within 128 bits.
-    const LARGEST: f64 = (1 << 24) as f64;
+    pub const LARGEST: f64 = (1 << 28) as f64;
 
-    /// The least deviation in sixteenths that is not below `x`, and not below 1; none beyond 2^24.
+    /// From here on deviations are whole.
+    const WHOLE: u64 = 16 << 20;
+
+    /// The least deviation that is not below `x`, and not below 1; none beyond 2^28.
     #[must_use]
     pub fn at_least(x: f64) -> Option<Self> {
-        (x <= Self::LARGEST).then(|| Self((x.max(1.0) * Self::UNIT).ceil() as u32))
+        (x <= Self::LARGEST).then(|| {
+            let sixteenths = (x.max(1.0) * Self::UNIT).ceil() as u64;
+            Self(if sixteenths > Self::WHOLE { sixteenths.next_multiple_of(16) } else { sixteenths })
+        })
     }
 
     /// The standard deviation's parameter s: the density at y is proportional to `exp(-y^2 / (2 s^2))`.
     #[must_use]
     pub fn get(self) -> f64 {
-        f64::from(self.0) / Self::UNIT
+        self.0 as f64 / Self::UNIT
     }
 }
 
 /// One integer with discrete Gaussian distribution around 0.
 pub fn discrete_gaussian(rng: &mut impl RngCore, deviation: Deviation) -> i64 {
     // s^2 = square / unit2
-    let (square, unit2) = (u128::from(deviation.0).pow(2), 256u128);
+    let (square, unit2) = if deviation.0 > Deviation::WHOLE {
+        (u128::from(deviation.0 / 16).pow(2), 1)
+    } else {
+        (u128::from(deviation.0).pow(2), 256)
+    };
     let scale = u128::from(deviation.0 / 16) + 1;
     loop {
         let (magnitude, negative) = discrete_laplace(rng, scale);

@@ -46,7 +46,7 @@ fn correct(classes: usize) {
     let sizes = [4, 3, 5, classes];
     // In the drawn rows the second column tells nothing.
     let (private, drawn) = (rows(30_000, classes, 0.6, 1), rows(30_000, classes, 0.0, 2));
-    let features = Features::new(vec![vec![0], vec![1], vec![2]], &sizes);
+    let features = Features::new(vec![0, 1, 2], &sizes);
     let mut labels = Labels::fitted(&drawn, 3, &sizes, features.clone());
     let truth = shares(&Labels::fitted(&private, 3, &sizes, features), &private, classes);
     let far = |labels: &Labels| {
@@ -75,7 +75,7 @@ fn a_model_that_is_right_is_left_alone() {
     for classes in [2, 4] {
         let sizes = [4, 3, 5, classes];
         let (private, drawn) = (rows(40_000, classes, 0.4, 3), rows(40_000, classes, 0.4, 4));
-        let features = Features::new(vec![vec![0], vec![1], vec![2]], &sizes);
+        let features = Features::new(vec![0, 1, 2], &sizes);
         let mut labels = Labels::fitted(&drawn, 3, &sizes, features);
         let before = labels.probabilities(&private);
         labels.correct(&private, known(&axes(classes), &drawn), &mut Recorder::new(0.1)).unwrap();

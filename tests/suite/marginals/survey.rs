@@ -159,6 +159,9 @@ fn a_refusal_is_passed_on() {
         fn measure(&mut self, _: Phase, _: &mut [i64], _: u32, _: f64) -> Result<f64, Refused> {
             Err(Refused)
         }
+        fn most(&self, _: Phase) -> u32 {
+            u32::MAX
+        }
         fn left(&self, _: Phase) -> f64 {
             1.0
         }
