@@ -78,8 +78,7 @@ impl Drawing<'_> {
             true => rows_of(distribution, &table),
             false => rows_of(distribution, &binned(distribution, &table)),
         };
-        let lambda = self.plan.measure.as_ref().map_or(1.0, |measure| measure.recipe.tilt);
-        let (pool, kept) = distribution.correct(pool, (rows, lambda), &mut rng);
+        let (pool, kept) = distribution.correct(pool, rows, &mut rng);
         let distance = Some(distribution.distance(&pool));
         let mut drawn = decoded(distribution, &pool, &mut rng);
         if !is_binned {

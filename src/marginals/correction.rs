@@ -101,7 +101,8 @@ impl Labels {
         instrument: &mut dyn Instrument,
     ) -> Result<Seen, Refused> {
         let mut sums = self.residuals(private, units);
-        let noise = instrument.measure(Phase::Labels, &mut sums, self.sensitivity(units), instrument.left(Phase::Labels))?;
+        let noise =
+            instrument.measure(Phase::Labels, &mut sums, self.sensitivity(units), instrument.left(Phase::Labels))?;
         let weight = |p: &[f64]| RESIDUAL / self.longest(p);
         let (_, mut through) = self.look(drawn, (looked, None), &weight);
         through.scale(rows / looked as f64);
@@ -226,7 +227,10 @@ fn prior(features: &Features, axes: &[Axis], classes: usize) -> Symmetric {
         let smooth = inverse(run);
         for class in 0..classes - 1 {
             let start = class * count + offset;
-            smooth.iter().enumerate().for_each(|(i, line)| precision.line(start + i)[start..][..run].copy_from_slice(line));
+            smooth
+                .iter()
+                .enumerate()
+                .for_each(|(i, line)| precision.line(start + i)[start..][..run].copy_from_slice(line));
         }
     }
     precision

@@ -8,7 +8,6 @@ use super::labels::Labels;
 use super::pool::{Kept, Pool, pool_of};
 use super::recipe::POOL;
 use super::rows::BinRows;
-use super::tilt::Tilt;
 
 /// A fitted distribution over the rows of a table. Everything in it is post-processing of released counts.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,9 +22,12 @@ pub struct Distribution {
     pub rows: f64,
     /// The corrected labels, where there is a target with classes.
     pub labels: Option<Labels>,
-    /// Weights of drawn rows.
-    pub tilt: Tilt,
+    /// How much less exact the tables are taken to be than their noise is, when drawn rows are weighed.
+    pub lambda: f64,
 }
+
+/// Rows that are weighed at least, if the table has as many.
+const LEAST: usize = 20_000;
 
 impl Distribution {
     /// The number of bins of each column.
@@ -40,19 +42,20 @@ impl Distribution {
         let chunks = rows.div_ceil(POOL / 2).max(1);
         for chunk in 0..chunks {
             let count = rows / chunks + usize::from(chunk < rows % chunks);
-            let pool = Pool::of(self.fitted.sample(pool_of(count), rng), self.labels.as_ref());
-            let kept = pool.kept(&self.tilt, &self.fitted, count, rng);
-            drawn.columns.iter_mut().zip(pool.take(&kept).columns).for_each(|(to, from)| to.extend(from));
+            // Few rows cannot meet the tables: weigh as many as there are, and keep few of them.
+            let weighed = pool_of(count.max((self.rows as usize).min(LEAST)));
+            let (kept, _) = self.correct(self.fitted.sample(weighed, rng), count, rng);
+            drawn.columns.iter_mut().zip(kept.columns).for_each(|(to, from)| to.extend(from));
         }
         drawn
     }
 
-    /// Which `count` to keep of rows that another model drew, and their labels: under a tilt of their own, to tables
-    /// that are taken to be less exact by `lambda`.
-    pub fn correct<R: Rng + ?Sized>(&self, rows: BinRows, (count, lambda): (usize, f64), rng: &mut R) -> (BinRows, Kept) {
+    /// The `count` rows to keep of some that were drawn, with corrected labels, and which they are. Weights are fitted to
+    /// these very rows: what a cell of few rows weighs means nothing elsewhere.
+    pub fn correct<R: Rng + ?Sized>(&self, rows: BinRows, count: usize, rng: &mut R) -> (BinRows, Kept) {
         let pool = Pool::of(rows, self.labels.as_ref());
-        let tilt = pool.tilted(&self.measured, (self.rows, lambda), &self.sizes());
-        let kept = pool.kept(&tilt, &self.fitted, count, rng);
+        let weights = pool.weights(&self.measured, (self.rows, self.lambda), &self.sizes());
+        let kept = pool.kept(&weights, &self.fitted, count, rng);
         (pool.take(&kept), kept)
     }
 

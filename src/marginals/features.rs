@@ -69,7 +69,8 @@ impl Features {
         let says = self.columns.iter().zip(&self.offsets).zip(masses).take(CROSSED);
         let says = says.map(|((&column, &offset), masses)| {
             let own = &coefficients[offset..][..self.sizes[column]];
-            let mean = own.iter().zip(masses).map(|(w, mass)| w * mass).sum::<f64>() / masses.iter().sum::<f64>().max(1.0);
+            let mean =
+                own.iter().zip(masses).map(|(w, mass)| w * mass).sum::<f64>() / masses.iter().sum::<f64>().max(1.0);
             own.iter().map(|w| ((w - mean) / 2.0).clamp(-1.0, 1.0)).collect()
         });
         Self { says: says.collect(), ..self.clone() }
@@ -141,7 +142,8 @@ impl Features {
         }
         let each = self.products();
         let mut products = vec![0.0; rows.len() * each];
-        for (row, products) in products.chunks_mut(each.max(1)).enumerate().take(if each > 0 { rows.len() } else { 0 }) {
+        for (row, products) in products.chunks_mut(each.max(1)).enumerate().take(if each > 0 { rows.len() } else { 0 })
+        {
             let say = |at: usize| self.says[at][usize::from(rows.columns[self.columns[at]][row])];
             let says: Vec<f64> = (0..self.says.len()).map(say).collect();
             let pairs = (0..says.len()).flat_map(|a| (a..says.len()).map(move |b| (a, b)));

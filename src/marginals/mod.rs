@@ -48,5 +48,5 @@ pub use rows::{BinRows, projection, volume};
 pub use select::candidates;
 pub use stored::BadDistribution;
 pub use survey::{Survey, has_classes, histograms};
-pub use tilt::{Tilt, systematic};
+pub use tilt::{systematic, tilted};
 pub use tree::{Tree, cells_of};

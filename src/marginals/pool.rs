@@ -10,7 +10,7 @@ use super::fit::{Fitted, Measured};
 use super::labels::Labels;
 use super::rows::BinRows;
 use super::sample::alike;
-use super::tilt::{Tilt, systematic};
+use super::tilt::{systematic, tilted};
 
 /// Rows, each as often as there are labels.
 pub struct Pool {
@@ -59,10 +59,11 @@ impl Pool {
         Self { rows, copies, weights, target: Some(labels.target) }
     }
 
-    /// The tilt to tables of about `rows` rows, each taken to be less exact than its noise by `lambda`.
+    /// Weights of the copies that meet tables of about `rows` rows, each taken to be less exact than its noise by
+    /// `lambda`.
     #[must_use]
-    pub fn tilted(&self, measured: &[Measured], (rows, lambda): (f64, f64), sizes: &[usize]) -> Tilt {
-        Tilt::fitted((&self.copies, &self.weights), measured, (rows, lambda), sizes)
+    pub fn weights(&self, measured: &[Measured], (rows, lambda): (f64, f64), sizes: &[usize]) -> Vec<f64> {
+        tilted((&self.copies, &self.weights), measured, (rows, lambda), sizes)
     }
 
     /// The rows that were kept.
@@ -75,9 +76,8 @@ impl Pool {
         rows
     }
 
-    /// Keeps `count` rows under a tilt, in random order.
-    pub fn kept<R: Rng + ?Sized>(&self, tilt: &Tilt, fitted: &Fitted, count: usize, rng: &mut R) -> Kept {
-        let weights = tilt.weights((&self.copies, &self.weights), fitted.tree.sizes());
+    /// Keeps `count` rows by the weights of their copies, in random order.
+    pub fn kept<R: Rng + ?Sized>(&self, weights: &[f64], fitted: &Fitted, count: usize, rng: &mut R) -> Kept {
         let rows = self.rows.len();
         let of_row: Vec<f64> = (0..rows).map(|row| weights.iter().skip(row).step_by(rows).sum()).collect();
         let order = alike(&self.rows, fitted, self.target);

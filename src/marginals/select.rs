@@ -95,7 +95,9 @@ impl Round<'_> {
         let phase = Phase::Scores(self.number);
         let root = (candidates.len() as f64).sqrt();
         // As fine as the noise can be drawn for.
-        let unit = (0..5).map(|half| UNIT / f64::from(1 << half)).find(|unit| (unit * root).ceil() as u32 <= instrument.most(phase));
+        let unit = (0..5)
+            .map(|half| UNIT / f64::from(1 << half))
+            .find(|unit| (unit * root).ceil() as u32 <= instrument.most(phase));
         let unit = unit.ok_or(Refused)?;
         let scale = unit * self.rows / self.model.len() as f64;
         let distance = |table: &Vec<usize>| -> i64 {

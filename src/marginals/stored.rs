@@ -8,7 +8,6 @@ use super::distribution::Distribution;
 use super::fit::{Fitted, Measured};
 use super::labels::{Labels, StoredLabels};
 use super::rows::volume;
-use super::tilt::Tilt;
 use super::tree::Tree;
 
 /// Bytes that are no distribution.
@@ -20,6 +19,7 @@ pub struct BadDistribution;
 struct Header {
     format: u32,
     rows: f64,
+    lambda: f64,
     columns: Vec<Column>,
     tables: Vec<StoredTable>,
     labels: Option<StoredLabels>,
@@ -49,6 +49,7 @@ impl Distribution {
         let header = Header {
             format: FORMAT,
             rows: self.rows,
+            lambda: self.lambda,
             columns: self.bins.iter().map(column).collect(),
             tables: self.measured.iter().map(table).collect(),
             labels: self.labels.as_ref().map(Labels::stored),
@@ -58,8 +59,7 @@ impl Distribution {
         let densities = self.bins.iter().map(|bins| bins.parts().1);
         let beliefs = self.fitted.beliefs.iter().map(Vec::as_slice);
         let counts = self.measured.iter().map(|table| &table.counts[..]);
-        let potentials = self.tilt.tables.iter().map(|(_, potentials)| &potentials[..]);
-        for numbers in densities.chain(beliefs).chain(counts).chain(potentials) {
+        for numbers in densities.chain(beliefs).chain(counts) {
             bytes.extend(numbers.iter().flat_map(|x| x.to_le_bytes()));
         }
         bytes
@@ -99,16 +99,12 @@ impl Distribution {
             let counts = numbers.take(volume(&table.columns, &sizes))?;
             measured.push(Measured { columns: table.columns, counts, deviation: table.deviation });
         }
-        let tilt = names.into_iter().map(|name| {
-            let potentials = numbers.take(volume(&name, &sizes))?;
-            Ok((name, potentials))
-        });
-        let tilt = Tilt { tables: tilt.collect::<Result<_, BadDistribution>>()? };
         let labels = header.labels.map(|stored| Labels::restored(stored, &sizes).ok_or(BadDistribution)).transpose()?;
         if !numbers.0.is_empty() {
             return Err(BadDistribution);
         }
-        Ok(Self { bins, fitted: Fitted::of(tree, beliefs), measured, rows: header.rows, labels, tilt })
+        let Header { rows, lambda, .. } = header;
+        Ok(Self { bins, fitted: Fitted::of(tree, beliefs), measured, rows, labels, lambda })
     }
 }
 

@@ -12,7 +12,7 @@ use super::features::Features;
 use super::fit::{Fit, Measured};
 use super::instrument::{Instrument, Phase, Refused};
 use super::labels::Labels;
-use super::pool::{Pool, pool_of};
+use super::pool::pool_of;
 use super::ranking::ranked;
 use super::recipe::{CLASSES, POOL, Recipe};
 use super::rows::BinRows;
@@ -84,8 +84,7 @@ impl Survey<'_> {
         let pool = fitted.sample(pool_of(rows as usize), rng);
         let known = Known { axes: self.axes, drawn: &pool, rows, measured: &measured };
         let labels = self.labels(&private, known, &sizes, instrument)?;
-        let tilt = Pool::of(pool, labels.as_ref()).tilted(&measured, (rows, self.recipe.tilt), &sizes);
-        Ok(Distribution { bins, fitted, measured, rows, labels, tilt })
+        Ok(Distribution { bins, fitted, measured, rows, labels, lambda: self.recipe.tilt })
     }
 
     fn fit(&self, rows: f64, iterations: usize) -> Fit {

@@ -10,88 +10,77 @@ use super::descent::{Patience, minimise};
 use super::fit::Measured;
 use super::rows::BinRows;
 
-/// Potentials of the cells of some tables.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Tilt {
-    /// The tables and their potentials.
-    pub tables: Vec<(Vec<usize>, Vec<f64>)>,
-}
-
 /// Parts that rows are cut into for threads.
 const PARTS: usize = 8;
 
 const PATIENCE: Patience = Patience { iterations: 150, gain: 1e-9, slope: 1e-3 };
 
-impl Tilt {
-    /// The tilt of `drawn` rows, whose weights have the logarithms `base`, to tables of about `rows` rows, each taken to be less exact than its noise by `lambda`.
-    #[must_use]
-    pub fn fitted((drawn, base): (&BinRows, &[f64]), measured: &[Measured], (rows, lambda): (f64, f64), sizes: &[usize]) -> Self {
-        let cells: Vec<Vec<u32>> = measured.iter().map(|table| drawn.cells(&table.columns, sizes)).collect();
-        let starts: Vec<usize> = measured
-            .iter()
-            .scan(0, |end, table| {
-                *end += table.counts.len();
-                Some(*end - table.counts.len())
-            })
-            .collect();
-        let counts: Vec<f64> = measured.iter().flat_map(|table| table.counts.iter().copied()).collect();
-        let variances: Vec<f64> = measured
-            .iter()
-            .flat_map(|table| std::iter::repeat_n(lambda * table.deviation.powi(2), table.counts.len()))
-            .collect();
-        let scales: Vec<f64> = counts.iter().zip(&variances).map(|(y, v)| (y.max(0.0) + v + 1.0).sqrt()).collect();
-        let mut hit = vec![false; counts.len()];
-        for (cells, start) in cells.iter().zip(&starts) {
-            cells.iter().for_each(|&cell| hit[start + cell as usize] = true);
-        }
-        let mut x = vec![0.0; counts.len()];
-        let mut weights = vec![0.0; drawn.len()];
-        let part = drawn.len().div_ceil(PARTS).max(1);
-        minimise(&mut x, PATIENCE, |x, gradient| {
-            let theta: Vec<f64> = x.iter().zip(&scales).map(|(x, scale)| x / scale).collect();
-            weights.copy_from_slice(base);
-            weights.par_chunks_mut(part).enumerate().for_each(|(at, weights)| {
-                for (cells, start) in cells.iter().zip(&starts) {
-                    let (theta, cells) = (&theta[*start..], &cells[at * part..][..weights.len()]);
-                    weights.iter_mut().zip(cells).for_each(|(weight, &cell)| *weight += theta[cell as usize]);
-                }
-            });
-            let log_sum = normalise(&mut weights);
-            let sums = cells.par_iter().zip(measured).map(|(cells, table)| {
-                let mut sums = vec![0.0; table.counts.len()];
-                weights.iter().zip(cells).for_each(|(weight, &cell)| sums[cell as usize] += weight);
-                sums
-            });
-            let expected: Vec<f64> = sums.collect::<Vec<_>>().concat();
-            let mut value = rows * log_sum;
-            for i in 0..theta.len() {
-                gradient[i] = 0.0;
-                // Cells that no drawn row falls into say nothing.
-                if hit[i] {
-                    value += theta[i] * (0.5 * variances[i] * theta[i] - counts[i]);
-                    gradient[i] = (rows * expected[i] - counts[i] + variances[i] * theta[i]) / scales[i];
-                }
-            }
-            value
-        });
+/// Weights, which add up to 1, of `drawn` rows, whose weights have the logarithms `base` before, that meet tables of about
+/// `rows` rows, each taken to be less exact than its noise by `lambda`.
+#[must_use]
+pub fn tilted(
+    (drawn, base): (&BinRows, &[f64]),
+    measured: &[Measured],
+    (rows, lambda): (f64, f64),
+    sizes: &[usize],
+) -> Vec<f64> {
+    let cells: Vec<Vec<u32>> = measured.iter().map(|table| drawn.cells(&table.columns, sizes)).collect();
+    let starts: Vec<usize> = measured
+        .iter()
+        .scan(0, |end, table| {
+            *end += table.counts.len();
+            Some(*end - table.counts.len())
+        })
+        .collect();
+    let counts: Vec<f64> = measured.iter().flat_map(|table| table.counts.iter().copied()).collect();
+    let variances: Vec<f64> = measured
+        .iter()
+        .flat_map(|table| std::iter::repeat_n(lambda * table.deviation.powi(2), table.counts.len()))
+        .collect();
+    let scales: Vec<f64> = counts.iter().zip(&variances).map(|(y, v)| (y.max(0.0) + v + 1.0).sqrt()).collect();
+    let mut hit = vec![false; counts.len()];
+    for (cells, start) in cells.iter().zip(&starts) {
+        cells.iter().for_each(|&cell| hit[start + cell as usize] = true);
+    }
+    let mut x = vec![0.0; counts.len()];
+    let mut weights = vec![0.0; drawn.len()];
+    minimise(&mut x, PATIENCE, |x, gradient| {
         let theta: Vec<f64> = x.iter().zip(&scales).map(|(x, scale)| x / scale).collect();
-        let of = |(table, start): (&Measured, &usize)| {
-            (table.columns.clone(), theta[*start..][..table.counts.len()].to_vec())
-        };
-        Self { tables: measured.iter().zip(&starts).map(of).collect() }
-    }
-
-    /// The weights of drawn rows, which add up to 1.
-    #[must_use]
-    pub fn weights(&self, (drawn, base): (&BinRows, &[f64]), sizes: &[usize]) -> Vec<f64> {
-        let mut weights = base.to_vec();
-        for (columns, theta) in &self.tables {
-            let cells = drawn.cells(columns, sizes);
-            weights.iter_mut().zip(cells).for_each(|(weight, cell)| *weight += theta[cell as usize]);
+        weigh(&mut weights, base, (&cells, &starts), &theta);
+        let log_sum = normalise(&mut weights);
+        let sums = cells.par_iter().zip(measured).map(|(cells, table)| {
+            let mut sums = vec![0.0; table.counts.len()];
+            weights.iter().zip(cells).for_each(|(weight, &cell)| sums[cell as usize] += weight);
+            sums
+        });
+        let expected: Vec<f64> = sums.collect::<Vec<_>>().concat();
+        let mut value = rows * log_sum;
+        for i in 0..theta.len() {
+            gradient[i] = 0.0;
+            // Cells that no drawn row falls into say nothing.
+            if hit[i] {
+                value += theta[i] * (0.5 * variances[i] * theta[i] - counts[i]);
+                gradient[i] = (rows * expected[i] - counts[i] + variances[i] * theta[i]) / scales[i];
+            }
         }
-        normalise(&mut weights);
-        weights
-    }
+        value
+    });
+    let theta: Vec<f64> = x.iter().zip(&scales).map(|(x, scale)| x / scale).collect();
+    weigh(&mut weights, base, (&cells, &starts), &theta);
+    normalise(&mut weights);
+    weights
+}
+
+/// The logarithms of weights: those before, and the potentials of the cells that a row falls into.
+fn weigh(weights: &mut [f64], base: &[f64], (cells, starts): (&[Vec<u32>], &[usize]), theta: &[f64]) {
+    let part = weights.len().div_ceil(PARTS).max(1);
+    weights.par_chunks_mut(part).enumerate().for_each(|(at, weights)| {
+        weights.copy_from_slice(&base[at * part..][..weights.len()]);
+        for (cells, start) in cells.iter().zip(starts) {
+            let (theta, cells) = (&theta[*start..], &cells[at * part..][..weights.len()]);
+            weights.iter_mut().zip(cells).for_each(|(weight, &cell)| *weight += theta[cell as usize]);
+        }
+    });
 }
 
 /// Exponentials over their sum; returns the logarithm of the sum.

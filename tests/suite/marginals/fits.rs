@@ -1,6 +1,6 @@
 //! The fit's optimality, sampling without chance, and the search for a minimum.
 
-use dp2stage::marginals::{BinRows, Fit, Measured, Patience, Tilt, minimise, systematic};
+use dp2stage::marginals::{BinRows, Fit, Measured, Patience, minimise, systematic, tilted};
 use rand::Rng;
 
 use super::rng;
@@ -83,8 +83,7 @@ fn a_tilt_mends_rows_that_were_drawn_from_something_else() {
     let even = BinRows {
         columns: SIZES.iter().map(|&n| (0..20_000).map(|_| rng.random_range(0..n as u16)).collect()).collect(),
     };
-    let tilt = Tilt::fitted((&even, &[0.0; 20_000]), &tables, (4000.0, 0.1), &SIZES);
-    let weights = tilt.weights((&even, &[0.0; 20_000]), &SIZES);
+    let weights = tilted((&even, &[0.0; 20_000]), &tables, (4000.0, 0.1), &SIZES);
     let order: Vec<u32> = (0..20_000).collect();
     let kept = even.take(&systematic(&weights, &order, 4000, &mut rng));
     for table in &tables {
