@@ -84,7 +84,7 @@ pub fn public_stage(codec: &Compact, source: Source, rows: u64) -> PublicStage {
         }
         Source::Public | Source::Marginal | Source::NonPrivate => {
             let steps = table_steps(source, rows, batch);
-            PublicStage { initial, steps, batch, schedule: Schedule { rate: 5e-3, warm_up: 50, end: 0.02 }, adam }
+            PublicStage { initial, steps, batch, schedule: Schedule { rate: 0.01, warm_up: 50, end: 0.02 }, adam }
         }
     }
 }
