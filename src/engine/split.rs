@@ -62,11 +62,12 @@ pub fn measuring(facts: &Facts<'_>, alone: bool, overrides: &SplitOverrides) -> 
 /// How finely a table of this signal is measured.
 fn recipe(signal: f64, overrides: &SplitOverrides) -> Recipe {
     let times = signal / USUAL;
-    let bins = (20.0 * times.powf(0.26)).round().clamp(6.0, 40.0) as usize;
+    // Little signal wants coarse bins at once; much signal pays for fine ones slowly.
+    let bins = (20.0 * times.powf(if times < 1.0 { 0.4 } else { 0.26 })).round().clamp(6.0, 36.0) as usize;
     Recipe {
         bins: overrides.bins.map_or(bins, |bins| bins as usize),
         rounds: Vec::new(),
-        cells: (4e5 * times.sqrt()).clamp(2e4, 1.5e6).round(),
+        cells: (4e5 * times.sqrt()).clamp(5e4, 8e5).round(),
         triples: true,
         lambda: 0.06,
         tilt: 0.2,
