@@ -143,11 +143,27 @@ const STAGES: [(&str, f64, f64); 4] =
 /// The same without stage 2.
 const WITHOUT_STAGE2: [(&str, f64, f64); 3] = [("stage1", 0.0, 0.8), ("generate", 0.8, 0.05), ("report", 0.85, 0.15)];
 
+/// The same of jobs that measure first.
+const MEASURED: [(&str, f64, f64); 5] = [
+    ("measure", 0.0, 0.08),
+    ("stage1", 0.08, 0.37),
+    ("stage2", 0.45, 0.3),
+    ("generate", 0.75, 0.1),
+    ("report", 0.85, 0.15),
+];
+const MEASURED_WITHOUT_STAGE2: [(&str, f64, f64); 4] =
+    [("measure", 0.0, 0.1), ("stage1", 0.1, 0.6), ("generate", 0.7, 0.15), ("report", 0.85, 0.15)];
+
 impl ProgressView {
     fn of(job: &Job, exact: Option<&ExactJob>) -> Option<Self> {
         let stage = job.stage.clone()?;
         let done = f64::from(job.step) / f64::from(job.steps.max(1));
-        let stages = if job.plan["private"].is_object() { &STAGES[..] } else { &WITHOUT_STAGE2 };
+        let stages = match (job.plan["measure"].is_object(), job.plan["private"].is_object()) {
+            (false, true) => &STAGES[..],
+            (false, false) => &WITHOUT_STAGE2,
+            (true, true) => &MEASURED,
+            (true, false) => &MEASURED_WITHOUT_STAGE2,
+        };
         let (before, share) = stages.iter().find(|s| s.0 == stage).map_or((0.0, 0.0), |s| (s.1, s.2));
         let fraction = if job.status == JobStatus::Succeeded { 1.0 } else { before + share * done };
         // This attempt's pace in this stage is known; the stages after it get their usual share of the whole.
