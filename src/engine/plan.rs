@@ -276,8 +276,8 @@ fn public_stage(facts: &Facts<'_>, overrides: &Overrides, codec: &Compact) -> Pu
         None => defaults::public_stage(codec, overrides.source, facts.rows_public),
     };
     // A distribution that draws by itself needs no model.
-    let steps = if overrides.generator == Generator::Distribution { 0 } else { usual.steps };
-    PublicStage { steps: overrides.public_steps.unwrap_or(steps), ..usual }
+    let draws_alone = overrides.generator == Generator::Distribution;
+    PublicStage { steps: if draws_alone { 0 } else { overrides.public_steps.unwrap_or(usual.steps) }, ..usual }
 }
 
 fn private_stage(

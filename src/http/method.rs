@@ -59,8 +59,22 @@ fn check_stages(method: &Method, dataset: &Dataset) -> Result<(), Problem> {
 
 /// Settings of stages that are left out.
 fn check_training(method: &Method, training: &Training) -> Result<(), Problem> {
-    if method.stage1 == Stage1::None && training.public_steps.is_some() {
-        return refuse("training.public_steps", "these are steps of stage 1, which is left out: leave them out, too");
+    match (training.public_steps, method.generator) {
+        (Some(_), _) if method.stage1 == Stage1::None => {
+            let detail = "these are steps of stage 1, which is left out: leave them out, too";
+            return refuse("training.public_steps", detail);
+        }
+        (Some(_), Generator::Distribution) => {
+            let detail = "the distribution draws without a language model, which these are steps of: leave them out";
+            return refuse("training.public_steps", detail);
+        }
+        (Some(0), generator)
+            if method.stage2 == Some(Stage2::None)
+                && (generator == Generator::Lm || method.stage1 != Stage1::Marginal) =>
+        {
+            return refuse("training.public_steps", "with no steps of either stage nothing is trained: say at least 1");
+        }
+        _ => {}
     }
     match training.of_stage2() {
         Some(name) if method.stage2 == Some(Stage2::None) => {

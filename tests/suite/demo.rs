@@ -76,6 +76,8 @@ fn a_demo_and_its_curl_lines() {
     assert_eq!(synthetic.lines().count(), 301);
     let report: Value = serde_json::from_slice(&std::fs::read(folder.path().join("out/report.json")).unwrap()).unwrap();
     assert_eq!(report["view"], "custodian");
+    let used = report["generators"][0]["generator"].as_str().expect("a generator");
+    assert!(said.contains(&format!("drawn by {used} ")) && said.contains("noisy counts in 3 rounds"), "{said}");
 
     let state = scratch();
     let server = Server::start(state.path(), &["--dev"]);

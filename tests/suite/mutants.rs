@@ -19,7 +19,7 @@ struct Mutant {
     test: &'static str,
 }
 
-const MUTANTS: [Mutant; 22] = [
+const MUTANTS: [Mutant; 27] = [
     Mutant {
         name: "no noise",
         file: "src/privacy/noise.rs",
@@ -169,8 +169,8 @@ const MUTANTS: [Mutant; 22] = [
     Mutant {
         name: "private rows in stage 1",
         file: "src/engine/run.rs",
-        text: "(Source::Uniform | Source::None, _) => Ok(Pseudo::Uniform)",
-        fault: "(Source::Uniform | Source::None, _) => Ok(Pseudo::Table(job.private))",
+        text: "(Source::Uniform | Source::None, ..) => Ok(Pseudo::Uniform)",
+        fault: "(Source::Uniform | Source::None, ..) => Ok(Pseudo::Table(job.private))",
         test: "engine::runs::nothing_private_is_read_before_the_first_claim",
     },
     Mutant {
@@ -179,6 +179,41 @@ const MUTANTS: [Mutant; 22] = [
         text: "Ok(Pseudo::Like(table, likeness))",
         fault: "Ok(Pseudo::Like(if table.rows() > 0 { job.private } else { table }, likeness))",
         test: "engine::sources::stage_1_on_a_public_table_does_not_look_at_private_rows",
+    },
+    Mutant {
+        name: "a measurement that nobody claimed",
+        file: "src/engine/opening.rs",
+        text: "        host.meter.claim_opening()?;\n",
+        fault: "",
+        test: "engine::opening::before_the_claim_nothing_private_is_read",
+    },
+    Mutant {
+        name: "a repeated measurement under another key",
+        file: "src/engine/opening.rs",
+        text: "                host.vault.save(&Stored::Key(key).written(&[]))?;\n",
+        fault: "",
+        test: "engine::opening::a_measurement_that_was_cut_off_gives_the_same_again",
+    },
+    Mutant {
+        name: "the key of a measurement kept when it is done",
+        file: "src/engine/opening.rs",
+        text: "        host.vault.save(&Stored::Measured(bytes.clone()).written(&[]))?;\n",
+        fault: "",
+        test: "engine::opening::the_key_is_kept_before_the_claim_and_gone_after_the_measurement",
+    },
+    Mutant {
+        name: "persons measured as if they had one row",
+        file: "src/engine/instrument.rs",
+        text: "sensitivity.checked_mul(self.rows_each)",
+        fault: "sensitivity.checked_mul(1)",
+        test: "engine::measured::persons_are_measured_with_all_of_their_rows",
+    },
+    Mutant {
+        name: "a measurement that is left out of the charge",
+        file: "src/engine/plan.rs",
+        text: "let (_, event) = charged(measure.as_ref().map(Measuring::event), private.as_ref());",
+        fault: "let (_, event) = charged(None, private.as_ref());",
+        test: "engine::measured::a_measurement_alone_costs_what_was_asked_for",
     },
 ];
 
@@ -235,7 +270,7 @@ fn plant_tree(copy: &Path) {
     let parts = ["Cargo.toml", "Cargo.lock", "build.rs", "src", "tests", "benches", "migrations", "openapi", ".sqlx"];
     let from = parts.map(|part| root().join(part));
     assert!(Command::new("cp").arg("-r").args(from).arg(copy).status().unwrap().success());
-    let rooms = "//! The rooms of the suite that mutants need.\nmod coding;\nmod engine;\nmod model;\nmod privacy;\nmod support;\nmod tabular;\n";
+    let rooms = "//! The rooms of the suite that mutants need.\nmod coding;\nmod engine;\nmod marginals;\nmod model;\nmod privacy;\nmod support;\nmod tabular;\n";
     std::fs::write(copy.join("tests/suite/main.rs"), rooms).unwrap();
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use dp2stage::store::{self, ArtifactKind, Blobs};
+use serde_json::{Value, json};
 
 use crate::support::TestApi;
 
@@ -14,7 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 async fn a_killed_worker_loses_no_job_and_no_charge() {
     let api = TestApi::open().await;
     api.clinic(1.0, 2000).await;
-    let request = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 100, "training": {"steps": 900, "batch": 500}});
+    let request = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 100, "method": {"stage1": "uniform"},
+                         "training": {"steps": 900, "batch": 500}});
     let job = api.post("/v1/jobs", &request).await.expect(202);
     let id = job["id"].as_str().unwrap();
     let allowed =
@@ -63,7 +65,8 @@ async fn blocks(api: &TestApi, id: &str) -> Vec<(i32, i64)> {
 async fn spares_that_are_used_up_end_the_job() {
     let api = TestApi::open().await;
     api.clinic(1.0, 200).await;
-    let job = api.post("/v1/jobs", &json!({"dataset": "clinic", "epsilon": 0.5})).await.expect(202);
+    let request = json!({"dataset": "clinic", "epsilon": 0.5, "method": {"stage1": "uniform"}});
+    let job = api.post("/v1/jobs", &request).await.expect(202);
     let id: uuid::Uuid = job["id"].as_str().unwrap().parse().unwrap();
     // As if all blocks had been begun by attempts that died.
     sqlx::query("update jobs set blocks_claimed = blocks_allowed, charged_at = now() where id = $1")
@@ -82,7 +85,8 @@ async fn spares_that_are_used_up_end_the_job() {
 async fn a_running_job_can_be_cancelled() {
     let api = TestApi::open().await;
     api.clinic(1.0, 2000).await;
-    let request = json!({"dataset": "clinic", "epsilon": 0.5, "training": {"steps": 20_000, "batch": 50}});
+    let request = json!({"dataset": "clinic", "epsilon": 0.5, "method": {"stage1": "uniform"},
+                         "training": {"steps": 20_000, "batch": 50}});
     let job = api.post("/v1/jobs", &request).await.expect(202);
     let id = job["id"].as_str().unwrap();
     let _worker = api.worker(10.0);
@@ -100,7 +104,8 @@ async fn a_running_job_can_be_cancelled() {
 async fn a_draining_worker_hands_its_job_back() {
     let api = TestApi::open().await;
     api.clinic(1.0, 2000).await;
-    let request = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 100, "training": {"steps": 900, "batch": 500}});
+    let request = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 100, "method": {"stage1": "uniform"},
+                         "training": {"steps": 900, "batch": 500}});
     let job = api.post("/v1/jobs", &request).await.expect(202);
     let id = job["id"].as_str().unwrap();
     let mut first = api.worker(30.0);
@@ -122,7 +127,8 @@ async fn a_draining_worker_hands_its_job_back() {
 async fn a_worker_that_is_too_small_leaves_the_job_to_a_larger_one() {
     let api = TestApi::open().await;
     api.clinic(1.0, 200).await;
-    let job = api.post("/v1/jobs", &json!({"dataset": "clinic", "epsilon": 0.5, "training": {"steps": 30}})).await;
+    let job =
+        api.post("/v1/jobs", &json!({"dataset": "clinic", "epsilon": 0.5, "training": {"public_steps": 60}})).await;
     let job = job.expect(202);
     let id = job["id"].as_str().unwrap();
     let quick = ("DP2STAGE__QUEUE__BACKOFF_SECONDS", "0");
@@ -136,10 +142,78 @@ async fn a_worker_that_is_too_small_leaves_the_job_to_a_larger_one() {
     assert_eq!(job["status"], "succeeded", "{job}");
     large.kill();
 
-    let job = api.post("/v1/jobs", &json!({"dataset": "clinic", "epsilon": 0.1, "training": {"steps": 30}})).await;
+    let request =
+        json!({"dataset": "clinic", "epsilon": 0.1, "method": {"stage1": "uniform"}, "training": {"steps": 30}});
+    let job = api.post("/v1/jobs", &request).await;
     let job = job.expect(202);
     let last = ("DP2STAGE__QUEUE__MAX_ATTEMPTS", "1");
     let _small = api.worker_with(5.0, &[last, ("DP2STAGE__WORKERS__MEMORY_BYTES", "1000000")]);
     let job = api.job_until(job["id"].as_str().unwrap(), PATIENCE, |j| j["finished_at"].is_string()).await;
     assert_eq!((&job["status"], &job["error"]), (&json!("failed"), &json!("job_too_large")));
+}
+
+/// Eight columns of many values: a measurement of some seconds.
+async fn wide(api: &TestApi) {
+    let number = |i| json!({"name": format!("n{i}"), "type": "integer", "min": 0, "max": 999});
+    let mut columns: Vec<Value> = (0..7).map(number).collect();
+    columns.push(json!({"name": "y", "type": "categorical", "categories": ["no", "yes"]}));
+    let declared = json!({"name": "wide", "schema": {"columns": columns, "target": "y"}, "rows_public": 20_000,
+                          "budget": {"epsilon": 8.0, "delta": 1e-6}});
+    api.post("/v1/datasets", &declared).await.expect(201);
+    let mut csv = String::from("n0,n1,n2,n3,n4,n5,n6,y\n");
+    for i in 0..20_000u32 {
+        for j in 1..8u32 {
+            csv += &format!("{},", (i * i / 7 + i * j * j) % (100 * j + 7));
+        }
+        csv += if (i * i / 7 + i * 4) % 207 < 80 { "yes\n" } else { "no\n" };
+    }
+    api.upload("wide", csv).await.expect(201);
+}
+
+/// The letter and the content that a measured job's checkpoint begins with, if it has one.
+async fn kept(api: &TestApi, id: &str) -> Option<(u8, Vec<u8>)> {
+    let id: uuid::Uuid = id.parse().unwrap();
+    let name: Option<String> = sqlx::query_scalar("select checkpoint from jobs where id = $1")
+        .bind(id)
+        .fetch_one(&api.database.pool)
+        .await
+        .unwrap();
+    let bytes = Blobs::open(&api.blobs()).unwrap().read(&name?).unwrap();
+    let length = u64::from_le_bytes(bytes[1..9].try_into().unwrap()) as usize;
+    Some((bytes[0], bytes[9..9 + length].to_vec()))
+}
+
+/// kill -9 in the measurement, and in stage 1 of a job that has measured: the job succeeds and is charged once. What was
+/// measured before is what is released.
+#[tokio::test]
+async fn a_worker_killed_in_a_measurement_or_after_it_loses_nothing() {
+    let api = TestApi::open().await;
+    wide(&api).await;
+    for (stage, letter) in [("measure", b'K'), ("stage1", b'M')] {
+        let request = json!({"dataset": "wide", "epsilon": 1.0, "rows": 500, "training": {"public_steps": 400}});
+        let job = api.post("/v1/jobs", &request).await.expect(202);
+        let id = job["id"].as_str().unwrap();
+        let victim = api.worker(2.0);
+        api.job_until(id, PATIENCE, |j| j["progress"]["stage"] == stage).await;
+        victim.kill();
+        let before = kept(&api, id).await.expect("a checkpoint");
+        assert_eq!(before.0, letter, "killed in {stage}");
+        let charged = api.get(&format!("/v1/jobs/{id}")).await.expect(200);
+        assert_eq!((&charged["status"], &charged["epsilon"]["charged"]), (&json!("running"), &json!(1.0)));
+
+        let heir = api.worker(2.0);
+        let job = api.job_until(id, PATIENCE, |j| j["finished_at"].is_string()).await;
+        assert_eq!((&job["status"], &job["attempts"]), (&json!("succeeded"), &json!(2)), "{job}");
+        heir.kill();
+        assert!(blocks(&api, id).await.is_empty(), "a measurement is no block");
+        if letter == b'M' {
+            let released = store::artifact(&api.database.pool, id.parse().unwrap(), ArtifactKind::Distribution).await;
+            let released = Blobs::open(&api.blobs()).unwrap().read(&released.unwrap().blob).unwrap();
+            assert!(released == before.1, "it was measured again");
+        }
+    }
+    let budget = api.get("/v1/datasets/wide/budget").await.expect(200);
+    let kinds: Vec<_> = budget["entries"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap()).collect();
+    let charges = kinds.iter().filter(|kind| **kind == "charge").count();
+    assert_eq!(charges, 2, "each charged once, however often it was taken up: {kinds:?}");
 }

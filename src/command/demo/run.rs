@@ -66,12 +66,11 @@ async fn job(api: &Api, arguments: &DemoArguments, example: &Example) -> anyhow:
     println!("uploaded {} rows, {} bytes; all cells fit the declared schema", rows["rows"], rows["bytes"]);
     let job = api.post("/v1/jobs", &json!({"dataset": id, "epsilon": arguments.epsilon})).await?;
     let path = format!("/v1/jobs/{}", job["id"].as_str().context("an id")?);
-    let noise = &job["plan"]["private"];
+    let plan = &job["plan"];
     println!(
-        "submitted: noise multiplier {}, sampling rate {:.4}, {} private steps",
-        noise["noise"],
-        noise["rate"].as_f64().unwrap_or_default(),
-        noise["blocks"].as_u64().unwrap_or_default() * noise["block_steps"].as_u64().unwrap_or_default(),
+        "submitted: noisy counts in {} rounds, then {} steps on rows drawn from them",
+        plan["measure"]["rounds"].as_array().map_or(0, Vec::len),
+        plan["public"]["steps"],
     );
     watch(api, &path).await?;
     let synthetic = api.download(&format!("{path}/synthetic")).await?;

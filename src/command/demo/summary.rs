@@ -19,6 +19,12 @@ pub fn table(report: &Value) -> String {
             }
         }
     }
+    let of = |tried: &Value| format!("{} {}", tried["generator"].as_str().unwrap_or("-"), number(&tried["distance"]));
+    if let Some(tried @ [used, ..]) = report["generators"].as_array().map(Vec::as_slice) {
+        let drew = used["generator"].as_str().unwrap_or("-");
+        let distances: Vec<String> = tried.iter().map(of).collect();
+        lines.push(format!("  drawn by {drew} (distance from the noisy counts: {})", distances.join(", ")));
+    }
     if let Some(reason) = efficacy["absent"].as_str() {
         lines.push(format!("  efficacy: {reason}"));
     }

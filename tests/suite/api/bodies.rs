@@ -136,7 +136,11 @@ const BAD_JOBS: &[(&str, &str, u16, &str)] = &[
     ("/method", "\"uniform\"", 422, "expected an object"),
     ("/method", "[\"uniform\"]", 422, "expected an object"),
     ("/method", "{\"stage3\": \"none\"}", 422, "stage3"),
-    ("/method", "{\"stage1\": \"marginal\"}", 422, "`marginal` is not available in this version"),
+    ("/method", "{\"stage1\": \"uniform\", \"stage2\": \"none\"}", 422, "learns nothing of the dataset"),
+    ("/method", "{\"stage2\": \"full\", \"generator\": \"distribution\"}", 422, "method.stage2"),
+    ("/method", "{\"stage1\": \"none\", \"generator\": \"distribution\"}", 422, "`stage1: marginal` alone"),
+    ("/method", "{\"public_dataset\": \"clinic\"}", 422, "`stage1: public`"),
+    ("/method", "{\"stage2\": 5}", 422, "method.stage2"),
     ("/method", "{\"stage1\": \"best\"}", 422, "`uniform`, `public`, `marginal`, `none`"),
     ("/method", "{\"stage1\": 7}", 422, "method.stage1"),
     ("/method", "{\"stage1\": null}", 422, "method.stage1"),
@@ -164,6 +168,20 @@ const BAD_JOBS: &[(&str, &str, u16, &str)] = &[
     ("/training", "{\"optimiser\": \"sgd\", \"momentum\": 1e39}", 422, "training.momentum"),
     ("/training", "{\"average\": \"mean\"}", 422, "`mean` is not available in this version, which knows"),
     ("/training", "{\"average\": 0.9}", 422, "training.average"),
+    ("/measuring", "7", 422, "measuring"),
+    ("/measuring", "null", 422, "measuring"),
+    ("/measuring", "[0.5]", 422, "expected an object"),
+    ("/measuring", "{\"rounds\": 3}", 422, "rounds"),
+    ("/measuring", "{\"share\": 0.5}", 422, "measuring.share"),
+    ("/measuring", "{\"histograms\": 0}", 422, "measuring.histograms"),
+    ("/measuring", "{\"histograms\": 0.99}", 422, "measuring.histograms"),
+    ("/measuring", "{\"histograms\": \"0.1\"}", 422, "measuring.histograms"),
+    ("/measuring", "{\"histograms\": 0.6, \"labels\": 0.6}", 422, "measuring.histograms"),
+    ("/measuring", "{\"labels\": 1e9}", 422, "measuring.labels"),
+    ("/measuring", "{\"labels\": -0.2}", 422, "measuring.labels"),
+    ("/measuring", "{\"bins\": 1}", 422, "measuring.bins"),
+    ("/measuring", "{\"bins\": 101}", 422, "measuring.bins"),
+    ("/measuring", "{\"bins\": 2.5}", 422, "measuring.bins"),
     ("/report", "{\"released_epsilon\": 0.1}", 422, "report.released_epsilon"),
     ("/webhook", "\"http://x\"", 422, "not available in this version"),
     ("/seed_rows", "5", 422, "not available in this version"),
@@ -263,6 +281,13 @@ async fn the_documented_body_is_understood() {
         "rows": 50, "seed_rows": null, "report": {"released_epsilon": 0.0}, "webhook": null});
     let job = api.post("/v1/jobs", &body).await.expect(202);
     assert_eq!((job["request"]["rows"].as_u64(), job["delta"].as_f64()), (Some(50), Some(1e-7)));
+    let body = json!({"dataset": "clinic", "epsilon": 0.1, "measuring": {"histograms": 0.1, "labels": 0.2, "bins": 9},
+        "method": {"stage1": "marginal", "stage2": null, "public_dataset": null}});
+    let job = api.post("/v1/jobs", &body).await.expect(202);
+    assert_eq!(
+        (&job["request"]["measuring"], &job["plan"]["measure"]["recipe"]["bins"]),
+        (&body["measuring"], &json!(9))
+    );
     let types = api.request(Method::POST, "/v1/jobs").header("content-type", "application/json; charset=utf-8");
     api.send(types.body(json!({"dataset": "clinic", "epsilon": 0.1}).to_string())).await.expect(202);
 }

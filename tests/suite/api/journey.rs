@@ -37,6 +37,13 @@ async fn a_table_becomes_a_synthetic_table() {
     let report = api.get(&format!("{location}/report")).await.expect(200);
     assert_eq!(report["view"], "custodian");
     assert!(report["one_way"]["mean"].as_f64().unwrap() > 0.5);
+    let generators = report["generators"].as_array().unwrap();
+    let mut tried: Vec<_> = generators.iter().map(|tried| tried["generator"].as_str().unwrap()).collect();
+    tried.sort_unstable();
+    assert_eq!(tried, ["distribution", "lm"]);
+    assert_eq!((&generators[0]["used"], &generators[1]["used"]), (&json!(true), &json!(false)));
+    assert!(generators[0]["distance"].as_f64().unwrap() <= generators[1]["distance"].as_f64().unwrap());
+    assert_eq!(generators[0]["one_way"], report["one_way"]["mean"], "what was used is what is reported");
 
     let budget = api.get("/v1/datasets/clinic/budget").await.expect(200);
     // Half of the epsilon costs less than half: the squares of means add up.
@@ -48,7 +55,7 @@ async fn a_table_becomes_a_synthetic_table() {
     let kinds: Vec<_> = budget["entries"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap()).collect();
     // Spare blocks that were not needed may be handed back.
     assert!(kinds == ["grant", "reservation", "charge"] || kinds == ["grant", "reservation", "charge", "release"]);
-    assert_eq!(budget["entries"][2]["event"]["type"], "self_composed");
+    assert_eq!(budget["entries"][2]["event"]["type"], "composed");
 }
 
 /// A waiting request answers when the state changes, and at once when it never will again.

@@ -158,11 +158,28 @@ async fn a_table_of_persons_becomes_a_synthetic_table() {
     let unit = json!({"kind": "person", "column": "patient_id", "max_rows": 3, "persons_public": 400});
     api.post("/v1/datasets", &declared("visits", unit)).await.expect(201);
     api.upload("visits", visits(400)).await.expect(201);
-    let request = json!({"dataset": "visits", "epsilon": 0.5, "rows": 50, "training": {"steps": 40}});
+    for (method, training) in [
+        (json!({"stage1": "uniform"}), json!({"steps": 40})),
+        (json!({}), json!({"public_steps": 40})),
+        (json!({"stage1": "marginal", "stage2": "heads"}), json!({"public_steps": 40, "steps": 40})),
+    ] {
+        synthesised(
+            &api,
+            json!({"dataset": "visits", "epsilon": 0.5, "rows": 50, "method": method, "training": training}),
+        )
+        .await;
+    }
+    let ledger = api.get("/v1/datasets/visits/ledger").await.expect(200).to_string();
+    assert!(ledger.contains("person") && !ledger.contains("zq9canary"));
+}
+
+/// A job on the first three rows of each of 400 persons.
+async fn synthesised(api: &TestApi, request: Value) {
     let estimate = api.post("/v1/estimates", &request).await.expect(200);
     let job = api.post("/v1/jobs", &request).await.expect(202);
     assert_eq!(job["plan"]["persons"], json!({"persons_public": 360, "max_rows": 3}), "a tenth is held out");
     assert_eq!(estimate["sampling_rate"], job["plan"]["private"]["rate"]);
+    assert_eq!(estimate["measure"], job["plan"]["measure"]);
     let _worker = api.worker(10.0);
     let id = job["id"].as_str().unwrap();
     let job = api.job_until(id, Duration::from_secs(120), |j| j["finished_at"].is_string()).await;
@@ -172,6 +189,4 @@ async fn a_table_of_persons_becomes_a_synthetic_table() {
     let report = api.get(&format!("/v1/jobs/{id}/report")).await.expect(200);
     let rows = report["rows"]["training"].as_u64().unwrap() + report["rows"]["held_out"].as_u64().unwrap();
     assert_eq!(rows, 67 + 67 * 2 + 266 * 3, "the first three rows of each of 400 persons");
-    let ledger = api.get("/v1/datasets/visits/ledger").await.expect(200).to_string();
-    assert!(ledger.contains("person") && !ledger.contains("zq9canary"));
 }

@@ -116,7 +116,8 @@ async fn another_public_table_is_trained_on_first() {
     let api = three().await;
     let mut body = job("clinic", &json!({"stage1": "public", "public_dataset": "open"}));
     body["training"] = json!({"public_steps": 30, "steps": 6});
-    let usual = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 200, "training": {"steps": 6}});
+    let usual = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 200, "training": {"steps": 6},
+                       "method": {"stage1": "uniform"}});
     let (with, without) =
         (api.post("/v1/estimates", &body).await.expect(200), api.post("/v1/estimates", &usual).await.expect(200));
     assert_eq!((&with["source"], &without["source"]), (&json!("public"), &json!("uniform")));
@@ -152,7 +153,13 @@ async fn methods_that_make_no_sense_are_refused() {
     let none = json!({});
     for (dataset, method, training, at, says) in [
         ("clinic", json!({"stage1": "none", "stage2": "none"}), none.clone(), "method.stage2", "nothing is trained"),
-        ("clinic", json!({"stage2": "none"}), none.clone(), "method.stage2", "learns nothing of the dataset"),
+        (
+            "clinic",
+            json!({"stage1": "uniform", "stage2": "none"}),
+            none.clone(),
+            "method.stage2",
+            "learns nothing of the dataset",
+        ),
         (
             "clinic",
             json!({"stage1": "public", "public_dataset": "open", "stage2": "none"}),
@@ -160,7 +167,13 @@ async fn methods_that_make_no_sense_are_refused() {
             "method.stage2",
             "learns nothing",
         ),
-        ("clinic", json!({"generator": "distribution"}), none.clone(), "method.generator", "stage1: marginal"),
+        (
+            "clinic",
+            json!({"stage1": "uniform", "generator": "distribution"}),
+            none.clone(),
+            "method.generator",
+            "stage1: marginal",
+        ),
         (
             "open",
             json!({"stage1": "non_private", "stage2": "none", "generator": "distribution"}),
@@ -168,14 +181,36 @@ async fn methods_that_make_no_sense_are_refused() {
             "method.generator",
             "stage1: marginal",
         ),
-        ("clinic", json!({"stage1": "marginal"}), none.clone(), "method.stage1", "not available"),
         (
             "clinic",
-            json!({"stage1": "marginal", "stage2": "none", "generator": "distribution"}),
+            json!({"stage2": "full", "generator": "distribution"}),
             none.clone(),
-            "method.stage1",
-            "not available",
+            "method.stage2",
+            "without a language model",
         ),
+        (
+            "clinic",
+            json!({"generator": "distribution"}),
+            json!({"steps": 5}),
+            "method.stage2",
+            "without a language model",
+        ),
+        (
+            "clinic",
+            json!({"generator": "distribution"}),
+            json!({"public_steps": 5}),
+            "training.public_steps",
+            "without a language model",
+        ),
+        (
+            "clinic",
+            json!({"generator": "lm"}),
+            json!({"public_steps": 0}),
+            "training.public_steps",
+            "nothing is trained",
+        ),
+        ("open", json!({"stage1": "non_private"}), json!({"public_steps": 0}), "training.public_steps", "is trained"),
+        ("clinic", json!({"stage2": "none"}), json!({"steps": 5}), "training.steps", "stage 2"),
         (
             "clinic",
             json!({"stage1": "non_private", "stage2": "none"}),
@@ -183,7 +218,8 @@ async fn methods_that_make_no_sense_are_refused() {
             "method.stage1",
             "the dataset is private",
         ),
-        ("open", json!({"stage1": "non_private"}), none.clone(), "method.stage2", "stage2: none"),
+        ("open", json!({"stage1": "non_private", "stage2": "full"}), none.clone(), "method.stage2", "stage2: none"),
+        ("open", json!({"stage1": "non_private"}), json!({"steps": 5}), "method.stage2", "stage2: none"),
         ("clinic", json!({"stage1": "public"}), none.clone(), "method.public_dataset", "name the dataset"),
         (
             "clinic",
@@ -239,6 +275,22 @@ async fn methods_that_make_no_sense_are_refused() {
         ),
     ] {
         let body = with(dataset, method, training);
+        for path in ["/v1/jobs", "/v1/estimates"] {
+            let refused = problem(&api.post(path, &body).await, 422, "request_invalid");
+            assert_eq!(refused["at"], at, "{body}: {refused}");
+            assert!(refused["detail"].as_str().unwrap().contains(says), "{body}: {refused}");
+        }
+    }
+    // Settings of a measurement go with one, and the share of one that has all is no setting.
+    for (method, measuring, at, says) in [
+        (json!({"stage1": "uniform"}), json!({"bins": 9}), "measuring", "stage1: marginal"),
+        (json!({"stage1": "none"}), json!({"labels": 0.3}), "measuring", "stage1: marginal"),
+        (json!({}), json!({"share": 0.5}), "measuring.share", "all of the privacy"),
+        (json!({"stage2": "none"}), json!({"share": 0.5}), "measuring.share", "all of the privacy"),
+        (json!({"stage2": "full"}), json!({"share": 1.5}), "measuring.share", "0.01 to 0.98"),
+    ] {
+        let mut body = job("clinic", &method);
+        body["measuring"] = measuring;
         for path in ["/v1/jobs", "/v1/estimates"] {
             let refused = problem(&api.post(path, &body).await, 422, "request_invalid");
             assert_eq!(refused["at"], at, "{body}: {refused}");

@@ -21,8 +21,8 @@ fn put(api: &TestApi, config: Config) {
 }
 
 fn body(model: &str, stage2: &str) -> Value {
-    json!({"dataset": "clinic", "epsilon": 1.0, "rows": 60, "method": {"model": model, "stage2": stage2},
-           "training": {"steps": 6, "batch": 50}})
+    json!({"dataset": "clinic", "epsilon": 1.0, "rows": 60, "training": {"steps": 6, "batch": 50},
+           "method": {"model": model, "stage1": "uniform", "stage2": stage2}})
 }
 
 #[tokio::test]
@@ -33,8 +33,14 @@ async fn a_ready_made_model_is_trained_on_sentences_and_writes_valid_rows() {
     let estimate = api.post("/v1/estimates", &body("tiny", "lora")).await.expect(200);
     assert_eq!(estimate["steps"], 6);
     let _worker = api.worker(30.0);
-    for stage2 in ["lora", "full"] {
-        let job = api.post("/v1/jobs", &body("tiny", stage2)).await.expect(202);
+    let mut measured = body("tiny", "none");
+    measured["method"]["stage1"] = json!("marginal");
+    measured["training"] = json!({"public_steps": 6});
+    let mut both = body("tiny", "lora");
+    both["method"]["stage1"] = json!("marginal");
+    both["training"]["public_steps"] = json!(6);
+    for body in [body("tiny", "lora"), body("tiny", "full"), measured, both] {
+        let job = api.post("/v1/jobs", &body).await.expect(202);
         let base = &job["plan"]["base"]["model"];
         assert_eq!((base["name"].as_str(), base["files"].as_object().unwrap().len()), (Some("tiny"), 3));
         assert_eq!(job["request"]["method"]["model"], "tiny");

@@ -10,8 +10,11 @@ use crate::support::{Answer, TestApi};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 async fn finished(api: &TestApi, method: Value) -> String {
-    let body = json!({"dataset": "clinic", "epsilon": 2.0, "rows": 100, "method": method,
-                      "training": {"steps": 20, "batch": 100}});
+    finished_with(api, method, json!({"steps": 20, "batch": 100})).await
+}
+
+async fn finished_with(api: &TestApi, method: Value, training: Value) -> String {
+    let body = json!({"dataset": "clinic", "epsilon": 2.0, "rows": 100, "method": method, "training": training});
     let job = api.post("/v1/jobs", &body).await.expect(202);
     let id = job["id"].as_str().unwrap().to_owned();
     let done = api.job_until(&id, PATIENCE, |job| job["status"] != "queued" && job["status"] != "running").await;
@@ -36,9 +39,7 @@ async fn a_finished_job_writes_more_rows_on_conditions() {
     let api = TestApi::open().await;
     api.clinic(9.0, 400).await;
     let _worker = api.worker(30.0);
-    for method in
-        [json!({"stage2": "full"}), json!({"stage2": "lora"}), json!({"stage2": "heads"}), json!({"stage2": "adapter"})]
-    {
+    for method in ["full", "lora", "heads", "adapter"].map(|stage2| json!({"stage1": "uniform", "stage2": stage2})) {
         let id = finished(&api, method).await;
         let free = samples(&api, &id, json!({"rows": 70, "temperature": 0.8, "top_p": 0.95})).await;
         assert_eq!(free.headers["content-type"], "text/csv; charset=utf-8");
@@ -66,6 +67,65 @@ async fn a_finished_job_writes_more_rows_on_conditions() {
     assert_eq!(charged, 4, "samples cost nothing");
 }
 
+/// A job that measured: its model writes bins, of which rows are made; what is given comes back as it was given.
+#[tokio::test]
+async fn a_measured_job_writes_more_rows_on_conditions() {
+    let api = TestApi::open().await;
+    api.clinic(9.0, 400).await;
+    let _worker = api.worker(30.0);
+    for (method, training) in [
+        (json!({}), json!({"public_steps": 200})),
+        (json!({"generator": "lm", "stage2": "full"}), json!({"public_steps": 200, "steps": 20, "batch": 100})),
+    ] {
+        let id = finished_with(&api, method, training).await;
+        let free = rows(&samples(&api, &id, json!({"rows": 150})).await);
+        assert_eq!(free.len(), 150);
+        assert!(free.iter().all(|row| (18..=99).contains(&row[0].parse::<i32>().unwrap())), "{free:?}");
+        let ill = samples(&api, &id, json!({"rows": 50, "conditions": {"ill": "yes", "age": 44}})).await;
+        assert!(rows(&ill).iter().all(|row| row[2] == "yes" && row[0] == "44"), "{}", ill.text);
+        let even = json!({"rows": 60, "proportions": {"ward": {"a": 2, "c": 1}}});
+        let even = rows(&samples(&api, &id, even).await);
+        assert_eq!(even.iter().filter(|row| row[1] == "a").count(), 40);
+        let given = json!({"given": [{"age": 20}, {"ward": "b", "ill": null}, {}], "format": "jsonl"});
+        let answer = samples(&api, &id, given).await;
+        let lines: Vec<Value> = answer.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&lines[0]["age"], &lines[1]["ward"], lines.len()), (&json!(20), &json!("b"), 3));
+        // In the table whoever is in ward b is ill: the model or the tables know.
+        let b = rows(&samples(&api, &id, json!({"rows": 200, "conditions": {"ward": "b"}})).await);
+        let ill = b.iter().filter(|row| row[2] == "yes").count();
+        assert!(ill > 120, "{ill} of 200 are ill in ward b");
+    }
+    let budget = api.get("/v1/datasets/clinic/budget").await.expect(200);
+    let charged = budget["entries"].as_array().unwrap().iter().filter(|entry| entry["kind"] == "charge").count();
+    assert_eq!(charged, 2, "samples cost nothing");
+}
+
+/// A job without a language model writes rows, and none on conditions.
+#[tokio::test]
+async fn a_distribution_alone_writes_rows_without_conditions() {
+    let api = TestApi::open().await;
+    api.clinic(9.0, 400).await;
+    let _worker = api.worker(30.0);
+    let id = finished_with(&api, json!({"generator": "distribution"}), json!({})).await;
+    let report = api.get(&format!("/v1/jobs/{id}/report")).await.expect(200);
+    let tried: Vec<_> = report["generators"].as_array().unwrap().iter().map(|tried| &tried["generator"]).collect();
+    assert_eq!(tried, ["distribution"]);
+    let free = rows(&samples(&api, &id, json!({"rows": 70})).await);
+    assert!(free.len() == 70 && free.iter().all(|row| ["a", "b", "c"].contains(&row[1].as_str())));
+    let lines = samples(&api, &id, json!({"rows": 5, "format": "jsonl"})).await;
+    assert_eq!(lines.text.lines().count(), 5);
+    for body in [
+        json!({"conditions": {"ill": "yes"}}),
+        json!({"proportions": {"ward": {"a": 1}}}),
+        json!({"given": [{"age": 20}]}),
+        json!({"rows": 5, "temperature": 0.5}),
+    ] {
+        let refused = problem(&samples(&api, &id, body.clone()).await, 422, "request_invalid");
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains("no language model") && detail.contains("generator: auto"), "{body}: {refused}");
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_written_is_refused_without_repeating_it() {
     let api = TestApi::open().await;
@@ -76,7 +136,7 @@ async fn what_cannot_be_written_is_refused_without_repeating_it() {
     problem(&samples(&api, "01890000-0000-7000-8000-000000000000", json!({})).await, 404, "not_found");
     api.post(&format!("/v1/jobs/{}/cancel", waiting["id"].as_str().unwrap()), &json!({})).await;
     let _worker = api.worker(30.0);
-    let id = finished(&api, json!({})).await;
+    let id = finished(&api, json!({"stage1": "uniform"})).await;
     for (body, at) in [
         (json!({"rows": 0}), "rows"),
         (json!({"rows": 100_001}), "rows"),

@@ -25,11 +25,11 @@ async fn defaults_are_written_out_and_the_plan_is_shown() {
     assert_eq!(api.get(&location).await.expect(200), job);
     assert_eq!(job["delta"].as_f64(), Some(1e-6), "the delta of the grant");
     assert_eq!(job["plan"]["rows"], 500);
-    let method = json!({"stage1": "uniform", "stage2": "full", "model": "small", "generator": "auto"});
+    let method = json!({"stage1": "marginal", "stage2": "none", "model": "small", "generator": "auto"});
     assert_eq!(job["request"]["method"], method);
     assert_eq!(job["plan"]["rows_public"], 450, "a tenth is held out");
-    assert_eq!(job["plan"]["event"]["type"], "self_composed");
-    assert!(job["plan"]["private"]["noise"].as_f64().unwrap() > 0.2);
+    assert_eq!(job["plan"]["event"]["type"], "composed");
+    assert!(job["plan"]["measure"]["histograms"].as_f64().unwrap() > 0.2 && job["plan"]["private"].is_null());
     assert_eq!((job["status"].as_str(), job["queue_position"].as_u64()), (Some("queued"), Some(1)));
     for absent in ["progress", "error", "started_at", "finished_at"] {
         assert!(job[absent].is_null(), "{absent}");
@@ -50,6 +50,7 @@ async fn defaults_are_written_out_and_the_plan_is_shown() {
     let training = json!({"steps": 60, "optimiser": "sgd", "momentum": 0.5, "average": "tail"});
     let body = json!({"dataset": "clinic", "epsilon": 0.1, "rows": 7, "training": training});
     let job = submit(&api, body).await.expect(202);
+    assert_eq!(job["request"]["method"]["stage2"], "full", "whoever sets stage 2 wants one");
     let private = &job["plan"]["private"];
     assert_eq!((private["sgd"]["momentum"].as_f64(), private["adam"].is_null()), (Some(0.5), true));
     assert!(private["average"]["tail"]["share"].as_f64().is_some_and(|share| share > 0.0));
@@ -124,7 +125,7 @@ async fn a_repeated_submission_is_one_job() {
     let ids: Vec<_> = all.into_iter().map(|a| a.expect(202)["id"].clone()).collect();
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     // The same request, written differently.
-    let same = json!({"epsilon": 0.9, "dataset": "clinic", "method": {"stage1": "uniform"}, "webhook": null});
+    let same = json!({"epsilon": 0.9, "dataset": "clinic", "method": {"stage1": "marginal"}, "webhook": null});
     assert_eq!(submit_once(&api, "k-1", &same).await.expect(202)["id"], ids[0]);
     let other = json!({"dataset": "clinic", "epsilon": 0.1});
     problem(&submit_once(&api, "k-1", &other).await, 422, "idempotency_mismatch");
@@ -145,7 +146,8 @@ async fn extreme_prices_are_planned_or_refused() {
     api.clinic(1000.0, 1000).await;
     let outcomes = [(0.001, 1e-15), (0.001, 1e-9), (0.01, 1e-7), (10.0, 1e-15), (900.0, 1e-7)];
     for (epsilon, delta) in outcomes {
-        let body = json!({"dataset": "clinic", "epsilon": epsilon, "delta": delta, "rows": 1});
+        let method = json!({"stage1": "uniform"});
+        let body = json!({"dataset": "clinic", "epsilon": epsilon, "delta": delta, "rows": 1, "method": method});
         let answer = submit(&api, body).await;
         if answer.status == 202 {
             let noise = answer.json()["plan"]["private"]["noise"].as_f64().unwrap();
@@ -153,6 +155,16 @@ async fn extreme_prices_are_planned_or_refused() {
         } else {
             let refusal = problem(&answer, 422, "request_invalid");
             assert!(refusal["detail"].as_str().unwrap().contains("fewer steps"), "{refusal}");
+        }
+        let measured = json!({"dataset": "clinic", "epsilon": epsilon, "delta": delta, "rows": 1});
+        let answer = submit(&api, measured).await;
+        if answer.status == 202 {
+            let noise = answer.json()["plan"]["measure"]["histograms"].as_f64().unwrap();
+            assert!((1e-4..=1e6).contains(&noise), "{noise}");
+        } else {
+            let refusal = problem(&answer, 422, "request_invalid");
+            assert_eq!(refusal["at"], "epsilon");
+            assert!(refusal["detail"].as_str().unwrap().contains("larger for a job that measures"), "{refusal}");
         }
     }
 }
@@ -173,6 +185,8 @@ async fn an_estimate_is_what_the_job_will_be() {
     let job = submit(&api, body.clone()).await.expect(202);
     let private = &job["plan"]["private"];
     assert_eq!((&estimate["noise_multiplier"], &estimate["sampling_rate"]), (&private["noise"], &private["rate"]));
+    assert_eq!(estimate["measure"], job["plan"]["measure"]);
+    assert!(estimate["measure"]["rounds"].as_array().is_some_and(|rounds| rounds.len() == 3), "{estimate}");
     assert_eq!((&estimate["events"][0], &estimate["delta"]), (&job["plan"]["event"], &job["delta"]));
     assert_eq!((estimate["steps"].as_u64(), estimate["fits_budget"].as_bool()), (Some(90), Some(true)));
     let budget = api.get("/v1/datasets/clinic/budget").await.expect(200);
@@ -186,6 +200,8 @@ async fn an_estimate_is_what_the_job_will_be() {
     // A larger job takes longer.
     let longer = json!({"dataset": "clinic", "epsilon": 0.2, "training": {"steps": 900}});
     let longer = api.post("/v1/estimates", &longer).await.expect(200);
+    let unmeasured = json!({"dataset": "clinic", "epsilon": 0.2, "method": {"stage1": "uniform"}});
+    assert!(api.post("/v1/estimates", &unmeasured).await.expect(200)["measure"].is_null());
     assert!(longer["seconds"].as_f64() > estimate["seconds"].as_f64());
     problem(&api.post("/v1/estimates", &json!({"dataset": "x", "epsilon": 1.0})).await, 404, "not_found");
     problem(&api.post("/v1/estimates", &json!({"dataset": "clinic", "epsilon": 0})).await, 422, "request_invalid");

@@ -2,9 +2,11 @@
 
 mod audit;
 mod checkpoints;
+mod measured;
 mod mechanism;
 mod memory;
 mod neighbours;
+mod opening;
 mod optimiser;
 mod persons;
 mod plans;
@@ -14,7 +16,9 @@ mod writing;
 
 use std::cell::{Cell, RefCell};
 
-use dp2stage::engine::{Facts, Halt, Host, Meter, Overrides, PersonUnit, Plan, Progress, Stop, Streams, Vault};
+use dp2stage::engine::{
+    Facts, Halt, Host, Learnt, Meter, Outcome, Overrides, PersonUnit, Plan, Progress, Stop, Streams, Vault,
+};
 use dp2stage::privacy::{Delta, Epsilon, Purpose};
 use dp2stage::tabular::{Column, Domain, Grid, GridKind, MISSING, Schema, Table};
 use rand::{Rng, SeedableRng};
@@ -54,6 +58,16 @@ fn plan(schema: &Schema, rows_public: u64, rows: u64, overrides: &Overrides) -> 
     Plan::new(&facts(schema, rows_public, None, rows), overrides).unwrap()
 }
 
+/// The synthetic rows.
+fn synthetic(outcome: &Outcome) -> &Table {
+    &outcome.drawn[0].rows
+}
+
+/// The language model of a job that trains one.
+fn learnt(outcome: &Outcome) -> &Learnt {
+    outcome.model.as_ref().unwrap()
+}
+
 fn short() -> Overrides {
     Overrides { steps: Some(12), expected_batch: Some(40.0), ..Overrides::default() }
 }
@@ -78,6 +92,8 @@ fn constant_key() -> Box<dyn Streams> {
 struct Memory {
     log: RefCell<Vec<String>>,
     checkpoint: RefCell<Option<Vec<u8>>>,
+    /// Openings left before the worker drains.
+    openings: Cell<Option<u32>>,
     /// Claims left before the reservation is exhausted.
     claims: Cell<Option<u32>>,
     /// Pulses left before the attempt is cancelled.
@@ -108,6 +124,7 @@ fn use_up(left: &Cell<Option<u32>>, halt: Halt) -> Result<(), Halt> {
 
 impl Meter for Memory {
     fn claim_opening(&self) -> Result<(), Halt> {
+        use_up(&self.openings, Halt::Draining)?;
         self.note("open".into());
         Ok(())
     }

@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use super::persons::{dealt, unit};
-use super::{Constant, Memory, facts, schema, table};
+use super::{Constant, Memory, facts, learnt, schema, synthetic, table};
 
 /// Everything that a run shows: calls to its host, progress, the last checkpoint, weights, rows.
 type Shown = (Vec<String>, Vec<Progress>, Option<Vec<u8>>, Vec<u8>, Vec<u32>);
@@ -19,8 +19,8 @@ fn shown(plan: &Plan, schema: &Schema, private: &Table, persons: Option<&Groups>
     let fresh_key = || Box::new(Constant(key)) as Box<dyn Streams>;
     let outcome =
         run(&Job { plan, schema, private, public: None, ready: None, persons }, &memory.host(), &fresh_key).unwrap();
-    let rows = outcome.synthetic.iter().flatten().copied().collect();
-    (memory.log.take(), memory.seen.take(), memory.checkpoint.take(), outcome.weights, rows)
+    let rows = synthetic(&outcome).iter().flatten().copied().collect();
+    (memory.log.take(), memory.seen.take(), memory.checkpoint.take(), learnt(&outcome).weights.clone(), rows)
 }
 
 /// Whether some step of the plan takes the unit with this index.

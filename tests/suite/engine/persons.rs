@@ -7,7 +7,7 @@ use dp2stage::privacy::{NoiseSource, Pseudonyms};
 use dp2stage::tabular::{Codec, Compact, Groups, Mark, RowsWriter, Schema, Table, decode};
 
 use super::mechanism::{along_their_mean, deviation, mechanism, releases, small_model};
-use super::{Memory, categories, constant_key, facts, schema, short, table};
+use super::{Memory, categories, constant_key, facts, learnt, schema, short, table};
 
 /// The rows of a table dealt to persons, in order, `each` to everyone.
 pub(super) fn dealt(schema: &Schema, table: &Table, each: usize, most: u32) -> (Table, Groups) {
@@ -101,13 +101,8 @@ fn persons_of_one_row_are_rows() {
     let over_rows = plan(&schema, 300, None, &short());
     let over_persons = plan(&schema, 300, unit(300, 1), &short());
     let result = |plan: &Plan, private: &Table, persons: Option<&Groups>| {
-        run(
-            &Job { plan, schema: &schema, private, public: None, ready: None, persons },
-            &Memory::default().host(),
-            &constant_key,
-        )
-        .unwrap()
-        .weights
+        let job = Job { plan, schema: &schema, private, public: None, ready: None, persons };
+        learnt(&run(&job, &Memory::default().host(), &constant_key).unwrap()).weights.clone()
     };
     assert_eq!(result(&over_rows, &private, None), result(&over_persons, &gathered, Some(&persons)));
 }

@@ -6,14 +6,14 @@ use dp2stage::engine::{
 use dp2stage::model::{Layout, Trained, read_weights};
 use dp2stage::tabular::{MISSING, Schema, Table};
 
-use super::{Memory, constant_key, plan, schema, short, table};
+use super::{Memory, constant_key, learnt, plan, schema, short, synthetic, table};
 
 fn attempt(plan: &Plan, schema: &Schema, private: &Table, memory: &Memory) -> Result<Outcome, EngineError> {
     run(&Job { plan, schema, private, public: None, ready: None, persons: None }, &memory.host(), &constant_key)
 }
 
 fn same(a: &Outcome, b: &Outcome) -> bool {
-    a.weights == b.weights && a.synthetic.iter().flatten().eq(b.synthetic.iter().flatten())
+    learnt(a).weights == learnt(b).weights && synthetic(a).iter().flatten().eq(synthetic(b).iter().flatten())
 }
 
 #[test]
@@ -21,7 +21,7 @@ fn every_block_is_claimed_before_and_saved_after_it_runs() {
     let (schema, private, memory) = (schema(), table(300), Memory::default());
     let plan = plan(&schema, 300, 20, &short());
     let outcome = attempt(&plan, &schema, &private, &memory).unwrap();
-    assert_eq!(outcome.synthetic.rows(), 20);
+    assert_eq!(synthetic(&outcome).rows(), 20);
     let mut expected = vec!["save".to_owned()];
     for block in 0..plan.private.unwrap().blocks {
         expected.extend([format!("claim {block}"), "save".to_owned()]);
@@ -119,8 +119,8 @@ fn every_table_has_an_outcome_of_valid_rows() {
     ];
     for private in tables {
         let outcome = attempt(&plan, &schema, &private, &Memory::default()).unwrap();
-        assert_eq!(outcome.synthetic.rows(), 300);
-        for row in outcome.synthetic.iter() {
+        assert_eq!(synthetic(&outcome).rows(), 300);
+        for row in synthetic(&outcome).iter() {
             assert!(row[0] < 2 && row[1] < 3 && (row[2] < 1001 || row[2] == MISSING));
         }
     }
@@ -131,10 +131,10 @@ fn weights_and_config_describe_the_model() {
     let (schema, private) = (schema(), table(100));
     let plan = plan(&schema, 100, 5, &short());
     let outcome = attempt(&plan, &schema, &private, &Memory::default()).unwrap();
-    let p = read_weights(&Layout::new(&plan.model, &Trained::Full), &outcome.weights).unwrap();
+    let p = read_weights(&Layout::new(&plan.model, &Trained::Full), &learnt(&outcome).weights).unwrap();
     assert!(p.iter().all(|x| x.is_finite()));
-    assert_eq!(outcome.config["n_embd"], plan.model.width);
-    assert_eq!(outcome.config["vocab_size"], plan.model.vocabulary);
+    assert_eq!(learnt(&outcome).config["n_embd"], plan.model.width);
+    assert_eq!(learnt(&outcome).config["vocab_size"], plan.model.vocabulary);
 }
 
 /// What stage 2 trains: a crash resumes it, rows are valid, and the rest of the model is what stage 1
@@ -151,14 +151,14 @@ fn whatever_is_trained_runs_resumes_and_leaves_the_rest_alone() {
         assert!(attempt(&plan, &schema, &private, &memory).is_err());
         memory.pulses.set(None);
         assert!(same(&outcome, &attempt(&plan, &schema, &private, &memory).unwrap()), "{trained:?}");
-        assert!(outcome.synthetic.iter().all(|row| row[0] < 2 && row[1] < 3 && (row[2] < 1001 || row[2] == MISSING)));
+        assert!(synthetic(&outcome).iter().all(|row| row[0] < 2 && row[1] < 3 && (row[2] < 1001 || row[2] == MISSING)));
         (plan, outcome)
     };
     let (plan, _) = alone(Trained::Full);
     let full = Layout::new(&plan.model, &Trained::Full);
     let plain = |trained: Trained, outcome: &Outcome| {
         let released = if trained == LORA { Trained::Full } else { trained };
-        read_weights(&Layout::new(&plan.model, &released), &outcome.weights).unwrap()[..full.len()].to_vec()
+        read_weights(&Layout::new(&plan.model, &released), &learnt(outcome).weights).unwrap()[..full.len()].to_vec()
     };
     // Under one constant key stage 1 always leaves the same.
     let (_, heads) = alone(Trained::Heads);
@@ -172,9 +172,9 @@ fn whatever_is_trained_runs_resumes_and_leaves_the_rest_alone() {
         let same = stage1[tensor.range.clone()] == merged[tensor.range.clone()];
         assert_eq!(same, !is_updated, "{}", tensor.name);
     }
-    assert_eq!(heads.config["tie_word_embeddings"], false);
-    assert_eq!(lora.config["tie_word_embeddings"], true);
-    assert_eq!(adapter.config["dp2stage"]["adapter_width"], 16);
+    assert_eq!(learnt(&heads).config["tie_word_embeddings"], false);
+    assert_eq!(learnt(&lora).config["tie_word_embeddings"], true);
+    assert_eq!(learnt(&adapter).config["dp2stage"]["adapter_width"], 16);
 }
 
 /// Every optimiser, with and without an average: whenever it is cut off, inside a block, at the end or after
@@ -197,7 +197,7 @@ fn every_optimiser_and_average_resumes_where_it_was() {
             memory.pulses.set(None);
             assert!(same(&calm, &attempt(&plan, &schema, &private, &memory).unwrap()), "{descent:?} {average:?} {cut}");
         }
-        assert!(seen.iter().all(|other| other.weights != calm.weights), "{descent:?} {average:?}");
+        assert!(seen.iter().all(|other| learnt(other).weights != learnt(&calm).weights), "{descent:?} {average:?}");
         seen.push(calm);
     }
 }
@@ -240,9 +240,9 @@ fn learns(overrides: &Overrides) {
     let fast = Overrides { steps: Some(60), expected_batch: Some(600.0), ..*overrides };
     let plan = plan(&schema, 6000, 4000, &fast);
     let job = Job { plan: &plan, schema: &schema, private: &private, public: None, ready: None, persons: None };
-    let synthetic = run(&job, &Memory::default().host(), &system_key).unwrap().synthetic;
+    let outcome = run(&job, &Memory::default().host(), &system_key).unwrap();
     for (i, fact) in facts.into_iter().enumerate() {
-        let (real, made) = (share(&private, fact), share(&synthetic, fact));
+        let (real, made) = (share(&private, fact), share(synthetic(&outcome), fact));
         println!("fact {i}: {real:.3} real, {made:.3} synthetic");
         assert!((real - made).abs() < 0.08, "fact {i}: {real:.3} real, {made:.3} synthetic");
     }

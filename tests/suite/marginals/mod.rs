@@ -15,7 +15,7 @@ fn rng(seed: u64) -> ChaCha20Rng {
 }
 
 fn recipe() -> Recipe {
-    Recipe { bins: 20, rounds: vec![0.5, 1.0], cells: 50_000.0, triples: true, lambda: 0.03, tilt: 0.1, crossed: 0 }
+    Recipe { bins: 20, rounds: vec![0.5, 1.0], cells: 50_000.0, triples: true, lambda: 0.03, tilt: 0.1 }
 }
 
 /// What the instrument was given and what it gave.
