@@ -11,6 +11,9 @@ use super::unit::rows_each;
 
 /// Operations a second of one core at narrow widths.
 const SPEED: f64 = 8.0e10;
+/// Seconds of a core for a cell of the tree in all fits, and for a row's place in a table in one fit of weights.
+const CELL_SECONDS: f64 = 7e-6;
+const WEIGHED_SECONDS: f64 = 1.2e-7;
 /// Seconds of every job that do not depend on its size: claims, checkpoints, publication.
 const FIXED: f64 = 0.5;
 /// Watts of a core at work with its share of the machine: an assumption, not a measurement.
@@ -40,6 +43,16 @@ fn row_operations(plan: &Plan) -> f64 {
     2.0 * (12.0 * l * w * w * p + 2.0 * l * w * p * p + w * heads)
 }
 
+/// Seconds of a core for measuring and for the rows that are drawn from what was measured: fits over all cells of the
+/// tree, and weights of drawn rows, up to three times (for stage 1, and for each generator).
+fn measuring_seconds(plan: &Plan) -> f64 {
+    let Some(measuring) = &plan.measure else { return 0.0 };
+    let columns = plan.model.positions as u64;
+    let weighed = (measuring.copies(plan.rows_public) * measuring.tables(columns)) as f64;
+    let draws = if plan.trains() { 3.0 } else { 1.0 };
+    CELL_SECONDS * measuring.recipe.cells + draws * WEIGHED_SECONDS * weighed
+}
+
 /// What `plan` will cost on a worker with this many cores.
 #[must_use]
 pub fn estimate(plan: &Plan, cores: usize) -> Estimate {
@@ -51,7 +64,7 @@ pub fn estimate(plan: &Plan, cores: usize) -> Estimate {
         f64::from(private.steps()) * batch * rows_each(plan.rows_public, plan.persons)
     });
     let operations = row * (4.0 * (public + private) + plan.rows as f64);
-    let core_seconds = operations / SPEED;
+    let core_seconds = operations / SPEED + measuring_seconds(plan);
     let seconds = FIXED + core_seconds / cores;
     Estimate { seconds, energy_wh: core_seconds * WATTS / 3600.0 }
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::marginals::{Axis, Recipe, has_classes};
+use crate::marginals::{Axis, Recipe, has_classes, pool_of};
 use crate::privacy::{DpEvent, NoiseMultiplier, UnitError};
 use crate::tabular::{Domain, Schema};
 
@@ -17,6 +17,8 @@ pub struct Measuring {
     /// Noise of the correction of the labels, where the target has classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<NoiseMultiplier>,
+    /// Classes of the target, if labels are corrected, else 1.
+    pub classes: u32,
     /// How it is measured and what is made of it.
     pub recipe: Recipe,
 }
@@ -67,8 +69,12 @@ impl Measuring {
             Some(reached.min(1.0))
         });
         let recipe = Recipe { rounds: reached.collect(), ..recipe };
+        let classes = schema.target().filter(|_| labelled).map_or(1, |target| {
+            let axis = axis(schema, target);
+            axis.values + u32::from(axis.missing)
+        });
         let labels = labelled.then(|| noise(labels)).transpose()?;
-        Ok(Self { histograms: noise(shares.histograms)?, rounds, labels, recipe })
+        Ok(Self { histograms: noise(shares.histograms)?, rounds, labels, classes, recipe })
     }
 
     /// What it does to the private rows. Each part is discrete Gaussian noise on whole counts, and named as the
@@ -78,6 +84,18 @@ impl Measuring {
         let rounds = self.rounds.iter().flat_map(|round| [round.scores, round.tables]);
         let parts = [self.histograms].into_iter().chain(rounds).chain(self.labels);
         DpEvent::Composed { events: parts.map(DpEvent::gaussian).collect() }
+    }
+
+    /// Tables that it may measure.
+    #[must_use]
+    pub fn tables(&self, columns: u64) -> u64 {
+        columns + self.rounds.len() as u64 * columns.max(40)
+    }
+
+    /// Rows of bins that are weighed at a time, each once for each class.
+    #[must_use]
+    pub fn copies(&self, rows: u64) -> u64 {
+        pool_of(rows as usize) as u64 * u64::from(self.classes)
     }
 
     /// Parts of it, for showing how far it is.

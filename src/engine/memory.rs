@@ -12,6 +12,7 @@ use super::checkpoint::Form;
 use super::defaults::{ADAPTER, LORA};
 use super::dp_step::Work;
 use super::generate::WAVE;
+use super::measuring::Measuring;
 use super::optimiser::Rule;
 use super::plan::Plan;
 use super::shape::shape;
@@ -23,6 +24,12 @@ pub const BASE_BYTES: u64 = 40_000_000;
 const CELL_BYTES: u64 = 8;
 /// Bytes of a cell while the report is made, of all tables.
 const REPORT_BYTES: u64 = 24;
+/// Bytes of a bin of a row.
+const BIN_BYTES: u64 = 2;
+/// Rows of bins that are drawn at a time at most.
+const POOLED: u64 = 400_000;
+/// Bytes of a cell of the tree: beliefs of two fits, potentials, projections, what the minimiser remembers.
+const TREE_BYTES: f64 = 500.0;
 /// Bytes of scratch of a thread: a block of a product, packed factors, norms of a row.
 const THREAD_BYTES: u64 = 4_000_000;
 
@@ -149,6 +156,15 @@ impl Shapes {
         batches * Sampler::bytes(&self.model, rows as usize) as u64
     }
 
+    /// What a measurement takes, and drawing rows from what it leaves: rows of bins, private ones and drawn ones, those that
+    /// are weighed with the cell of each table that each falls into, and the tree.
+    fn measuring(&self, plan: &Plan, measuring: &Measuring) -> u64 {
+        let copies = measuring.copies(plan.rows_public.max(plan.rows));
+        let rows = self.columns * BIN_BYTES * (6 * plan.rows_public.min(POOLED) + plan.rows_public + copies);
+        let weighed = copies * (4 * measuring.tables(self.columns) + 32);
+        rows + weighed + (TREE_BYTES * measuring.recipe.cells) as u64
+    }
+
     /// The most that any part of the job takes.
     fn bytes(&self, plan: &Plan, room: Room, threads: usize) -> u64 {
         let cells = |rows: u64| self.columns * rows;
@@ -163,12 +179,14 @@ impl Shapes {
         let stage_one =
             if plan.public.steps == 0 { 0 } else { training(&self.whole, &whole, (1, public_room, threads)) };
         let stage_two = plan.private.map_or(0, |_| training(&self.model, &form, (plan.longest_unit(), room, threads)));
+        let measuring = plan.measure.as_ref().map_or(0, |measuring| self.measuring(plan, measuring));
         let weights = form.bytes() as u64;
         let writers = self.writers(plan, threads);
         let released = 8 * self.model.layout().len() as u64;
         // A ready-made model stays in memory beside what is made of it, and is there twice while it is read.
         let base = if plan.base.is_some() { 4 * self.whole.layout().len() as u64 } else { 0 };
         let later = [
+            private + measuring,
             private + stage_two + base,
             private + weights + writers + synthetic + base,
             private + weights + released + synthetic + base,

@@ -2,7 +2,7 @@
 //!
 //! What counts is the signal, the declared number of units times the mean of the Gaussian that (epsilon, delta) is
 //! worth: how many deviations of the noise a count of everybody is. Adult (32,561 rows) at epsilon 1 and delta 1e-5
-//! has a signal of 8,700, at epsilon 8 of 53,000. Finer bins, larger trees and a smaller share of the histograms pay as it grows. The
+//! has a signal of 8,700, at epsilon 8 of 53,000. Finer bins pay as it grows, and smaller shares of histograms and labels. The
 //! constants were found on Adult and are the same for all tables (`benches/QUALITY.md`).
 
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub struct SplitOverrides {
 const SHARE: f64 = 0.8;
 
 /// Shares of the measurement.
-const SHARES: Shares = Shares { histograms: 0.1, labels: 0.25, scores: 0.05 };
+const SHARES: Shares = Shares { histograms: 0.1, labels: 0.2, scores: 0.05 };
 
 /// The signal that the other constants were found at.
 const USUAL: f64 = 9000.0;
@@ -49,7 +49,7 @@ pub fn measuring(facts: &Facts<'_>, alone: bool, overrides: &SplitOverrides) -> 
     let signal = units_public(facts.rows_public, facts.persons) as f64 * mu2.sqrt() / rows_each;
     let shares = Shares {
         histograms: overrides.histograms.unwrap_or(SHARES.histograms * (USUAL / signal).powf(0.39).clamp(0.4, 1.0)),
-        labels: overrides.labels.unwrap_or(SHARES.labels),
+        labels: overrides.labels.unwrap_or(SHARES.labels * (USUAL / signal).powf(0.25).clamp(0.5, 1.0)),
         ..SHARES
     };
     let recipe = recipe(signal, overrides);
@@ -62,11 +62,12 @@ pub fn measuring(facts: &Facts<'_>, alone: bool, overrides: &SplitOverrides) -> 
 /// How finely a table of this signal is measured.
 fn recipe(signal: f64, overrides: &SplitOverrides) -> Recipe {
     let times = signal / USUAL;
-    let bins = (20.0 * times.powf(0.26)).round().clamp(6.0, 40.0) as usize;
+    // Little signal wants coarse bins at once; much signal pays for fine ones slowly.
+    let bins = (20.0 * times.powf(if times < 1.0 { 0.4 } else { 0.26 })).round().clamp(6.0, 36.0) as usize;
     Recipe {
         bins: overrides.bins.map_or(bins, |bins| bins as usize),
         rounds: Vec::new(),
-        cells: (4e5 * times.sqrt()).clamp(2e4, 1.5e6).round(),
+        cells: (4e5 * times.powf(if times < 1.0 { 0.5 } else { 0.1 })).clamp(5e4, 6e5).round(),
         triples: true,
         lambda: 0.06,
         tilt: 0.2,

@@ -20,7 +20,7 @@ pub struct Coarseness {
     pub most: usize,
     /// The least mass of a bin of an ordered column.
     pub least_mass: f64,
-    /// Categories with a smaller count may share a bin, where there are more than `most`.
+    /// Categories with a smaller count may share a bin, where there are more than 20 (and than `most`).
     pub insignificant: f64,
 }
 
@@ -136,7 +136,7 @@ pub fn shuffle<R: Rng + ?Sized>(rows: &mut [u32], rng: &mut R) {
 /// Each category its own bin; where they are too many, those of little mass share the last one.
 fn kept(density: &[f64], coarseness: Coarseness) -> Vec<u16> {
     let mut bins: Vec<u16> = Vec::with_capacity(density.len());
-    if density.len() <= coarseness.most {
+    if density.len() <= FEW.max(coarseness.most) {
         bins.extend(0..density.len() as u16);
         return bins;
     }
@@ -153,6 +153,9 @@ fn kept(density: &[f64], coarseness: Coarseness) -> Vec<u16> {
     }
     bins
 }
+
+/// So many categories are all kept: merging them loses more than their noise.
+const FEW: usize = 20;
 
 /// Most bins of a column of categories.
 const WIDE: usize = 64;

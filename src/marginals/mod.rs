@@ -42,7 +42,7 @@ pub use fit::{Fit, Fitted, Measured};
 pub use instrument::{Instrument, Phase, Refused};
 pub use labels::{Labels, StoredLabels};
 pub use linear::Symmetric;
-pub use pool::{Kept, Pool};
+pub use pool::{Kept, Pool, pool_of};
 pub use recipe::Recipe;
 pub use rows::{BinRows, projection, volume};
 pub use select::candidates;
