@@ -137,34 +137,42 @@ impl JobView {
 }
 
 /// The stages in order, with the usual share of a job's time that lies before and in each.
-const STAGES: [(&str, f64, f64); 4] =
-    [("stage1", 0.0, 0.15), ("stage2", 0.15, 0.65), ("generate", 0.8, 0.05), ("report", 0.85, 0.15)];
+type Stages = &'static [(&'static str, f64, f64)];
 
-/// The same without stage 2.
-const WITHOUT_STAGE2: [(&str, f64, f64); 3] = [("stage1", 0.0, 0.8), ("generate", 0.8, 0.05), ("report", 0.85, 0.15)];
+/// With stage 2.
+const STAGES: Stages =
+    &[("stage1", 0.0, 0.15), ("stage2", 0.15, 0.65), ("generate", 0.8, 0.05), ("report", 0.85, 0.15)];
 
-/// The same of jobs that measure first.
-const MEASURED: [(&str, f64, f64); 5] = [
+/// Without it.
+const WITHOUT_STAGE2: Stages = &[("stage1", 0.0, 0.8), ("generate", 0.8, 0.05), ("report", 0.85, 0.15)];
+
+/// Of a job that measures first, with stage 2.
+const MEASURED: Stages = &[
     ("measure", 0.0, 0.08),
     ("stage1", 0.08, 0.37),
     ("stage2", 0.45, 0.3),
     ("generate", 0.75, 0.1),
     ("report", 0.85, 0.15),
 ];
-const MEASURED_WITHOUT_STAGE2: [(&str, f64, f64); 4] =
-    [("measure", 0.0, 0.1), ("stage1", 0.1, 0.6), ("generate", 0.7, 0.15), ("report", 0.85, 0.15)];
+
+/// Of such a job without it.
+const MEASURED_ALONE: Stages =
+    &[("measure", 0.0, 0.1), ("stage1", 0.1, 0.6), ("generate", 0.7, 0.15), ("report", 0.85, 0.15)];
+
+fn stages(plan: &Value) -> Stages {
+    match (plan["measure"].is_object(), plan["private"].is_object()) {
+        (false, true) => STAGES,
+        (false, false) => WITHOUT_STAGE2,
+        (true, true) => MEASURED,
+        (true, false) => MEASURED_ALONE,
+    }
+}
 
 impl ProgressView {
     fn of(job: &Job, exact: Option<&ExactJob>) -> Option<Self> {
         let stage = job.stage.clone()?;
         let done = f64::from(job.step) / f64::from(job.steps.max(1));
-        let stages = match (job.plan["measure"].is_object(), job.plan["private"].is_object()) {
-            (false, true) => &STAGES[..],
-            (false, false) => &WITHOUT_STAGE2,
-            (true, true) => &MEASURED,
-            (true, false) => &MEASURED_WITHOUT_STAGE2,
-        };
-        let (before, share) = stages.iter().find(|s| s.0 == stage).map_or((0.0, 0.0), |s| (s.1, s.2));
+        let (before, share) = stages(&job.plan).iter().find(|s| s.0 == stage).map_or((0.0, 0.0), |s| (s.1, s.2));
         let fraction = if job.status == JobStatus::Succeeded { 1.0 } else { before + share * done };
         // This attempt's pace in this stage is known; the stages after it get their usual share of the whole.
         let since = exact.and_then(|exact| exact.stage_first_step).unwrap_or(job.step);
