@@ -19,7 +19,7 @@ struct Mutant {
     test: &'static str,
 }
 
-const MUTANTS: [Mutant; 27] = [
+const MUTANTS: [Mutant; 28] = [
     Mutant {
         name: "no noise",
         file: "src/privacy/noise.rs",
@@ -207,6 +207,13 @@ const MUTANTS: [Mutant; 27] = [
         text: "sensitivity.checked_mul(self.rows_each)",
         fault: "sensitivity.checked_mul(1)",
         test: "engine::measured::persons_are_measured_with_all_of_their_rows",
+    },
+    Mutant {
+        name: "an allowance that is not used up",
+        file: "src/privacy/allowance.rs",
+        text: "self.left -= mean(deviation, sensitivity).powi(2)",
+        fault: "self.left -= 0.0 * mean(deviation, sensitivity).powi(2)",
+        test: "privacy::discrete::nothing_is_drawn_beyond_an_allowance",
     },
     Mutant {
         name: "a measurement that is left out of the charge",

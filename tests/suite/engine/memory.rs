@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 use std::process::Command;
 
 use dp2stage::engine::{
-    BASE_BYTES, Halt, Host, Job, Machine, MemoryError, Overrides, PersonUnit, Plan, Vault, fit, fit_here, memory_bytes,
-    run,
+    BASE_BYTES, Halt, Host, Job, Machine, MemoryError, Overrides, PersonUnit, Plan, Source, Vault, fit, fit_here,
+    memory_bytes, run, written,
 };
 use dp2stage::model::{Config, Room, Targets, Trained};
 use dp2stage::tabular::{Codec, Compact, Schema, Table};
@@ -166,7 +166,19 @@ const MEASURED: [(usize, f64, u64, usize, usize, Trained); 4] = [
 
 const CASE: &str = "DP2STAGE_MEASURED_CASE";
 
+/// The case after those: a job that measures and draws in both ways.
+fn plan_that_measures() -> (Schema, Plan) {
+    let schema = wide(12);
+    let wishes =
+        Overrides { source: Source::Marginal, without_stage2: true, public_steps: Some(2), ..Overrides::default() };
+    let plan = plan(&schema, 30_000, 30_000, &wishes);
+    (schema, plan)
+}
+
 fn measured_plan(case: usize) -> (Schema, Plan) {
+    if case == MEASURED.len() {
+        return plan_that_measures();
+    }
     let (columns, batch, rows, width, layers, trained) = MEASURED[case];
     let schema = wide(columns);
     let few = Overrides { steps: Some(2), expected_batch: Some(batch), ..Overrides::default() };
@@ -178,9 +190,11 @@ fn measured_plan(case: usize) -> (Schema, Plan) {
 
 /// What a process of its own grows by while it carries a job out is what was said: not more, and no less
 /// than 0.4 of it: the suite has the system's allocator, which keeps nothing of stage 1. The report has no part in it.
+/// Of a measurement the most is counted that its recipe allows.
 #[test]
 fn a_process_takes_what_is_said() {
-    for (case, shape) in MEASURED.iter().enumerate() {
+    for case in 0..=MEASURED.len() {
+        let (shape, least) = MEASURED.get(case).map_or(("measured".into(), 0.15), |shape| (format!("{shape:?}"), 0.4));
         let output = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "engine::memory::the_measured_process", "--ignored", "--nocapture"])
             .env(CASE, case.to_string())
@@ -191,10 +205,10 @@ fn a_process_takes_what_is_said() {
         let growth = text.lines().find_map(|line| line.strip_prefix("growth ")?.parse::<u64>().ok());
         let growth = growth.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)));
         let (schema, plan) = measured_plan(case);
-        let said = memory_bytes(&plan, &compact(&schema), 2).unwrap() - BASE_BYTES;
+        let said = memory_bytes(&plan, &compact(&written(&plan, &schema)), 2).unwrap() - BASE_BYTES;
         let share = growth as f64 / said as f64;
-        println!("{shape:?}: grew by {growth}, said {said}, {share:.2}");
-        assert!((0.4..=1.0).contains(&share), "{shape:?}: grew by {growth}, said {said}");
+        println!("{shape}: grew by {growth}, said {said}, {share:.2}");
+        assert!((least..=1.0).contains(&share), "{shape}: grew by {growth}, said {said}");
     }
 }
 
