@@ -38,7 +38,9 @@ pub fn perplexity(
         Given::Value(binned.map_or(code, |distribution| bin(distribution, column, code)))
     };
     let share = |column: usize, code: u32| match binned {
-        Some(distribution) if code == MISSING => distribution.bins[column].share(distribution.bins[column].axis().values),
+        Some(distribution) if code == MISSING => {
+            distribution.bins[column].share(distribution.bins[column].axis().values)
+        }
         Some(distribution) => distribution.bins[column].share(code),
         None => codec.share(column, code),
     };
