@@ -47,7 +47,8 @@ impl Drawing<'_> {
     /// [`Halt`] when the host says so.
     pub fn rows(&self, streams: &dyn Streams, stop: &dyn Stop) -> Result<Vec<Drawn>, Halt> {
         let mut drawn = Vec::new();
-        if let Some(writer) = self.writer {
+        let alone = self.plan.generator == Generator::Distribution && self.distribution.is_some();
+        if let Some(writer) = self.writer.filter(|_| !alone) {
             drawn.push(self.by_model(writer, streams, stop)?);
         }
         if let Some(distribution) =

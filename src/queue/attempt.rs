@@ -26,9 +26,9 @@ pub(super) async fn run(worker: &Worker, (claimed, sent): (Claimed, Instant), dr
     let (lease, attempts) = (claimed.lease, claimed.attempts);
     tracing::info!(job = %lease.job_id, attempt = attempts, "claimed");
     let result = if claimed.cancel_requested {
-        store::finish_cancelled(&worker.pool, lease).await
+        ended(worker, &claimed, store::finish_cancelled(&worker.pool, lease).await)
     } else if attempts > worker.terms.max_attempts {
-        store::fail(&worker.pool, lease, "worker_lost").await
+        ended(worker, &claimed, store::fail(&worker.pool, lease, "worker_lost").await)
     } else {
         work(worker, (claimed, sent), drain).await
     };
@@ -36,6 +36,15 @@ pub(super) async fn run(worker: &Worker, (claimed, sent): (Claimed, Instant), dr
         Ok(()) => tracing::info!(job = %lease.job_id, attempt = attempts, "attempt over"),
         Err(error) => tracing::warn!(job = %lease.job_id, %error, "the attempt ended without a last word"),
     }
+}
+
+/// A job that ended before this attempt began leaves no checkpoint, nor the key that may be in it.
+fn ended(worker: &Worker, claimed: &Claimed, result: Result<(), StoreError>) -> Result<(), StoreError> {
+    result?;
+    if let Some(checkpoint) = &claimed.checkpoint {
+        worker.blobs.remove(checkpoint)?;
+    }
+    Ok(())
 }
 
 /// What an attempt reads before it begins.

@@ -170,17 +170,42 @@ async fn wide(api: &TestApi) {
     api.upload("wide", csv).await.expect(201);
 }
 
+/// The blob of a job's checkpoint.
+async fn checkpoint(api: &TestApi, id: &str) -> Option<String> {
+    let id: uuid::Uuid = id.parse().unwrap();
+    let name = sqlx::query_scalar("select checkpoint from jobs where id = $1").bind(id);
+    name.fetch_one(&api.database.pool).await.unwrap()
+}
+
 /// The letter and the content that a measured job's checkpoint begins with, if it has one.
 async fn kept(api: &TestApi, id: &str) -> Option<(u8, Vec<u8>)> {
-    let id: uuid::Uuid = id.parse().unwrap();
-    let name: Option<String> = sqlx::query_scalar("select checkpoint from jobs where id = $1")
-        .bind(id)
-        .fetch_one(&api.database.pool)
-        .await
-        .unwrap();
-    let bytes = Blobs::open(&api.blobs()).unwrap().read(&name?).unwrap();
+    let bytes = Blobs::open(&api.blobs()).unwrap().read(&checkpoint(api, id).await?).unwrap();
     let length = u64::from_le_bytes(bytes[1..9].try_into().unwrap()) as usize;
     Some((bytes[0], bytes[9..9 + length].to_vec()))
+}
+
+/// A job that nobody takes up again ends, and the key of its measurement goes with it.
+#[tokio::test]
+async fn a_job_that_is_lost_leaves_no_key() {
+    let api = TestApi::open().await;
+    wide(&api).await;
+    let job = api.post("/v1/jobs", &json!({"dataset": "wide", "epsilon": 1.0, "rows": 500})).await.expect(202);
+    let id = job["id"].as_str().unwrap();
+    let victim = api.worker(2.0);
+    api.job_until(id, PATIENCE, |j| j["progress"]["stage"] == "measure").await;
+    victim.kill();
+    assert_eq!(kept(&api, id).await.expect("a checkpoint").0, b'K');
+    let blob = checkpoint(&api, id).await.unwrap();
+    let _heir = api.worker_with(2.0, &[("DP2STAGE__QUEUE__MAX_ATTEMPTS", "1")]);
+    let job = api.job_until(id, PATIENCE, |j| j["finished_at"].is_string()).await;
+    assert_eq!((&job["status"], &job["error"]), (&json!("failed"), &json!("worker_lost")));
+    assert_eq!(job["epsilon"]["charged"], 1.0);
+    // The blob goes a moment after the job's last word.
+    let (began, blobs) = (std::time::Instant::now(), Blobs::open(&api.blobs()).unwrap());
+    while blobs.read(&blob).is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(10), "the key is still there");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// kill -9 in the measurement, and in stage 1 of a job that has measured: the job succeeds and is charged once. What was
