@@ -49,7 +49,7 @@ pub use instrument::Noise;
 pub use largest::{largest_next_epsilon, price_or_beyond};
 pub use measuring::{Measuring, ROUNDS, RoundNoise, Shares, axes};
 pub use memory::{BASE_BYTES, Largest, Machine, MemoryError, fit, fit_here, memory_bytes};
-pub use opening::{Behind, Kept, Opening, OpeningError};
+pub use opening::{Behind, KEPT_KEY_BYTES, Kept, Opening, OpeningError, is_kept_key};
 pub use optimiser::{Adam, AdamSettings, Optimiser, Rule, Schedule, Sgd, SgdSettings};
 pub use perplexity::perplexity;
 pub use plan::{Descent, Facts, Overrides, Plan, PlanError};
