@@ -2,7 +2,7 @@
 import json, pathlib
 
 # A delta each, the power of ten below one over the number of rows, as `dp2stage demo` takes it.
-DELTAS = {"adult": 1e-5, "airline": 1e-5}
+DELTAS = {"adult": 1e-5, "airline": 9e-6}
 # The public table that -O starts from.
 OTHER = {"adult": "airline", "airline": "adult"}
 
