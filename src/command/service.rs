@@ -71,6 +71,9 @@ impl Database {
     }
 }
 
+/// Keys of measurements that no job names are forgotten ones when they have been there for so long.
+const FORGOTTEN: Duration = Duration::from_secs(3600);
+
 /// A service that answers requests.
 pub struct Service {
     /// Where it listens.
@@ -101,8 +104,10 @@ impl Service {
         database.migrate().await?;
         let first_key = if open { None } else { first_key(&database.pool).await? };
         let stopping = CancellationToken::new();
+        let blobs = Blobs::open(&config.state_dir()?.join("blobs"))?;
+        blobs.sweep_keys(&store::checkpoints(&database.pool).await?, FORGOTTEN)?;
         let app = App {
-            blobs: Blobs::open(&config.state_dir()?.join("blobs"))?,
+            blobs,
             bell: Bell::start(database.pool.clone(), stopping.clone()),
             limits: config.upload_limits(),
             models: config.models()?,

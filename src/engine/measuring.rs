@@ -43,6 +43,9 @@ pub struct Shares {
     pub scores: f64,
 }
 
+/// The least noise multiplier that there is.
+const LEAST_NOISE: f64 = 0.2;
+
 /// How much of the tables' share each round gets.
 pub const ROUNDS: [f64; 3] = [0.32, 0.32, 0.36];
 
@@ -55,7 +58,8 @@ impl Measuring {
     /// # Errors
     /// [`UnitError`] where a part would get so little that its noise has no number.
     pub fn new(schema: &Schema, mu2: f64, shares: Shares, recipe: Recipe) -> Result<Self, UnitError> {
-        let noise = |share: f64| NoiseMultiplier::new(1.0 / (mu2 * share).sqrt());
+        // More privacy than a part can use is left unused.
+        let noise = |share: f64| NoiseMultiplier::new((1.0 / (mu2 * share).sqrt()).max(LEAST_NOISE));
         let labelled = schema.target().is_some_and(|target| has_classes(axis(schema, target)));
         let labels = if labelled { shares.labels } else { 0.0 };
         let tables = 1.0 - shares.histograms - labels;

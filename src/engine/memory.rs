@@ -157,12 +157,14 @@ impl Shapes {
     }
 
     /// What a measurement takes, and drawing rows from what it leaves: rows of bins, private ones and drawn ones, those that
-    /// are weighed with the cell of each table that each falls into, and the tree.
+    /// are weighed with the cell of each table that each falls into, features of drawn rows, and the tree.
     fn measuring(&self, plan: &Plan, measuring: &Measuring) -> u64 {
         let copies = measuring.copies(plan.rows_public.max(plan.rows));
         let rows = self.columns * BIN_BYTES * (6 * plan.rows_public.min(POOLED) + plan.rows_public + copies);
         let weighed = copies * (4 * measuring.tables(self.columns) + 32);
-        rows + weighed + (TREE_BYTES * measuring.recipe.cells) as u64
+        let crossed = self.columns.min(24);
+        let labels = 60_000 * (4 * self.columns + 4 * crossed * (crossed + 1)) + 120_000 * 4 * self.columns;
+        rows + weighed + labels + (TREE_BYTES * measuring.recipe.cells) as u64
     }
 
     /// The most that any part of the job takes.

@@ -124,6 +124,15 @@ enum Stored {
     Measured(Vec<u8>),
 }
 
+/// Bytes of a checkpoint that is a key and nothing else.
+pub const KEPT_KEY_BYTES: usize = 41;
+
+/// Whether bytes are the key of a measurement, as a checkpoint keeps it.
+#[must_use]
+pub fn is_kept_key(bytes: &[u8]) -> bool {
+    bytes.len() == KEPT_KEY_BYTES && matches!(Stored::read(bytes), Ok(Stored::Key(_)))
+}
+
 const KEY: u8 = b'K';
 const MEASURED: u8 = b'M';
 

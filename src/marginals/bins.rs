@@ -79,6 +79,14 @@ impl Bins {
         self.of_cell[self.cells.of(value)]
     }
 
+    /// The probability of a value given its bin.
+    #[must_use]
+    pub fn share(&self, value: u32) -> f64 {
+        let cell = self.cells.of(value);
+        let length = f64::from(self.cells.run(cell).1);
+        self.density[cell] / self.masses[usize::from(self.of_cell[cell])] / length
+    }
+
     /// The value that a bin stands for alone, if it has only one.
     #[must_use]
     pub fn only_value(&self, bin: u16) -> Option<u32> {

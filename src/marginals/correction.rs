@@ -12,7 +12,7 @@ use super::axis::Axis;
 use super::features::{Encoded, Features};
 use super::fit::Measured;
 use super::instrument::{Instrument, Phase, Refused};
-use super::labels::Labels;
+use super::labels::{Labels, TOGETHER};
 use super::linear::Symmetric;
 use super::rows::{BinRows, projection, volume};
 use super::tree::gathered;
@@ -77,7 +77,7 @@ impl Labels {
         let coarser = (0..8).map(|half| Units { residual: UNITS.0 / f64::from(1 << half), feature: UNITS.1 });
         let Some(units) = coarser.into_iter().find(|units| self.sensitivity(*units) <= finest) else { return Ok(()) };
         let looked = known.drawn.len().min(LOOKED);
-        let drawn = self.features.encode(known.drawn);
+        let drawn = self.features.encode(known.drawn, 0..looked);
         let released = self.released(private, (&drawn, looked, known.rows), units, instrument)?;
         let tables = self.tables(known, &drawn, looked);
         let mut information = prior(&self.features, known.axes, self.classes);
@@ -137,22 +137,26 @@ impl Labels {
 
     /// Sums over rows of weighed residual times feature, in whole numbers.
     fn residuals(&self, rows: &BinRows, units: Units) -> Vec<i64> {
-        let encoded = self.features.encode(rows);
         let (count, bins) = (self.features.count(), self.features.bins());
         let mut sums = vec![0i64; (self.classes - 1) * count];
         let mut p = vec![0.0; self.classes];
         let one = units.feature as i64;
-        for (row, &label) in rows.columns[self.target].iter().enumerate() {
-            let (places, products) = encoded.row(row);
-            self.probabilities_of((places, products), &mut p);
-            let weight = RESIDUAL / self.longest(&p);
-            let products: Vec<i64> = products.iter().map(|x| (x * PRODUCTS * units.feature).round() as i64).collect();
-            for (class, sums) in (1..).zip(sums.chunks_mut(count)) {
-                let truth = f64::from(u8::from(usize::from(label) == class));
-                let residual = (weight * (p[class] - truth) * units.residual).round() as i64;
-                places.iter().for_each(|&place| sums[place as usize] += residual * one);
-                sums[bins..].iter_mut().zip(&products).for_each(|(sum, x)| *sum += residual * x);
-                sums[count - 1] += residual * one;
+        for (at, labels) in rows.columns[self.target].chunks(TOGETHER).enumerate() {
+            let first = at * TOGETHER;
+            let encoded = self.features.encode(rows, first..first + labels.len());
+            for (row, &label) in labels.iter().enumerate() {
+                let (places, products) = encoded.row(row);
+                self.probabilities_of((places, products), &mut p);
+                let weight = RESIDUAL / self.longest(&p);
+                let whole = |x: &f64| (x * PRODUCTS * units.feature).round() as i64;
+                let products: Vec<i64> = products.iter().map(whole).collect();
+                for (class, sums) in (1..).zip(sums.chunks_mut(count)) {
+                    let truth = f64::from(u8::from(usize::from(label) == class));
+                    let residual = (weight * (p[class] - truth) * units.residual).round() as i64;
+                    places.iter().for_each(|&place| sums[place as usize] += residual * one);
+                    sums[bins..].iter_mut().zip(&products).for_each(|(sum, x)| *sum += residual * x);
+                    sums[count - 1] += residual * one;
+                }
             }
         }
         sums

@@ -4,6 +4,8 @@
 //! itself says of the label in a first model (its coefficient, centred, halved and cut off at 1). All products of a
 //! row are scaled down together where they are longer than a bound, which is part of what a feature is.
 
+use std::ops::Range;
+
 use super::recipe::PARAMETERS;
 use super::rows::{BinRows, volume};
 
@@ -131,20 +133,19 @@ impl Features {
         BOUND
     }
 
-    /// The features of rows.
+    /// The features of some of the rows: a few thousand at a time where there are many, for products take room.
     #[must_use]
-    pub fn encode(&self, rows: &BinRows) -> Encoded {
-        let columns = self.columns.len();
-        let mut places = vec![0; rows.len() * columns];
+    pub fn encode(&self, rows: &BinRows, range: Range<usize>) -> Encoded {
+        let (columns, first) = (self.columns.len(), range.start);
+        let mut places = vec![0; range.len() * columns];
         for (at, (offset, column)) in self.starts().enumerate() {
-            let bins = rows.columns[column].iter().enumerate();
+            let bins = rows.columns[column][range.clone()].iter().enumerate();
             bins.for_each(|(row, &bin)| places[row * columns + at] = offset as u32 + u32::from(bin));
         }
         let each = self.products();
-        let mut products = vec![0.0; rows.len() * each];
-        for (row, products) in products.chunks_mut(each.max(1)).enumerate().take(if each > 0 { rows.len() } else { 0 })
-        {
-            let say = |at: usize| self.says[at][usize::from(rows.columns[self.columns[at]][row])];
+        let mut products = vec![0.0; range.len() * each];
+        for (row, products) in products.chunks_mut(each.max(1)).enumerate() {
+            let say = |at: usize| self.says[at][usize::from(rows.columns[self.columns[at]][first + row])];
             let says: Vec<f64> = (0..self.says.len()).map(say).collect();
             let pairs = (0..says.len()).flat_map(|a| (a..says.len()).map(move |b| (a, b)));
             products.iter_mut().zip(pairs).for_each(|(product, (a, b))| *product = says[a] * says[b]);

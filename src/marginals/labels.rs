@@ -17,6 +17,12 @@ const RIDGE: [f64; 2] = [3.0, 1e-3];
 /// Parts that rows are cut into for sums, whatever the threads, so that sums are the same on every machine.
 const PARTS: usize = 4;
 
+/// Drawn rows that a regression is fitted to at most.
+const FITTED: usize = 120_000;
+
+/// Rows whose features are in memory at a time.
+pub(super) const TOGETHER: usize = 4096;
+
 /// Steps of Newton's method on drawn rows at most.
 const NEWTON: usize = 12;
 
@@ -53,10 +59,11 @@ impl Labels {
         let mut penalty = vec![of_bins; features.count()];
         penalty[features.count() - 1] = of_constant;
         let penalty = penalty.repeat(classes - 1);
-        let encoded = features.encode(rows);
+        let looked = rows.len().min(FITTED);
+        let encoded = features.encode(rows, 0..looked);
         let mut labels = Self { target, classes, features, coefficients: vec![0.0; penalty.len()] };
         for _ in 0..NEWTON {
-            let (mut slope, mut curvature) = labels.look(&encoded, (rows.len(), Some(&rows.columns[target])), &|_| 1.0);
+            let (mut slope, mut curvature) = labels.look(&encoded, (looked, Some(&rows.columns[target])), &|_| 1.0);
             for (i, (slope, penalty)) in slope.iter_mut().zip(&penalty).enumerate() {
                 *slope += penalty * labels.coefficients[i];
                 curvature.line(i)[i] += penalty;
@@ -174,10 +181,13 @@ impl Labels {
     /// The probabilities of the classes, `classes` numbers a row.
     #[must_use]
     pub fn probabilities(&self, rows: &BinRows) -> Vec<f64> {
-        let encoded = self.features.encode(rows);
         let mut all = vec![0.0; rows.len() * self.classes];
-        let of = |(row, p): (usize, &mut [f64])| self.probabilities_of(encoded.row(row), p);
-        all.par_chunks_mut(self.classes).enumerate().for_each(of);
+        all.par_chunks_mut(TOGETHER * self.classes).enumerate().for_each(|(at, all)| {
+            let first = at * TOGETHER;
+            let encoded = self.features.encode(rows, first..first + all.len() / self.classes);
+            let of = |(row, p): (usize, &mut [f64])| self.probabilities_of(encoded.row(row), p);
+            all.chunks_mut(self.classes).enumerate().for_each(of);
+        });
         all
     }
 

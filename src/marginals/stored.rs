@@ -22,6 +22,9 @@ struct Header {
     lambda: f64,
     columns: Vec<Column>,
     tables: Vec<StoredTable>,
+    /// The columns of each clique, and the order of elimination: ties may fall otherwise on another machine.
+    cliques: Vec<Vec<usize>>,
+    elimination: Vec<usize>,
     labels: Option<StoredLabels>,
 }
 
@@ -52,6 +55,8 @@ impl Distribution {
             lambda: self.lambda,
             columns: self.bins.iter().map(column).collect(),
             tables: self.measured.iter().map(table).collect(),
+            cliques: self.fitted.tree.cliques().iter().map(|clique| clique.columns.clone()).collect(),
+            elimination: self.fitted.tree.elimination().to_vec(),
             labels: self.labels.as_ref().map(Labels::stored),
         };
         let mut bytes = serde_json::json!(header).to_string().into_bytes();
@@ -93,6 +98,10 @@ impl Distribution {
         }
         let names: Vec<Vec<usize>> = header.tables.iter().map(|table| table.columns.clone()).collect();
         let tree = Tree::of(&sizes, &names);
+        let known = tree.cliques().iter().map(|clique| &clique.columns).eq(&header.cliques);
+        if !known || tree.elimination() != header.elimination {
+            return Err(BadDistribution);
+        }
         let beliefs = tree.zeros().iter().map(|zeros| numbers.take(zeros.len())).collect::<Result<_, _>>()?;
         let mut measured = Vec::with_capacity(names.len());
         for table in header.tables {

@@ -36,7 +36,7 @@ impl Allowance {
     /// The largest sensitivity for which noise of a squared mean of all that is left can be drawn.
     #[must_use]
     pub fn most(&self) -> u32 {
-        (self.left.sqrt() * Deviation::LARGEST * (1.0 - 1e-6)) as u32
+        (self.left.sqrt() * Deviation::LARGEST * (1.0 - 1e-5)) as u32
     }
 
     /// Adds noise to whole counts that one unit can move by at most `sensitivity` in the Euclidean norm,
@@ -53,7 +53,7 @@ impl Allowance {
     ) -> Result<f64, Overdrawn> {
         let deviation = least_deviation(sensitivity, mu2).ok_or(Overdrawn)?;
         // NaN is refused as well.
-        if !(mu2 > 0.0 && mu2 <= self.left) {
+        if sensitivity == 0 || !(mu2 > 0.0 && mu2 <= self.left) {
             return Err(Overdrawn);
         }
         self.left -= mean(deviation, sensitivity).powi(2) * (1.0 + 8.0 * f64::EPSILON);

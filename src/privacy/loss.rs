@@ -20,7 +20,9 @@ pub struct Release {
 /// - A discrete Gaussian of deviation s on a table of integer sensitivity D has mean
 ///   `(D/s) (1 + 1/(12 s^2)) + 1e-9`. That D/s alone is too small is easily seen: at s = D = 1, e = 0
 ///   its profile is .39894 and the Gaussian's .38292. The factor was checked numerically for s >= 1
-///   (worst need `1 + 1/(24 s^2)` to first order), so smaller s has no rule.
+///   (worst need `1 + 1/(24 s^2)` to first order), so smaller s has no rule. A vector of counts is the composition of its
+///   entries: a unit that moves them by v has the means `(|v_i|/s) (1 + ...)`, whose squares add up to at most the one for
+///   D, the Euclidean length of v rounded up.
 /// - A pure epsilon is dominated by randomised response, which is post-processing of a Gaussian of
 ///   mean `2 Phi^-1(exp(eps) / (1 + exp(eps)))` (Dong, Roth and Su 2022, proposition 2.10).
 /// - A delta beside it is a leak: with probability delta everything is told.

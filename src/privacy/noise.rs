@@ -1,6 +1,7 @@
 //! The only randomness that private results rest on: ChaCha20 keyed by the operating system.
 //!
-//! A key lives in memory, for one private block at most, and nowhere else. Each (purpose, step) has
+//! A key lives in memory, for one private block at most, and nowhere else; that of a measurement is kept until the
+//! measurement is ([`NoiseSource::kept`]). Each (purpose, step) has
 //! its own stream of the cipher, so no two draws ever share bytes.
 //!
 //! Gaussian values are made in double precision by the method of Box and Muller, which has no tail that
@@ -41,7 +42,7 @@ pub enum Purpose {
     Measurement = 8,
 }
 
-/// A key from which streams are derived. Never stored, printed or compared.
+/// A key from which streams are derived. Never printed or compared, and stored in one case ([`NoiseSource::kept`]).
 pub struct NoiseSource {
     key: [u8; 32],
 }
@@ -56,7 +57,8 @@ impl NoiseSource {
         Self { key }
     }
 
-    /// The key of a measurement that is carried out again after a crash, on the same rows, for the same release.
+    /// The one key that is stored: that of a measurement, kept from before its charge until its noisy counts are, so that
+    /// it is carried out again after a crash on the same rows, for the same release.
     #[must_use]
     pub fn kept(key: [u8; 32]) -> Self {
         Self { key }

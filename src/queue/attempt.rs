@@ -12,10 +12,11 @@ use super::tether::Tether;
 use super::worker::Worker;
 use crate::engine::{
     self, Drawn, EngineError, Generator, Halt, Host, Job, Machine, MemoryError, Plan, Progress, PublicTable, Ready,
-    Source, Stage, Stop, fit_here, system_key,
+    Source, Stage, Stop, fit_here, perplexity, system_key,
 };
+use crate::marginals::Distribution;
 use crate::model::Compute;
-use crate::report::{self, GeneratorReport};
+use crate::report::{self, GeneratorReport, Perplexity};
 use crate::store::models::{Models, ModelsError};
 use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, StoreError, Stored};
 use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};
@@ -171,6 +172,9 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     }
     let measure = || {
         let mut report = report::custodian(&task.schema, &train, &held_out, &used.rows);
+        let distribution = outcome.distribution.as_deref().and_then(|bytes| Distribution::from_bytes(bytes).ok());
+        let surprise = |model| perplexity((&plan, &task.schema, &codec), model, distribution.as_ref(), &held_out);
+        report.perplexity = outcome.model.as_ref().and_then(surprise).map(|values| Perplexity { values });
         let tried = std::iter::once(used).chain(others);
         report.generators =
             tried.map(|drawn| tried_generator(task, &train, drawn, drawn.generator == used.generator)).collect();

@@ -33,5 +33,5 @@ pub use pair::{MAX_PAIRS, PairIntersection, TwoWay, WORST_PAIRS, pair_intersecti
 pub use scores::{Scores, roc_auc, score_classes, score_positive};
 pub use section::Section;
 pub use sparse::{SparseEncoder, SparseMatrix};
-pub use summary::{CustodianReport, NOTICE, RowCounts, View, custodian};
+pub use summary::{CustodianReport, NOTICE, Perplexity, RowCounts, View, custodian};
 pub use task::{MAX_CLASSES, MAX_FIT_CELLS, MAX_FIT_ROWS, Task};

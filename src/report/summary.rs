@@ -38,9 +38,21 @@ pub struct CustodianReport {
     pub two_way: Section<TwoWay>,
     /// Models fitted on synthetic rows and tested on held-out real ones.
     pub efficacy: Section<Efficacy>,
+    /// How surprised the language model is by held-out rows; absent without a model or without such rows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(nullable = false)]
+    pub perplexity: Option<Perplexity>,
     /// The generators that the job tried, the one that was used first.
     #[serde(default)]
     pub generators: Vec<GeneratorReport>,
+}
+
+/// The exponential of the mean of minus the logarithm of what a language model gives to the cells of held-out rows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Perplexity {
+    /// Of the values, each given those written before it: 1 for a model that knows them all, the number of values for one
+    /// that knows nothing of a column. Names of columns are never in doubt: the model is asked for values alone.
+    pub values: f64,
 }
 
 /// The sizes of the three tables.
@@ -67,6 +79,7 @@ pub fn custodian(schema: &Schema, train: &Table, held_out: &Table, synthetic: &T
             .ok_or_else(|| "The table has only one column, so there are no pairs.".into())
             .into(),
         efficacy: efficacy(schema, train, held_out, synthetic).into(),
+        perplexity: None,
         generators: Vec::new(),
     }
 }

@@ -7,9 +7,12 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+use crate::engine::{KEPT_KEY_BYTES, is_kept_key};
 
 /// A folder of blobs.
 #[derive(Clone, Debug)]
@@ -111,6 +114,29 @@ impl Blobs {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Removes keys of measurements that a crash left behind: blobs that are one, have been there for so long, and are
+    /// not among `named`. Whatever is no key stays, named or not. Returns how many there were.
+    ///
+    /// # Errors
+    /// I/O faults.
+    pub fn sweep_keys(&self, named: &[String], age: Duration) -> io::Result<usize> {
+        let mut swept = 0;
+        for entry in fs::read_dir(&self.root)? {
+            let entry = entry?;
+            let (about, name) = (entry.metadata()?, entry.file_name().to_string_lossy().into_owned());
+            let old = about.modified()?.elapsed().is_ok_and(|there| there >= age);
+            if about.len() as usize != KEPT_KEY_BYTES || !old || named.contains(&name) {
+                continue;
+            }
+            if self.read(&name).is_ok_and(|bytes| is_kept_key(&bytes)) {
+                self.remove(&name)?;
+                swept += 1;
+            }
+        }
+        File::open(&self.root)?.sync_all()?;
+        Ok(swept)
     }
 
     fn path(&self, name: &str) -> io::Result<PathBuf> {

@@ -29,7 +29,7 @@ pub use bell::Bell;
 pub use blobs::{BlobReader, BlobWriter, Blobs, Stored};
 pub use budgets::{Budget, NewBudget, budget, raise};
 pub use charges::{claim_block, claim_opening};
-pub use checkpoints::set_checkpoint;
+pub use checkpoints::{checkpoints, set_checkpoint};
 pub use custodial::{Custodial, CustodianKey, Role};
 pub use datasets::{
     Allowance, Dataset, NewDataset, PersonColumn, create_dataset, dataset_of_job, find_dataset, list_datasets,

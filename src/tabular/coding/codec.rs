@@ -80,6 +80,16 @@ impl Codec {
         }
     }
 
+    /// The probability of a code of a column of the schema once its tokens are written: below 1 where they stand for
+    /// several.
+    #[must_use]
+    pub fn share(&self, column: usize, code: Code) -> f64 {
+        match self {
+            Self::Compact(compact) => compact.share(column, code),
+            Self::Text(_) => 1.0,
+        }
+    }
+
     /// The option, where there is a choice, that leads on to a code of the column being written.
     #[must_use]
     pub fn toward(&self, cursor: &Cursor, code: Code) -> u32 {

@@ -113,6 +113,11 @@ impl Compact {
         self.columns.get(i).map_or(MISSING, |coding| coding.decode(token, rng))
     }
 
+    /// The probability of a code of a column of the schema, given its token.
+    pub(super) fn share(&self, column: usize, code: Code) -> f64 {
+        self.columns.iter().find(|coding| coding.column == column).map_or(1.0, |coding| coding.share(code))
+    }
+
     /// Writes a row of codes (`width`, schema order) as tokens (`width`, position order).
     ///
     /// Total: a code that its column does not declare becomes the column's last token.
@@ -169,6 +174,17 @@ impl Coding {
             },
         };
         self.span.start + offset
+    }
+
+    fn share(&self, code: Code) -> f64 {
+        match &self.cut {
+            Cut::Bins { atoms } if code < self.count && atoms.binary_search(&code).is_err() => {
+                let bin = bin(bin_of(code, self.count), self.count);
+                let taken = atoms.iter().filter(|&atom| bin.contains(atom)).count() as u32;
+                1.0 / f64::from(bin.end - bin.start - taken)
+            }
+            _ => 1.0,
+        }
     }
 
     fn decode<R: Rng + ?Sized>(&self, token: u32, rng: &mut R) -> Code {

@@ -8,6 +8,7 @@ mod memory;
 mod neighbours;
 mod opening;
 mod optimiser;
+mod perplexity;
 mod persons;
 mod plans;
 mod runs;

@@ -62,3 +62,20 @@ fn opening_clears_what_the_dead_left_and_nothing_else() {
     assert_eq!(files(&folder.path().join("tmp")), 1);
     assert_eq!(blobs.read(&writer.publish().unwrap().name).unwrap(), b"at work");
 }
+
+/// Keys of measurements that a crash left behind go; those that a job names stay, and so does whatever is no key.
+#[test]
+fn forgotten_keys_are_swept_and_nothing_else() {
+    use std::time::Duration;
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = Blobs::open(folder.path()).unwrap();
+    let key = |byte: u8| [&[b'K'][..], &32u64.to_le_bytes(), &[byte; 32]].concat();
+    let [named, forgotten] = [1, 2].map(|byte| blobs.put(&key(byte)).unwrap().name);
+    let others = [&b"rows"[..], &[7; 41], b""].map(|bytes| blobs.put(bytes).unwrap().name);
+    assert_eq!(blobs.sweep_keys(std::slice::from_ref(&named), Duration::from_secs(3600)).unwrap(), 0);
+    assert_eq!(blobs.sweep_keys(std::slice::from_ref(&named), Duration::ZERO).unwrap(), 1);
+    assert!(blobs.read(&forgotten).is_err());
+    for name in others.iter().chain([&named]) {
+        blobs.read(name).unwrap();
+    }
+}
