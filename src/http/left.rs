@@ -25,7 +25,8 @@ pub(super) struct Left {
 impl Left {
     /// Looks up what a job's plan says that it left.
     pub async fn find(app: &App, job: Uuid, plan: &Plan, wishes: &Wishes) -> Result<Self, Problem> {
-        if !plan.trains() && !(wishes.are_free() && wishes.style == Style::default()) {
+        let plain = wishes.are_free() && wishes.style == Style::default();
+        if !plan.trains() && !plain {
             let detail = "the job trained no language model, which rows on conditions take: ask for rows alone, or submit \
                           a job with `generator: auto` or `lm`";
             return Err(Problem::invalid("conditions", detail));

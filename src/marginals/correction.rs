@@ -179,9 +179,9 @@ impl Labels {
                 for (bin, (of_classes, rows)) in sums.chunks(self.classes).zip(&rows).enumerate() {
                     // All classes of a bin together are its rows, of which drawn ones tell how many there are.
                     let surplus = (of_classes.iter().sum::<f64>() - rows * scale) * share;
-                    for class in 1..self.classes {
+                    for (class, seen) in of_classes.iter().enumerate().skip(1) {
                         let at = (class - 1) * count + offset + bin;
-                        values[at] += (of_classes[class] - surplus - expected[at] * scale) / variance;
+                        values[at] += (seen - surplus - expected[at] * scale) / variance;
                         exactness[at] += 1.0 / variance;
                     }
                 }

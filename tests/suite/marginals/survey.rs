@@ -74,6 +74,9 @@ fn no_phase_is_asked_for_more_than_it_has() {
     }
 }
 
+/// Something that is so of a row or not.
+type Test = fn(&[u32]) -> bool;
+
 #[test]
 fn much_privacy_gives_the_table_back() {
     let (axes, columns) = table(20_000, 6);
@@ -82,18 +85,18 @@ fn much_privacy_gives_the_table_back() {
     assert!((distribution.rows / 20_000.0 - 1.0).abs() < 0.01);
     let rows = distribution.draw(20_000, &mut rng(8));
     let values = distribution.values(&rows, &mut rng(9));
-    let share = |columns: &[Vec<u32>], test: &dyn Fn(&[u32]) -> bool| {
+    let share = |columns: &[Vec<u32>], test: Test| {
         let row = |i: usize| columns.iter().map(|column| column[i]).collect::<Vec<u32>>();
         (0..columns[0].len()).filter(|&i| test(&row(i))).count() as f64 / columns[0].len() as f64
     };
-    let tests: [&dyn Fn(&[u32]) -> bool; 5] = [
-        &|row| row[0] == 1,
-        &|row| row[0] == 1 && row[1] == 4,
-        &|row| row[3] == 0,
-        &|row| row[0] == 1 && row[2] > 50,
-        &|row| row[4] >= 3,
+    let tests: [Test; 5] = [
+        |row| row[0] == 1,
+        |row| row[0] == 1 && row[1] == 4,
+        |row| row[3] == 0,
+        |row| row[0] == 1 && row[2] > 50,
+        |row| row[4] >= 3,
     ];
-    for (i, test) in tests.iter().enumerate() {
+    for (i, test) in tests.into_iter().enumerate() {
         let (real, synthetic) = (share(&columns, test), share(&values, test));
         assert!((real - synthetic).abs() < 0.01, "test {i}: {real} and {synthetic}");
     }
