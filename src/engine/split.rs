@@ -38,6 +38,9 @@ const SHARES: Shares = Shares { histograms: 0.1, labels: 0.2, scores: 0.05 };
 /// The signal that the other constants were found at.
 const USUAL: f64 = 9000.0;
 
+/// Cells of the tree for each column at that signal.
+const CELLS: f64 = 27_000.0;
+
 /// The measurement that a job opens with, and the squared mean that it costs.
 pub fn measuring(facts: &Facts<'_>, alone: bool, overrides: &SplitOverrides) -> Result<Measuring, PlanError> {
     check(overrides)?;
@@ -52,7 +55,7 @@ pub fn measuring(facts: &Facts<'_>, alone: bool, overrides: &SplitOverrides) -> 
         labels: overrides.labels.unwrap_or(SHARES.labels * (USUAL / signal).powf(0.25).clamp(0.5, 1.0)),
         ..SHARES
     };
-    let recipe = recipe(signal, overrides);
+    let recipe = recipe(signal, facts.schema.width() as f64, overrides);
     Measuring::new(facts.schema, mu2, shares, recipe).map_err(|UnitError { .. }| PlanError::Number {
         what: "epsilon",
         domain: "larger for a job that measures marginals: its parts would get too little to be of any use",
@@ -60,14 +63,14 @@ pub fn measuring(facts: &Facts<'_>, alone: bool, overrides: &SplitOverrides) -> 
 }
 
 /// How finely a table of this signal is measured.
-fn recipe(signal: f64, overrides: &SplitOverrides) -> Recipe {
+fn recipe(signal: f64, columns: f64, overrides: &SplitOverrides) -> Recipe {
     let times = signal / USUAL;
     // Little signal wants coarse bins at once; much signal pays for fine ones slowly.
     let bins = (20.0 * times.powf(if times < 1.0 { 0.4 } else { 0.26 })).round().clamp(6.0, 36.0) as usize;
     Recipe {
         bins: overrides.bins.map_or(bins, |bins| bins as usize),
         rounds: Vec::new(),
-        cells: (4e5 * times.powf(if times < 1.0 { 0.5 } else { 0.1 })).clamp(5e4, 6e5).round(),
+        cells: (CELLS * columns * times.powf(if times < 1.0 { 0.5 } else { 0.1 })).clamp(5e4, 1e6).round(),
         triples: true,
         lambda: 0.06,
         tilt: 0.2,
