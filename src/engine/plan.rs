@@ -275,6 +275,8 @@ fn public_stage(facts: &Facts<'_>, overrides: &Overrides, codec: &Compact) -> Pu
         Some(_) => defaults::public_stage_of_text(overrides.source, facts.rows_public),
         None => defaults::public_stage(codec, overrides.source, facts.rows_public),
     };
+    let is_strange = facts.base.is_none() && overrides.public_table.is_some_and(|table| !table.alike);
+    let usual = if is_strange { PublicStage { steps: defaults::STRANGE_STEPS, ..usual } } else { usual };
     // A distribution that draws by itself needs no model.
     let draws_alone = overrides.generator == Generator::Distribution;
     PublicStage { steps: if draws_alone { 0 } else { overrides.public_steps.unwrap_or(usual.steps) }, ..usual }

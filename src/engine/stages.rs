@@ -52,6 +52,9 @@ pub struct PublicTable {
     pub rows: u64,
     /// Its number of columns.
     pub columns: u64,
+    /// Whether most columns of the private table have one of the same name and kind there.
+    #[serde(default)]
+    pub alike: bool,
 }
 
 /// Stage 1: training on rows that cost nothing.

@@ -18,7 +18,7 @@ use crate::engine::{
 use crate::model::Trained;
 use crate::privacy::{Account, Delta, Epsilon, Grant};
 use crate::store::{self, Dataset, StoreError};
-use crate::tabular::{Codec, Compact, Schema};
+use crate::tabular::{Codec, Compact, Likeness, Schema};
 
 /// Most rows that one job may generate.
 const MAX_ROWS: u64 = 10_000_000;
@@ -46,7 +46,7 @@ impl Planner {
     pub async fn of_request(app: &App, request: &JobRequest, dataset: &Dataset, grant: Grant) -> Result<Self, Problem> {
         method::check(request, dataset)?;
         let table = match &request.method.public_dataset {
-            Some(name) => Some(public_table(app, name).await?),
+            Some(name) => Some(public_table(app, name, &dataset.declared()?).await?),
             None => None,
         };
         Self::new(request, dataset, grant, (ready_made::of_request(app, request, dataset).await?, table))
@@ -188,7 +188,7 @@ fn generator(generator: Generator) -> engine::Generator {
 }
 
 /// The newest upload of a public dataset.
-async fn public_table(app: &App, name: &str) -> Result<PublicTable, Problem> {
+async fn public_table(app: &App, name: &str, to: &Schema) -> Result<PublicTable, Problem> {
     let at = |error: StoreError| match error {
         StoreError::NotFound(_) | StoreError::NotPublic | StoreError::NoRows => {
             let detail = format!("{error}: name one that is declared with `access: public` and has rows");
@@ -198,8 +198,10 @@ async fn public_table(app: &App, name: &str) -> Result<PublicTable, Problem> {
     };
     let dataset = store::find_dataset(&app.pool, name).await.map_err(at)?;
     let (version, rows) = store::public_version(&app.pool, dataset.id).await.map_err(at)?;
-    let columns = dataset.declared()?.width() as u64;
-    Ok(PublicTable { dataset: dataset.id, version, rows: rows.unsigned_abs(), columns })
+    let declared = dataset.declared()?;
+    let columns = declared.width() as u64;
+    let alike = Likeness::is_close(&declared, to);
+    Ok(PublicTable { dataset: dataset.id, version, rows: rows.unsigned_abs(), columns, alike })
 }
 
 /// What stage 2 trains, by its name.

@@ -67,6 +67,15 @@ impl Likeness {
         Self { columns: columns.collect() }
     }
 
+    /// Whether most columns of `to` have one of the same name and kind in `from`.
+    #[must_use]
+    pub fn is_close(from: &Schema, to: &Schema) -> bool {
+        let known = |target: &&Column| {
+            from.columns().iter().any(|column| same_kind(column, target) && is_named(column, target))
+        };
+        2 * to.columns().iter().filter(known).count() > to.width()
+    }
+
     /// The row of the target, one code a column, for a row of the other schema.
     pub fn row<R: Rng + ?Sized>(&self, from: &[Code], rng: &mut R, to: &mut [Code]) {
         for (code, target) in to.iter_mut().zip(&self.columns) {

@@ -5,7 +5,7 @@ use dp2stage::engine::{
     memory_bytes, run, system_key,
 };
 use dp2stage::privacy::{DpEvent, Work};
-use dp2stage::tabular::{Codec, Compact, MISSING, Schema, Table};
+use dp2stage::tabular::{Codec, Compact, Likeness, MISSING, Schema, Table};
 use uuid::Uuid;
 
 use super::{Memory, categories, constant_key, learnt, plan, schema, short, synthetic, table};
@@ -20,6 +20,7 @@ fn like(other: Option<(&Table, &Schema)>) -> Overrides {
         version: 1,
         rows: table.rows() as u64,
         columns: schema.width() as u64,
+        alike: true,
     };
     Overrides { source: Source::Public, public_table: other.map(named), public_steps: Some(300), ..short() }
 }
@@ -85,7 +86,7 @@ fn stage_1_is_longer_on_rows_of_a_table() {
 fn memory_follows_the_stages() {
     let codec = Codec::Compact(Compact::new(&schema()));
     let bytes = |overrides: &Overrides| memory_bytes(&plan(&schema(), 5000, 100, overrides), &codec, 2).unwrap();
-    let big = PublicTable { dataset: Uuid::nil(), version: 1, rows: 1_000_000, columns: 10 };
+    let big = PublicTable { dataset: Uuid::nil(), version: 1, rows: 1_000_000, columns: 10, alike: true };
     let (usual, long) = (bytes(&short()), Overrides { trained: LORA, ..short() });
     assert!(bytes(&Overrides { without_stage2: true, ..long }) < bytes(&long));
     let other = Overrides { source: Source::Public, public_table: Some(big), ..short() };
@@ -164,4 +165,17 @@ fn stage_1_on_a_public_table_does_not_look_at_private_rows() {
         memory.checkpoint.take().unwrap()
     };
     assert!(left(&table(300)) == left(&Table::new(3, Vec::new())));
+}
+
+/// A table about something else is not dwelt on.
+#[test]
+fn a_strange_public_table_is_trained_on_for_a_moment() {
+    let table = |alike| PublicTable { dataset: Uuid::nil(), version: 1, rows: 1000, columns: 3, alike };
+    let steps = |alike| {
+        let wishes = Overrides { source: Source::Public, public_table: Some(table(alike)), ..short() };
+        plan(&schema(), 300, 60, &wishes).public.steps
+    };
+    assert_eq!((steps(true), steps(false)), (600, 20));
+    let other = Schema::new(vec![categories("Y ", 5, false), categories("b", 3, true)], None, None).unwrap();
+    assert!(Likeness::is_close(&schema(), &schema()) && !Likeness::is_close(&other, &schema()));
 }
