@@ -37,6 +37,17 @@ pub fn default_state_dir() -> Result<PathBuf, EmbeddedError> {
         .ok_or(EmbeddedError::NoHome)
 }
 
+/// The lock on a state folder.
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    /// Unlocks for all copies of the descriptor: a process that another thread has just forked holds one until it runs its
+    /// own program, and would keep the folder in use for that moment.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
 /// The folders of one cluster.
 #[derive(Clone, Debug)]
 pub(super) struct State {
@@ -56,13 +67,13 @@ impl State {
         Ok(Self { root })
     }
 
-    /// Takes the lock that keeps two services from sharing the folder; it is held until the file is dropped.
-    pub fn lock(&self) -> Result<File, EmbeddedError> {
+    /// Takes the lock that keeps two services from sharing the folder; it is held until it is dropped.
+    pub fn lock(&self) -> Result<Lock, EmbeddedError> {
         let path = self.root.join("lock");
         let open = File::options().create(true).truncate(false).write(true).open(&path);
         let file = open.map_err(EmbeddedError::io("cannot open", &path))?;
         match file.try_lock() {
-            Ok(()) => Ok(file),
+            Ok(()) => Ok(Lock(file)),
             Err(TryLockError::WouldBlock) => Err(EmbeddedError::InUse(self.root.clone())),
             Err(TryLockError::Error(error)) => Err(EmbeddedError::io("cannot lock", &path)(error)),
         }

@@ -8,7 +8,6 @@
 //! ```
 //! A stop leaves from any state. The first start may fail for good; later ones are tried until the service stops.
 
-use std::fs::File;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::EmbeddedError;
 use super::launch::Launch;
 use super::postmaster::{Condition, Postmaster};
+use super::state::Lock;
 
 const TICK_STARTING: Duration = Duration::from_millis(20);
 const TICK_RUNNING: Duration = Duration::from_millis(100);
@@ -48,7 +48,7 @@ impl Supervisor {
     /// Starts the thread and waits until the server is ready. `lock` is held until the server has ended.
     ///
     /// The thread is a plain one and not one of a pool, because the server ends with the thread that spawned it.
-    pub fn start(launch: Launch, lock: File) -> Result<Self, EmbeddedError> {
+    pub fn start(launch: Launch, lock: Lock) -> Result<Self, EmbeddedError> {
         let (stop, stopped) = channel();
         let (announce, announced) = channel();
         let program = launch.program.clone();
