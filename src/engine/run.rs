@@ -113,47 +113,25 @@ impl From<OpeningError> for EngineError {
     }
 }
 
-/// Rows as the language model reads them.
-struct Material<'a> {
-    /// The private ones.
-    private: Cow<'a, Table>,
-    /// Those of the distribution, for stage 1.
-    pseudo: Option<Table>,
-}
-
 /// Rows that stage 1 is given of a distribution for each declared one, within bounds.
 const PSEUDO: u64 = 2;
 const PSEUDO_BOUNDS: (u64, u64) = (20_000, 400_000);
 
-impl<'a> Material<'a> {
-    fn new(job: &Job<'a>, distribution: Option<&Distribution>, key: &dyn Streams) -> Self {
-        let Some(distribution) = distribution else {
-            return Self { private: Cow::Borrowed(job.private), pseudo: None };
-        };
-        let count = (PSEUDO * job.plan.rows_public).clamp(PSEUDO_BOUNDS.0, PSEUDO_BOUNDS.1);
-        let mut rng = key.stream(Purpose::Pseudo, u64::from(u32::MAX));
-        let rows = distribution.draw(count as usize, &mut rng);
-        // A ready-made model reads values, a small one bins.
-        match job.plan.base {
-            Some(_) => {
-                let pseudo = Some(decoded(distribution, &rows, &mut rng));
-                Self { private: Cow::Borrowed(job.private), pseudo }
-            }
-            None => {
-                let private = Cow::Owned(binned(distribution, job.private));
-                Self { private, pseudo: Some(table_of(distribution, &rows)) }
-            }
-        }
-    }
+/// Rows of the distribution for stage 1: a ready-made model reads values, a small one bins.
+fn drawn_rows(plan: &Plan, distribution: &Distribution, key: &dyn Streams) -> Table {
+    let count = (PSEUDO * plan.rows_public).clamp(PSEUDO_BOUNDS.0, PSEUDO_BOUNDS.1);
+    let mut rng = key.stream(Purpose::Pseudo, u64::from(u32::MAX));
+    let rows = distribution.draw(count as usize, &mut rng);
+    if plan.base.is_some() { decoded(distribution, &rows, &mut rng) } else { table_of(distribution, &rows) }
 }
 
 /// What stage 1 of a job trains on.
 fn pseudo<'a>(
     job: &Job<'a>,
-    material: &'a Material<'_>,
+    drawn: Option<&'a Table>,
     likeness: Option<&'a Likeness>,
 ) -> Result<Pseudo<'a>, EngineError> {
-    match (job.plan.source, job.public.zip(likeness), &material.pseudo) {
+    match (job.plan.source, job.public.zip(likeness), drawn) {
         (Source::Uniform | Source::None, ..) => Ok(Pseudo::Uniform),
         (Source::Public, Some(((table, _), likeness)), _) => Ok(Pseudo::Like(table, likeness)),
         (Source::NonPrivate, ..) => Ok(Pseudo::Table(job.private)),
@@ -236,12 +214,10 @@ impl Learning<'_> {
         let (plan, room) = (job.plan, job.plan.room(model));
         let form = Form::of(plan, model.layout());
         let begun = Instant::now();
-        let key = fresh_key();
-        let material = Material::new(job, distribution, key.as_ref());
         let state = match host.vault.load()? {
             Some(bytes) => Checkpoint::from_bytes(&bytes, &form)?,
             None => {
-                let state = Checkpoint::first(self.stage_one(&material, key.as_ref())?, &form);
+                let state = Checkpoint::first(self.stage_one(distribution, fresh_key().as_ref())?, &form);
                 host.vault.save(&state.to_bytes())?;
                 state
             }
@@ -249,13 +225,16 @@ impl Learning<'_> {
         seconds.stage1 = begun.elapsed().as_secs_f64();
 
         let begun = Instant::now();
-        let rows = PrivateRows { table: &material.private, persons: job.persons, codec };
+        // A small model of a measured job reads bins.
+        let read = distribution.filter(|_| plan.base.is_none() && plan.private.is_some());
+        let private = read.map_or(Cow::Borrowed(job.private), |read| Cow::Owned(binned(read, job.private)));
+        let rows = PrivateRows { table: &private, persons: job.persons, codec };
         let state = StageTwo { model, plan, room, compute, rows, host, fresh_key }.train(state)?;
         seconds.stage2 = begun.elapsed().as_secs_f64();
         Ok(state)
     }
 
-    fn stage_one(&self, material: &Material<'_>, key: &dyn Streams) -> Result<Vec<f32>, EngineError> {
+    fn stage_one(&self, distribution: Option<&Distribution>, key: &dyn Streams) -> Result<Vec<f32>, EngineError> {
         let Self { job, compute, models: (whole, model), codec, host, .. } = *self;
         let (compact, public) = (Compact::new(&written(job.plan, job.schema)), &job.plan.public);
         let first = match job.ready {
@@ -264,7 +243,8 @@ impl Learning<'_> {
             None => initial(whole, &public.initial, &compact.ordered(), &mut key.stream(Purpose::Weights, 0)),
         };
         let likeness = job.public.map(|(_, schema)| Likeness::new(schema, job.schema));
-        let pseudo = pseudo(job, material, likeness.as_ref())?;
+        let drawn = distribution.map(|distribution| drawn_rows(job.plan, distribution, key));
+        let pseudo = pseudo(job, drawn.as_ref(), likeness.as_ref())?;
         let room = job.plan.room(model);
         let trainer = StageOne { model: whole, room, compute, codec, compact: &compact, pseudo };
         let mut weights = trainer.train(first, public, key, host.stop)?;

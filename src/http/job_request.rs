@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::json::{given_word, object, unsaid, unset, word};
+use crate::engine::Generator;
 
 /// What to make from which dataset at what price. Everything but `dataset` and `epsilon` has a
 /// default.
@@ -144,19 +145,6 @@ impl ModelName {
     pub fn ready_made(&self) -> Option<&str> {
         (self.0 != SMALL).then_some(self.0.as_str())
     }
-}
-
-/// What draws the synthetic rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Generator {
-    /// The best there is for the method.
-    #[default]
-    Auto,
-    /// The language model.
-    Lm,
-    /// The distribution that stage 1 was trained on, with `stage1: marginal`.
-    Distribution,
 }
 
 /// Expert settings of the measurement that a job with `stage1: marginal` opens with.

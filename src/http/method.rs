@@ -1,7 +1,8 @@
 //! Whether the parts of a method make sense together, before anything is planned.
 
-use super::job_request::{Generator, JobRequest, MeasuringRequest, Method, Stage1, Stage2, Training};
+use super::job_request::{JobRequest, MeasuringRequest, Method, Stage1, Stage2, Training};
 use super::problem::Problem;
+use crate::engine::Generator;
 use crate::store::Dataset;
 
 /// Refuses a method whose parts do not go together, or do not go with the dataset, with the reason.

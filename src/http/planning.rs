@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use axum::http::StatusCode;
 use uuid::Uuid;
 
-use super::job_request::{AverageKind, Generator, JobRequest, Optimiser, Stage1, Stage2, Training};
+use super::job_request::{AverageKind, JobRequest, Optimiser, Stage1, Stage2, Training};
 use super::method;
 use super::problem::Problem;
 use super::ready_made;
 use super::state::App;
 use crate::engine::{
-    self, ADAPTER, AVERAGE_DECAY, AVERAGE_SHARE, Averaging, Base, Descent, Facts, LORA, MOMENTUM, Machine, MemoryError,
+    ADAPTER, AVERAGE_DECAY, AVERAGE_SHARE, Averaging, Base, Descent, Facts, LORA, MOMENTUM, Machine, MemoryError,
     Overrides, PersonUnit, Plan, PlanError, PublicTable, Source, SplitOverrides, fit, largest_next_epsilon,
     memory_bytes, written,
 };
@@ -82,7 +82,7 @@ impl Planner {
             public_table,
             public_steps: training.public_steps,
             without_stage2: request.method.stage2 == Some(Stage2::None),
-            generator: generator(request.method.generator),
+            generator: request.method.generator,
             split: SplitOverrides {
                 share: request.measuring.share,
                 histograms: request.measuring.histograms,
@@ -175,15 +175,6 @@ fn source(stage1: Stage1) -> Source {
         Stage1::Marginal => Source::Marginal,
         Stage1::None => Source::None,
         Stage1::NonPrivate => Source::NonPrivate,
-    }
-}
-
-/// What draws rows, by its name.
-fn generator(generator: Generator) -> engine::Generator {
-    match generator {
-        Generator::Auto => engine::Generator::Auto,
-        Generator::Lm => engine::Generator::Lm,
-        Generator::Distribution => engine::Generator::Distribution,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The bins of a column: what tables are made of, and how values are drawn inside them.
 
 use rand::Rng;
+use rand::seq::SliceRandom;
 
 use super::axis::{Axis, Cells};
 
@@ -87,14 +88,6 @@ impl Bins {
         self.density[cell] / self.masses[usize::from(self.of_cell[cell])] / length
     }
 
-    /// The value that a bin stands for alone, if it has only one.
-    #[must_use]
-    pub fn only_value(&self, bin: u16) -> Option<u32> {
-        let mut cells = (0..self.of_cell.len()).filter(|&cell| self.of_cell[cell] == bin);
-        let (first, length) = cells.next().map(|cell| self.cells.run(cell))?;
-        (length == 1 && cells.next().is_none()).then_some(first)
-    }
-
     /// A value of each of these bins. Inside a bin the values are spread over its cells as evenly as whole numbers
     /// can follow the density, and in no order.
     pub fn draw<R: Rng + ?Sized>(&self, bins: &[u16], rng: &mut R) -> Vec<u32> {
@@ -106,7 +99,7 @@ impl Bins {
         let mut cells: Vec<Vec<usize>> = vec![Vec::new(); self.count()];
         (0..self.of_cell.len()).for_each(|cell| cells[usize::from(self.of_cell[cell])].push(cell));
         for ((mut rows, cells), mass) in rows.into_iter().zip(cells).zip(&self.masses) {
-            shuffle(&mut rows, rng);
+            rows.shuffle(rng);
             let count = rows.len() as f64;
             let (mut reached, mut given, offset) = (0.0, 0, rng.random::<f64>());
             for cell in cells {
@@ -131,13 +124,6 @@ impl Bins {
     fn inside<R: Rng + ?Sized>(&self, cell: usize, rng: &mut R) -> u32 {
         let (first, length) = self.cells.run(cell);
         first + if length > 1 { rng.random_range(0..length) } else { 0 }
-    }
-}
-
-/// Puts rows in random order.
-pub fn shuffle<R: Rng + ?Sized>(rows: &mut [u32], rng: &mut R) {
-    for i in (1..rows.len()).rev() {
-        rows.swap(i, rng.random_range(0..=i));
     }
 }
 

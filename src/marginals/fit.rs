@@ -6,6 +6,7 @@
 //! noisier tables are followed less.
 
 use super::descent::{Patience, minimise};
+use super::dual::Dual;
 use super::rows::volume;
 use super::tree::{Tree, gathered};
 
@@ -59,49 +60,35 @@ impl Fit {
         let names: Vec<Vec<usize>> = tables.iter().map(|table| table.columns.clone()).collect();
         let tree = Tree::of(sizes, &names);
         let homes: Vec<(usize, Vec<u32>)> = names.iter().filter_map(|name| tree.home(name)).collect();
-        let ends: Vec<usize> = tables
-            .iter()
-            .scan(0, |end, table| {
-                *end += table.counts.len();
-                Some(*end)
-            })
-            .collect();
-        let parts = || ends.iter().zip(std::iter::once(&0).chain(&ends)).map(|(&end, &start)| start..end);
-        // Preconditioned by about the curvature, so that large cells and small ones move alike.
-        let variances: Vec<f64> = tables
-            .iter()
-            .flat_map(|t| std::iter::repeat_n(self.lambda * t.deviation.powi(2), t.counts.len()))
-            .collect();
-        let counts: Vec<f64> = tables.iter().flat_map(|table| table.counts.iter().copied()).collect();
-        let scales: Vec<f64> = counts.iter().zip(&variances).map(|(y, v)| (y.max(0.0) + v + 1.0).sqrt()).collect();
+        let dual = Dual::new(tables, (self.rows, self.lambda));
 
         let spread = |theta: &[f64]| {
             let mut beliefs = tree.zeros();
-            for ((home, map), part) in homes.iter().zip(parts()) {
+            for ((home, map), part) in homes.iter().zip(dual.parts()) {
                 let theta = &theta[part];
                 beliefs[*home].iter_mut().zip(map).for_each(|(belief, &cell)| *belief += theta[cell as usize]);
             }
             beliefs
         };
-        let mut x: Vec<f64> = tables.iter().flat_map(|table| start(table, before)).collect();
-        x.iter_mut().zip(&scales).for_each(|(x, scale)| *x *= scale);
+        let mut x = dual.point(tables.iter().flat_map(|table| start(table, before)));
         minimise(&mut x, self.patience, |x, gradient| {
-            let theta: Vec<f64> = x.iter().zip(&scales).map(|(x, scale)| x / scale).collect();
+            let theta = dual.potentials(x);
             let mut beliefs = spread(&theta);
             let mut value = self.rows * tree.calibrate(&mut beliefs);
-            for ((home, map), part) in homes.iter().zip(parts()) {
+            for ((home, map), part) in homes.iter().zip(dual.parts()) {
                 let expected = gathered(&beliefs[*home], map, part.len());
                 for (i, p) in part.zip(expected) {
-                    value += theta[i] * (0.5 * variances[i] * theta[i] - counts[i]);
-                    gradient[i] = (self.rows * p - counts[i] + variances[i] * theta[i]) / scales[i];
+                    let (adds, slope) = dual.cell(i, theta[i], p);
+                    value += adds;
+                    gradient[i] = slope;
                 }
             }
             value
         });
-        let theta: Vec<f64> = x.iter().zip(&scales).map(|(x, scale)| x / scale).collect();
+        let theta = dual.potentials(&x);
         let mut beliefs = spread(&theta);
         tree.calibrate(&mut beliefs);
-        let potentials = names.into_iter().zip(parts()).map(|(name, part)| (name, theta[part].to_vec())).collect();
+        let potentials = names.into_iter().zip(dual.parts()).map(|(name, part)| (name, theta[part].to_vec())).collect();
         Fitted { tree, beliefs, potentials }
     }
 }

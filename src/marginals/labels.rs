@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::features::{Encoded, Features};
 use super::linear::Symmetric;
 use super::rows::BinRows;
+use super::tree::exponentials;
 
 /// Ridge penalties of the regression on drawn rows: of bins, of the constant.
 const RIDGE: [f64; 2] = [3.0, 1e-3];
@@ -172,9 +173,7 @@ impl Labels {
             let crossed: f64 = line[bins..].iter().zip(products).map(|(w, x)| w * x).sum();
             *logit = single + crossed + line[count - 1];
         }
-        let highest = probabilities.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        probabilities.iter_mut().for_each(|logit| *logit = (*logit - highest).exp());
-        let sum: f64 = probabilities.iter().sum();
+        let (_, sum) = exponentials(probabilities);
         probabilities.iter_mut().for_each(|p| *p /= sum);
     }
 

@@ -15,6 +15,7 @@ mod cleaning;
 mod correction;
 mod descent;
 mod distribution;
+mod dual;
 mod features;
 mod fit;
 mod instrument;

@@ -4,8 +4,8 @@
 //! tables changes weights, and so, a little, labels where tables know of dependences that the label model has not.
 
 use rand::Rng;
+use rand::seq::SliceRandom;
 
-use super::bins::shuffle;
 use super::fit::{Fitted, Measured};
 use super::labels::Labels;
 use super::rows::BinRows;
@@ -83,7 +83,7 @@ impl Pool {
         let order = alike(&self.rows, fitted, self.target);
         let kept = systematic(&of_row, &order, count, rng);
         let mut turn: Vec<u32> = (0..kept.len() as u32).collect();
-        shuffle(&mut turn, rng);
+        turn.shuffle(rng);
         let labels = self.target.map(|target| {
             let p = |row: u32, class: usize| weights[class * rows + row as usize] / of_row[row as usize].max(1e-300);
             let labels = dealt(&kept, weights.len() / rows.max(1), &p, rng);

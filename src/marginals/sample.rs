@@ -1,8 +1,8 @@
 //! Rows from a fitted distribution, with as little chance in them as whole numbers allow.
 
 use rand::Rng;
+use rand::seq::SliceRandom;
 
-use super::bins::shuffle;
 use super::fit::Fitted;
 use super::rows::{BinRows, projection, volume};
 use super::tree::gathered;
@@ -37,7 +37,7 @@ impl Fitted {
 fn column_of<R: Rng + ?Sized>(column: &mut [u16], (groups, count): (&[u32], usize), joint: &[f64], rng: &mut R) {
     let size = joint.len() / count;
     let mut order: Vec<u32> = (0..groups.len() as u32).collect();
-    shuffle(&mut order, rng);
+    order.shuffle(rng);
     let order = sorted_by(&order, groups, count);
     for members in order.chunk_by(|&a, &b| groups[a as usize] == groups[b as usize]) {
         let group = groups[members[0] as usize] as usize;

@@ -70,11 +70,11 @@ impl Survey<'_> {
         let private = BinRows { columns: bins.iter().enumerate().map(encode).collect() };
         let sizes: Vec<usize> = bins.iter().map(Bins::count).collect();
         let mut fitted = self.fit(rows, 40).to(&measured, &sizes, None);
+        let among = candidates(&sizes, self.target, self.recipe.triples, self.recipe.cells);
         for (number, &part) in self.recipe.rounds.iter().enumerate() {
             pulse(1 + number)?;
             let model = fitted.sample(((rows * COMPARED) as usize).clamp(1000, POOL), rng);
             let cells = self.recipe.cells * part;
-            let among = candidates(&sizes, self.target, self.recipe.triples, self.recipe.cells);
             let round = Round { number, private: &private, model: &model, rows, sizes: &sizes, cells };
             round.run(&among, &mut measured, instrument)?;
             let last = number + 1 == self.recipe.rounds.len();

@@ -7,8 +7,10 @@ use rand::Rng;
 use rayon::prelude::*;
 
 use super::descent::{Patience, minimise};
+use super::dual::Dual;
 use super::fit::Measured;
 use super::rows::BinRows;
+use super::tree::exponentials;
 
 /// Parts that rows are cut into for threads.
 const PARTS: usize = 8;
@@ -25,27 +27,16 @@ pub fn tilted(
     sizes: &[usize],
 ) -> Vec<f64> {
     let cells: Vec<Vec<u32>> = measured.iter().map(|table| drawn.cells(&table.columns, sizes)).collect();
-    let starts: Vec<usize> = measured
-        .iter()
-        .scan(0, |end, table| {
-            *end += table.counts.len();
-            Some(*end - table.counts.len())
-        })
-        .collect();
-    let counts: Vec<f64> = measured.iter().flat_map(|table| table.counts.iter().copied()).collect();
-    let variances: Vec<f64> = measured
-        .iter()
-        .flat_map(|table| std::iter::repeat_n(lambda * table.deviation.powi(2), table.counts.len()))
-        .collect();
-    let scales: Vec<f64> = counts.iter().zip(&variances).map(|(y, v)| (y.max(0.0) + v + 1.0).sqrt()).collect();
-    let mut hit = vec![false; counts.len()];
+    let dual = Dual::new(measured, (rows, lambda));
+    let starts: Vec<usize> = dual.parts().map(|part| part.start).collect();
+    let mut hit = vec![false; dual.cells()];
     for (cells, start) in cells.iter().zip(&starts) {
         cells.iter().for_each(|&cell| hit[start + cell as usize] = true);
     }
-    let mut x = vec![0.0; counts.len()];
+    let mut x = vec![0.0; dual.cells()];
     let mut weights = vec![0.0; drawn.len()];
     minimise(&mut x, PATIENCE, |x, gradient| {
-        let theta: Vec<f64> = x.iter().zip(&scales).map(|(x, scale)| x / scale).collect();
+        let theta = dual.potentials(x);
         weigh(&mut weights, base, (&cells, &starts), &theta);
         let log_sum = normalise(&mut weights);
         let sums = cells.par_iter().zip(measured).map(|(cells, table)| {
@@ -55,17 +46,15 @@ pub fn tilted(
         });
         let expected: Vec<f64> = sums.collect::<Vec<_>>().concat();
         let mut value = rows * log_sum;
-        for i in 0..theta.len() {
-            gradient[i] = 0.0;
+        for (i, gradient) in gradient.iter_mut().enumerate() {
             // Cells that no drawn row falls into say nothing.
-            if hit[i] {
-                value += theta[i] * (0.5 * variances[i] * theta[i] - counts[i]);
-                gradient[i] = (rows * expected[i] - counts[i] + variances[i] * theta[i]) / scales[i];
-            }
+            let (adds, slope) = if hit[i] { dual.cell(i, theta[i], expected[i]) } else { (0.0, 0.0) };
+            value += adds;
+            *gradient = slope;
         }
         value
     });
-    let theta: Vec<f64> = x.iter().zip(&scales).map(|(x, scale)| x / scale).collect();
+    let theta = dual.potentials(&x);
     weigh(&mut weights, base, (&cells, &starts), &theta);
     normalise(&mut weights);
     weights
@@ -85,12 +74,7 @@ fn weigh(weights: &mut [f64], base: &[f64], (cells, starts): (&[Vec<u32>], &[usi
 
 /// Exponentials over their sum; returns the logarithm of the sum.
 fn normalise(weights: &mut [f64]) -> f64 {
-    let highest = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mut sum = 0.0;
-    for weight in weights.iter_mut() {
-        *weight = (*weight - highest).exp();
-        sum += *weight;
-    }
+    let (highest, sum) = exponentials(weights);
     weights.iter_mut().for_each(|weight| *weight /= sum);
     highest + sum.ln()
 }

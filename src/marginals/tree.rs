@@ -134,7 +134,7 @@ pub fn gathered(values: &[f64], map: &[u32], cells: usize) -> Vec<f64> {
 }
 
 /// Exponentials over the highest of them, in place; returns the highest exponent and the sum.
-fn exponentials(beliefs: &mut [f64]) -> (f64, f64) {
+pub fn exponentials(beliefs: &mut [f64]) -> (f64, f64) {
     let highest = beliefs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut sum = 0.0;
     for belief in beliefs {
