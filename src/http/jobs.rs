@@ -18,7 +18,7 @@ use super::page::{Page, PageParams};
 use super::problem::Problem;
 use super::role::{Caller, View};
 use super::state::App;
-use crate::store::{self, Bell, Job, JobFilter, JobStatus};
+use crate::store::{self, Bell, Job, JobFilter, JobStatus, Ring};
 
 /// Longest wait for a change.
 const LONGEST_WAIT: u64 = 60;
@@ -114,7 +114,7 @@ async fn changed(app: &App, id: Uuid, wait: Duration) -> Result<Job, Problem> {
         let left = until.saturating_duration_since(Instant::now());
         tokio::select! {
             () = app.stopping.cancelled() => {}
-            () = Bell::wait(&mut listener, Some(id), left.min(LOOK)) => {}
+            () = Bell::wait(&mut listener, Ring::Job(id), left.min(LOOK)) => {}
         }
         let job = store::find_job(&app.pool, id).await?;
         if job.status != first.status || Instant::now() >= until || app.stopping.is_cancelled() {

@@ -34,6 +34,7 @@ mod samples;
 mod state;
 mod submission;
 mod wishes;
+mod workers;
 
 pub use auth::{IssuedKey, issue};
 pub use figures::Figures;

@@ -7,7 +7,7 @@ use super::figures::Figures;
 use super::samples::Writers;
 use crate::engine::Machine;
 use crate::store::models::Models;
-use crate::store::{Bell, Blobs};
+use crate::store::{Bell, Blobs, QueueRoom};
 use crate::tabular::UploadLimits;
 
 /// The shared state; cheap to clone.
@@ -21,6 +21,8 @@ pub struct App {
     pub bell: Bell,
     /// Limits of one upload.
     pub limits: UploadLimits,
+    /// How many jobs may wait.
+    pub room: QueueRoom,
     /// Ready-made models.
     pub models: Models,
     /// What a worker has; jobs that need more memory are refused. Workers elsewhere may have less.

@@ -31,6 +31,7 @@ const TRIES: usize = 50;
         `largest_next_epsilon`; `state_conflict`: no rows yet", content_type = "application/problem+json"),
     (status = 422, description = "`request_invalid`; `idempotency_mismatch`; `job_too_large` with `memory_bytes`, \
         `memory_limit_bytes` and `largest` (`rows`, `stage2`: what would fit instead)", content_type = "application/problem+json"),
+    (status = 429, description = "`queue_full`: too many jobs wait", content_type = "application/problem+json"),
 ))]
 pub(super) async fn submit(
     State(app): State<App>,
@@ -41,13 +42,21 @@ pub(super) async fn submit(
     let (request, seen) = (request.settled(), caller.key_for(None)?);
     let dataset = store::find_dataset(&app.pool, &request.dataset).await?;
     let key = idempotency_key(&headers)?;
-    let submission = admit(&app, &request, &dataset, key).await?;
+    if !(-100..=100).contains(&request.priority) {
+        return Err(Problem::invalid("priority", "priority is a number from -100 to 100"));
+    }
+    let submission = admit(&app, (&caller, &request), &dataset, key).await?;
     let job = store::find_job(&app.pool, submission.job_id).await?;
     let location = [(header::LOCATION, format!("/v1/jobs/{}", job.id))];
     Ok((StatusCode::ACCEPTED, location, Json(JobView::load(&app.pool, job, seen.as_ref()).await?)))
 }
 
-async fn admit(app: &App, request: &JobRequest, dataset: &Dataset, key: Option<&str>) -> Result<Submission, Problem> {
+async fn admit(
+    app: &App,
+    (caller, request): (&Caller, &JobRequest),
+    dataset: &Dataset,
+    key: Option<&str>,
+) -> Result<Submission, Problem> {
     let population = store::population(&app.pool, dataset.population_id).await?;
     let planner = Planner::of_request(app, request, dataset, population.account.grant).await?;
     let (planned, workers) = (planner.clone(), app.workers);
@@ -73,6 +82,9 @@ async fn admit(app: &App, request: &JobRequest, dataset: &Dataset, key: Option<&
             facts: plan.facts(),
             price,
             priced_on: account,
+            tenant: caller.tenant.clone(),
+            priority: request.priority,
+            room: app.room,
         };
         match store::submit(&app.pool, &new, once).await {
             Err(StoreError::Stale) => {}

@@ -38,6 +38,9 @@ pub enum StoreError {
     /// The idempotency key was used for another request.
     #[error("this Idempotency-Key was used for a different request; use a new key")]
     IdempotencyMismatch,
+    /// Too many jobs wait.
+    #[error("too many jobs {0} are waiting: try again when some have run")]
+    QueueFull(&'static str),
     /// The lease was lost to time or to another worker: stop at once.
     #[error("the lease on the job was lost")]
     LeaseLost,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use dp2stage::engine::Machine;
 use dp2stage::http::{self, App};
 use dp2stage::store::models::{Declaration, Hub, Models};
-use dp2stage::store::{Bell, Blobs};
+use dp2stage::store::{Bell, Blobs, QueueRoom};
 use dp2stage::tabular::UploadLimits;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -81,6 +81,7 @@ impl TestApi {
             blobs: Blobs::open(&folder.path().join("blobs")).expect("a folder"),
             bell: Bell::start(database.pool.clone(), stopping.clone()),
             limits,
+            room: QueueRoom { all: 10_000, per_tenant: 1_000 },
             models,
             workers: Machine { memory_bytes, threads: 2 },
             open,
