@@ -128,3 +128,14 @@ comment on column workers.job_id is 'The job that it is at; null when idle.';
 comment on column workers.draining is 'Whether it was told to stop.';
 comment on column workers.started_at is 'When it joined.';
 comment on column workers.heartbeat_at is 'When it was last heard of.';
+
+create table compatibility (
+    singleton         boolean not null default true,
+    migrations_needed integer not null,
+    constraint compatibility_pk primary key (singleton),
+    constraint compatibility_of_one_row check (singleton)
+);
+comment on table compatibility is 'Which programs may still work on this schema. Migrations add first (expand) and take away releases later (contract): a program that knows fewer migrations than were applied goes on working, unless it is said here that it cannot.';
+comment on column compatibility.singleton is 'There is one row.';
+comment on column compatibility.migrations_needed is 'Programs that know fewer migrations than this refuse to start.';
+insert into compatibility (migrations_needed) values (4);

@@ -137,6 +137,7 @@ impl From<StoreError> for Problem {
             | E::Cancelled
             | E::ReservationExhausted
             | E::Migration(_)
+            | E::TooOld { .. }
             | E::Unreadable(_)) => {
                 tracing::error!(error = %other, "an error that no route should meet");
                 Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)

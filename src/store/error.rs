@@ -59,6 +59,16 @@ pub enum StoreError {
     /// The schema of the database could not be brought up to date.
     #[error("the database could not be migrated")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// A newer program has changed the schema in a way that this one does not know.
+    #[error(
+        "the database was migrated by a newer version: this one knows {known} migrations and needs {needed}; install a newer one"
+    )]
+    TooOld {
+        /// Migrations that this program knows.
+        known: usize,
+        /// Migrations that a program has to know.
+        needed: usize,
+    },
     /// The folder of blobs failed.
     #[error("storage failed")]
     Blob(#[from] std::io::Error),

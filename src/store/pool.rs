@@ -23,13 +23,20 @@ pub fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
         .connect_lazy_with(options)
 }
 
-/// Brings the schema of the database up to date; does nothing when it is.
+/// Brings the schema of the database up to date; does nothing when it is, or when a newer program has brought it
+/// further: what that added is no hindrance, unless the database says that it is.
 ///
 /// # Errors
-/// [`StoreError::Migration`] when a migration fails or the database is newer than this program.
+/// [`StoreError::Migration`] when a migration fails; [`StoreError::TooOld`] when this program is too old for the
+/// schema.
 pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
+    let mut migrator = sqlx::migrate!("./migrations");
+    migrator.set_ignore_missing(true);
     // A first connection may find a cluster that is still recovering from a crash.
-    sqlx::migrate!("./migrations").run(pool).await.map_err(StoreError::from)
+    migrator.run(pool).await?;
+    let needed = sqlx::query_scalar!("select migrations_needed from compatibility").fetch_one(pool).await?;
+    let known = migrator.iter().count();
+    if needed as usize > known { Err(StoreError::TooOld { known, needed: needed as usize }) } else { Ok(()) }
 }
 
 /// Whether the database answers.
