@@ -1,7 +1,7 @@
 -- Who works, in which order jobs are taken, and how each attempt at one ended.
 --
--- The queue of one dataset is a lane: its jobs in the order of priority, then of submission. A worker takes
--- from the lanes the job whose tenant has the fewest running. From here on, only what is queued is claimed:
+-- The queued jobs of one tenant on one dataset are a lane, in the order of priority, then of submission. A worker
+-- takes from the lanes the job whose tenant has the fewest running. From here on, only what is queued is claimed:
 -- jobs whose worker fell silent are put back, or ended, by the rescuer.
 
 alter table api_keys
@@ -27,7 +27,7 @@ create unique index jobs_one_a_slot on jobs (dataset_id, slot) where status = 'r
 comment on index jobs_one_a_slot is 'The limit of running jobs of a dataset: as many as it has slots.';
 create unique index jobs_one_a_place on jobs (place) where status = 'running' and place is not null;
 comment on index jobs_one_a_place is 'One job on a card.';
-create index jobs_lanes on jobs (dataset_id, priority desc, created_at, id) where status = 'queued';
+create index jobs_lanes on jobs (tenant, dataset_id, priority desc, created_at, id) where status = 'queued';
 comment on index jobs_lanes is 'The lanes, each in its order.';
 create index jobs_running on jobs (lease_expires_at) where status = 'running';
 comment on index jobs_running is 'For the rescuer, and to count who has how many.';

@@ -1,7 +1,9 @@
 //! Claiming: which queued job goes to a worker that has nothing to do.
 //!
-//! The queued jobs of one dataset are a lane. The heads of all lanes that have room compete: the job whose
+//! The queued jobs of one tenant on one dataset are a lane. The heads of all lanes that have room compete: the job whose
 //! tenant has the fewest running wins, then the higher priority, then the older one.
+
+use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::PgPool;
@@ -62,15 +64,16 @@ const TRIES: usize = 8;
 pub async fn claim(
     pool: &PgPool,
     claimant: impl Into<Claimant<'_>>,
-    ttl: std::time::Duration,
+    ttl: Duration,
 ) -> Result<Option<Claimed>, StoreError> {
     let claimant = claimant.into();
     for _ in 0..TRIES {
-        match attempt(pool, claimant, ttl).await {
+        match look(pool, claimant, ttl).await {
             Err(error) if taken(&error) => {}
             Err(error) => return Err(error.into()),
-            Ok(None) if busy(pool, claimant).await? => {}
-            Ok(claimed) => return Ok(claimed),
+            Ok(Look::Held) => {}
+            Ok(Look::Nothing) => return Ok(None),
+            Ok(Look::Got(claimed)) => return Ok(Some(*claimed)),
         }
     }
     Ok(None)
@@ -81,49 +84,42 @@ fn taken(error: &sqlx::Error) -> bool {
     matches!(StoreError::constraint(error), Some("jobs_one_a_slot" | "jobs_one_a_place"))
 }
 
-/// Whether a job that could be had is there after all: all those that were looked at may just be in other hands.
-async fn busy(pool: &PgPool, claimant: Claimant<'_>) -> Result<bool, StoreError> {
-    Ok(sqlx::query_scalar!(
-        r#"select exists (
-               select from jobs where status = 'queued' and run_after <= clock_timestamp()
-                   and ($1::bigint = 0 or (select count(*) from jobs r
-                                   where r.status = 'running' and r.dataset_id = jobs.dataset_id) < $1::bigint)
-           ) and not exists (select from jobs where status = 'running' and place = $2) as "any!""#,
-        i64::from(claimant.per_dataset),
-        claimant.place,
-    )
-    .fetch_one(pool)
-    .await?)
+/// What a look at the lanes gave.
+enum Look {
+    /// A job.
+    Got(Box<Claimed>),
+    /// Jobs that other claims of the same moment held.
+    Held,
+    /// Nothing that may run.
+    Nothing,
 }
 
-async fn attempt(
-    pool: &PgPool,
-    claimant: Claimant<'_>,
-    ttl: std::time::Duration,
-) -> Result<Option<Claimed>, sqlx::Error> {
+async fn look(pool: &PgPool, claimant: Claimant<'_>, ttl: Duration) -> Result<Look, sqlx::Error> {
     let row = sqlx::query!(
-        "with recursive lane as (
-             (select dataset_id from jobs where status = 'queued' order by dataset_id limit 1)
+        r#"with recursive lane as (
+             (select tenant, dataset_id from jobs where status = 'queued' order by tenant, dataset_id limit 1)
              union all
-             select (select j.dataset_id from jobs j where j.status = 'queued' and j.dataset_id > lane.dataset_id
-                     order by j.dataset_id limit 1)
-             from lane where lane.dataset_id is not null
+             select n.* from lane cross join lateral (
+                 select tenant, dataset_id from jobs
+                 where status = 'queued' and (tenant, dataset_id) > (lane.tenant, lane.dataset_id)
+                 order by tenant, dataset_id limit 1) n
          ),
          room as (
-             select lane.dataset_id, free.slot
+             select lane.*, free.slot
              from lane left join lateral (
                  select slot from generate_series(1, $3::int) slot
                  where not exists (select from jobs r where r.status = 'running'
                                    and r.dataset_id = lane.dataset_id and r.slot = slot.slot)
                  order by random() limit 1) free on true
-             where lane.dataset_id is not null and ($3::int = 0 or free.slot is not null)
+             where ($3::int = 0 or free.slot is not null)
                  and not exists (select from jobs r where r.status = 'running' and r.place = $4)
          ),
          load as (select tenant, count(*) as running from jobs where status = 'running' group by tenant),
          head as (
              select h.*, room.slot from room cross join lateral (
                  select id, tenant, priority, created_at from jobs
-                 where status = 'queued' and dataset_id = room.dataset_id and run_after <= clock_timestamp()
+                 where status = 'queued' and (tenant, dataset_id) = (room.tenant, room.dataset_id)
+                       and run_after <= clock_timestamp()
                  order by priority desc, created_at, id limit 8) h
          ),
          next as (
@@ -131,30 +127,43 @@ async fn attempt(
              where j.status = 'queued'
              order by coalesce(load.running, 0), head.priority desc, head.created_at, head.id
              for update of j skip locked limit 1
+         ),
+         got as (
+             update jobs set status = 'running', worker = $1, lease_epoch = lease_epoch + 1,
+                    lease_expires_at = clock_timestamp() + $2::interval, attempts = attempts + 1, fault = null,
+                    started_at = coalesce(started_at, clock_timestamp()), stage_first_step = null,
+                    slot = next.slot, place = $4
+             from next where jobs.id = next.id
+             returning jobs.id, lease_epoch, dataset_id, dataset_version, population_id, plan, attempts,
+                       cancel_requested, checkpoint, stage
          )
-         update jobs set status = 'running', worker = $1, lease_epoch = lease_epoch + 1,
-                lease_expires_at = clock_timestamp() + $2::interval, attempts = attempts + 1, fault = null,
-                started_at = coalesce(started_at, clock_timestamp()), stage_first_step = null,
-                slot = next.slot, place = $4
-         from next where jobs.id = next.id
-         returning jobs.id, lease_epoch, dataset_id, dataset_version, population_id, plan, attempts, cancel_requested,
-                   checkpoint, stage",
+         select exists (select from head) as "any!", got.id as "id?", lease_epoch as "epoch?", dataset_id as "dataset?",
+                dataset_version as "version?", population_id as "population?", plan as "plan?", attempts as "attempts?",
+                cancel_requested as "cancel?", checkpoint, stage
+         from (select) one left join got on true"#,
         claimant.worker,
         interval(ttl) as _,
         claimant.per_dataset as i32,
         claimant.place,
     )
-    .fetch_optional(pool)
+    .fetch_one(pool)
     .await?;
-    Ok(row.map(|r| Claimed {
-        lease: Lease { job_id: r.id, epoch: r.lease_epoch },
-        dataset_id: r.dataset_id,
-        dataset_version: r.dataset_version,
-        population_id: r.population_id,
-        plan: r.plan,
-        attempts: r.attempts,
-        cancel_requested: r.cancel_requested,
-        checkpoint: r.checkpoint,
-        stage: r.stage,
-    }))
+    let got = || {
+        Some(Claimed {
+            lease: Lease { job_id: row.id?, epoch: row.epoch? },
+            dataset_id: row.dataset?,
+            dataset_version: row.version?,
+            population_id: row.population?,
+            plan: row.plan?,
+            attempts: row.attempts?,
+            cancel_requested: row.cancel?,
+            checkpoint: row.checkpoint,
+            stage: row.stage,
+        })
+    };
+    Ok(match (row.any, got()) {
+        (_, Some(claimed)) => Look::Got(Box::new(claimed)),
+        (true, None) => Look::Held,
+        (false, None) => Look::Nothing,
+    })
 }

@@ -35,16 +35,17 @@ async fn tenants_take_turns_and_priorities_count_within_them() {
     let pool = &database.pool;
     let (one, other) = (table(pool, 1.0).await, table(pool, 1.0).await);
     let mut crowd = Vec::new();
-    for i in 0..6 {
+    for i in 0..24 {
         let dataset = if i % 2 == 0 { &one } else { &other };
-        crowd.push(submit(pool, dataset, ("crowd", if i == 4 { 7 } else { 0 })).await);
+        crowd.push(submit(pool, dataset, ("crowd", if i == 20 { 7 } else { 0 })).await);
     }
     let lone = submit(pool, &one, ("lone", -100)).await;
     let mut order = Vec::new();
     while let Some(lease) = claim(pool, worker("w")).await {
         order.push(lease.job_id);
     }
-    let expected = [crowd[4], lone, crowd[0], crowd[1], crowd[2], crowd[3], crowd[5]];
+    let urgent = crowd.remove(20);
+    let expected: Vec<_> = [urgent, lone].into_iter().chain(crowd).collect();
     assert_eq!(order, expected);
 }
 
