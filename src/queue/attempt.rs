@@ -8,7 +8,8 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::heartbeat;
-use super::tether::Tether;
+use super::tether::{PATIENCE, Tether};
+use super::witness::WitnessFile;
 use super::worker::Worker;
 use crate::engine::{
     self, Drawn, EngineError, Generator, Halt, Host, Job, Machine, MemoryError, Plan, Progress, PublicTable, Ready,
@@ -18,7 +19,7 @@ use crate::marginals::Distribution;
 use crate::model::Compute;
 use crate::report::{self, GeneratorReport, Perplexity};
 use crate::store::models::{Models, ModelsError};
-use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, StoreError, Stored};
+use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, StoreError, Stored, edge, within};
 use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};
 
 /// Works on a claimed job and leaves it finished, handed back, or to whoever took the lease.
@@ -26,9 +27,9 @@ pub(super) async fn run(worker: &Worker, (claimed, sent): (Claimed, Instant), dr
     let (lease, attempts) = (claimed.lease, claimed.attempts);
     tracing::info!(job = %lease.job_id, attempt = attempts, "claimed");
     let result = if claimed.cancel_requested {
-        ended(worker, &claimed, store::finish_cancelled(&worker.pool, lease).await)
+        ended(worker, &claimed, within(PATIENCE, store::finish_cancelled(&worker.pool, lease)).await)
     } else if attempts > worker.terms.max_attempts {
-        ended(worker, &claimed, store::fail(&worker.pool, lease, "worker_lost").await)
+        ended(worker, &claimed, within(PATIENCE, store::fail(&worker.pool, lease, "worker_lost")).await)
     } else {
         work(worker, (claimed, sent), drain).await
     };
@@ -71,20 +72,22 @@ async fn work(
     drain: CancellationToken,
 ) -> Result<(), StoreError> {
     let lease = claimed.lease;
-    let task = match prepare(worker, &claimed).await {
+    let task = match within(PATIENCE, prepare(worker, &claimed)).await {
         Ok(task) => task,
         Err(error) => {
             tracing::error!(job = %lease.job_id, %error, "the attempt could not begin");
-            return store::hand_back(&worker.pool, lease, Some(worker.terms.wait_after(claimed.attempts))).await;
+            let wait = worker.terms.wait_after(claimed.attempts);
+            return within(PATIENCE, store::hand_back(&worker.pool, lease, Some(wait))).await;
         }
     };
-    let tether = Arc::new(Tether::new(
+    let tether = Tether::new(
         worker.pool.clone(),
         worker.blobs.clone(),
         (lease, worker.terms, sent),
         claimed.checkpoint.clone(),
         drain,
-    ));
+    );
+    let tether = Arc::new(tether.before(WitnessFile::of_environment(lease)?));
     let heartbeat = tokio::spawn(heartbeat::beat(tether.clone(), worker.bell.clone()));
     let (hold, blobs) = (tether.clone(), worker.blobs.clone());
     let outcome = tokio::task::spawn_blocking(move || produce(&task, &hold, &blobs)).await;
@@ -163,7 +166,9 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     let halted = |halt: Halt| Fault::Engine(EngineError::from(halt));
     tether.pulse(Progress { stage: Stage::Report, step: 0, steps: 1 }).map_err(halted)?;
     let (used, others) = outcome.drawn.split_first().ok_or(Fault::Empty)?;
+    edge("artifact", "before").map_err(io::Error::other)?;
     let mut artifacts = vec![artifact(ArtifactKind::Synthetic, store_rows(blobs, &used.rows)?)];
+    edge("artifact", "after").map_err(io::Error::other)?;
     if let Some(model) = &outcome.model {
         artifacts.push(artifact(ArtifactKind::Model, blobs.put(&model.weights)?));
     }
@@ -219,19 +224,25 @@ async fn conclude(
     let (pool, lease) = (&worker.pool, tether.lease);
     let done = match outcome {
         Ok(artifacts) => publish(tether, artifacts).await,
-        Err(Fault::Engine(EngineError::Halt(Halt::Cancelled))) => store::finish_cancelled(pool, lease).await,
+        Err(Fault::Engine(EngineError::Halt(Halt::Cancelled))) => {
+            within(PATIENCE, store::finish_cancelled(pool, lease)).await
+        }
         Err(Fault::Engine(EngineError::Halt(Halt::LeaseLost))) => return Err(StoreError::LeaseLost),
-        Err(Fault::Engine(EngineError::Halt(Halt::Draining))) => return store::hand_back(pool, lease, None).await,
+        Err(Fault::Engine(EngineError::Halt(Halt::Draining))) => {
+            return within(PATIENCE, store::hand_back(pool, lease, None)).await;
+        }
         Err(Fault::Engine(EngineError::Halt(Halt::ReservationExhausted))) => {
-            store::fail(pool, lease, "reservation_exhausted").await
+            within(PATIENCE, store::fail(pool, lease, "reservation_exhausted")).await
         }
         Err(fault) => {
             tracing::error!(job = %lease.job_id, attempt = attempts, error = %fault, "the attempt failed");
             if attempts < worker.terms.max_attempts {
-                return store::hand_back(pool, lease, Some(worker.terms.wait_after(attempts))).await;
+                let wait = worker.terms.wait_after(attempts);
+                return within(PATIENCE, store::hand_back(pool, lease, Some(wait))).await;
             }
             let too_large = matches!(fault, Fault::Memory(MemoryError::TooLarge { .. }));
-            store::fail(pool, lease, if too_large { "job_too_large" } else { "worker_error" }).await
+            let code = if too_large { "job_too_large" } else { "worker_error" };
+            within(PATIENCE, store::fail(pool, lease, code)).await
         }
     };
     if done.is_ok()
@@ -249,7 +260,7 @@ async fn publish(tether: &Arc<Tether>, artifacts: Vec<Artifact>) -> Result<(), S
         tokio::task::spawn_blocking(move || hold.persist(|| store::finish(&hold.pool, hold.lease, &artifacts)));
     match published.await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(Halt::Cancelled)) => store::finish_cancelled(&tether.pool, tether.lease).await,
+        Ok(Err(Halt::Cancelled)) => within(PATIENCE, store::finish_cancelled(&tether.pool, tether.lease)).await,
         _ => Err(StoreError::LeaseLost),
     }
 }

@@ -10,6 +10,7 @@ mod crew;
 mod heartbeat;
 mod terms;
 mod tether;
+mod witness;
 mod worker;
 
 pub use crew::{Crew, supervise};

@@ -7,10 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt;
 use super::terms::LeaseTerms;
+use super::tether::PATIENCE;
 use crate::engine::Machine;
 use crate::model::Compute;
 use crate::store::models::Models;
-use crate::store::{self, Bell, Blobs};
+use crate::store::{self, Bell, Blobs, within};
 
 /// Everything a worker needs.
 #[derive(Clone)]
@@ -39,7 +40,7 @@ impl Worker {
         let mut listener = self.bell.listener();
         while !drain.is_cancelled() {
             let sent = Instant::now();
-            let wait = match store::claim(&self.pool, &self.name, self.terms.ttl).await {
+            let wait = match within(PATIENCE, store::claim(&self.pool, &self.name, self.terms.ttl)).await {
                 Ok(Some(claimed)) => {
                     attempt::run(self, (claimed, sent), drain.clone()).await;
                     continue;

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::{Executor, PgPool};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How long to wait before listening again after the database went away.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// After this much silence the database is asked whether it is still there, and has so long to answer.
+const SILENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Notifications of the channel `jobs`, fanned out to everyone in this process over one database
 /// connection. A ring is a hint: it may be lost, so whoever waits also looks from time to time.
@@ -64,11 +68,20 @@ impl Bell {
 }
 
 async fn listen(pool: &PgPool, rings: &broadcast::Sender<Uuid>) -> Result<std::convert::Infallible, sqlx::Error> {
-    let mut listener = PgListener::connect_with(pool).await?;
+    // A connection of its own: one that went deaf may never come back to a pool.
+    let options = pool.connect_options().as_ref().clone();
+    let own = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(options);
+    let mut listener = PgListener::connect_with(&own).await?;
     listener.listen("jobs").await?;
     loop {
+        let Ok(heard) = tokio::time::timeout(SILENCE, listener.try_recv()).await else {
+            let asked = tokio::time::timeout(PATIENCE, listener.execute("select 1")).await;
+            let silent = |_| sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer"));
+            asked.map_err(silent)??;
+            continue;
+        };
         // None: the connection was lost and made anew, so something may have been missed.
-        let id = match listener.try_recv().await? {
+        let id = match heard? {
             Some(note) => Uuid::try_parse(note.payload()).unwrap_or(Uuid::nil()),
             None => Uuid::nil(),
         };

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::artifacts::{Artifact, insert_artifact};
 use super::charges::{Charged, priced, release};
+use super::edges::{commit, edge};
 use super::error::StoreError;
 use super::populations::lock;
 
@@ -56,6 +57,7 @@ fn interval(ttl: Duration) -> PgInterval {
 /// # Errors
 /// Database faults only.
 pub async fn claim(pool: &PgPool, worker: &str, ttl: Duration) -> Result<Option<Claimed>, StoreError> {
+    edge("claim", "before")?;
     let row = sqlx::query!(
         "update jobs set status = 'running', worker = $1, lease_epoch = lease_epoch + 1,
                 lease_expires_at = clock_timestamp() + $2::interval, attempts = attempts + 1,
@@ -72,6 +74,7 @@ pub async fn claim(pool: &PgPool, worker: &str, ttl: Duration) -> Result<Option<
     )
     .fetch_optional(pool)
     .await?;
+    row.is_some().then(|| edge("claim", "after")).transpose()?;
     Ok(row.map(|r| Claimed {
         lease: Lease { job_id: r.id, epoch: r.lease_epoch },
         dataset_id: r.dataset_id,
@@ -90,7 +93,8 @@ pub async fn claim(pool: &PgPool, worker: &str, ttl: Duration) -> Result<Option<
 /// # Errors
 /// [`StoreError::LeaseLost`].
 pub async fn renew(pool: &PgPool, lease: Lease, ttl: Duration) -> Result<bool, StoreError> {
-    sqlx::query_scalar!(
+    edge("renew", "before")?;
+    let cancel_requested = sqlx::query_scalar!(
         "update jobs set lease_expires_at = clock_timestamp() + $3::interval
          where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
          returning cancel_requested",
@@ -100,7 +104,9 @@ pub async fn renew(pool: &PgPool, lease: Lease, ttl: Duration) -> Result<bool, S
     )
     .fetch_optional(pool)
     .await?
-    .ok_or(StoreError::LeaseLost)
+    .ok_or(StoreError::LeaseLost)?;
+    edge("renew", "after")?;
+    Ok(cancel_requested)
 }
 
 /// Records how far the job is.
@@ -134,6 +140,7 @@ pub async fn progress(pool: &PgPool, lease: Lease, stage: &str, (step, steps): (
 /// # Errors
 /// [`StoreError::LeaseLost`].
 pub async fn hand_back(pool: &PgPool, lease: Lease, after: Option<Duration>) -> Result<(), StoreError> {
+    edge("hand_back", "before")?;
     let counted = i32::from(after.is_none());
     sqlx::query!(
         "update jobs set status = 'queued', lease_expires_at = null, attempts = attempts - $3,
@@ -148,7 +155,7 @@ pub async fn hand_back(pool: &PgPool, lease: Lease, after: Option<Duration>) -> 
     .fetch_optional(pool)
     .await?
     .ok_or(StoreError::LeaseLost)?;
-    Ok(())
+    edge("hand_back", "after")
 }
 
 /// Finishes a job and makes its results visible, in one transaction; spare blocks that were never
@@ -165,8 +172,7 @@ pub async fn finish(pool: &PgPool, lease: Lease, artifacts: &[Artifact]) -> Resu
     for artifact in artifacts {
         insert_artifact(&mut tx, lease.job_id, artifact).await?;
     }
-    tx.commit().await?;
-    Ok(())
+    commit(tx, "finish").await
 }
 
 /// Finishes a job with a failure code; a reservation that was not charged is handed back.
@@ -188,8 +194,7 @@ pub async fn finish_cancelled(pool: &PgPool, lease: Lease) -> Result<(), StoreEr
 async fn end_early(pool: &PgPool, lease: Lease, end: (&str, Option<&str>)) -> Result<(), StoreError> {
     let mut tx = pool.begin().await?;
     close(&mut tx, lease, end).await?;
-    tx.commit().await?;
-    Ok(())
+    commit(tx, "end").await
 }
 
 /// Takes a job to a final state under its lease and hands back what it holds uncharged; returns what was

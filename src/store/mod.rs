@@ -13,6 +13,7 @@ mod checkpoints;
 mod custodial;
 mod datasets;
 mod deletion;
+mod edges;
 pub mod embedded;
 mod error;
 mod jobs;
@@ -35,11 +36,12 @@ pub use datasets::{
     Allowance, Dataset, NewDataset, PersonColumn, create_dataset, dataset_of_job, find_dataset, list_datasets,
 };
 pub use deletion::delete_dataset;
+pub use edges::edge;
 pub use error::StoreError;
 pub use jobs::{ExactJob, Job, JobFilter, JobStatus, cancel, find_job, list_jobs, queue_position};
 pub use keys::{NewKey, any_key, insert_key, key_secret};
 pub use leases::{Claimed, Lease, claim, expire, fail, finish, finish_cancelled, hand_back, progress, renew};
-pub use pool::{connect, migrate, ping};
+pub use pool::{connect, migrate, ping, within};
 pub use populations::{Population, population, populations};
 pub use submissions::{Idempotency, NewJob, Submission, submit};
 pub use versions::{Version, add_version, latest_version, public_version, version_blob};

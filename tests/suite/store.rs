@@ -3,9 +3,11 @@
 mod blobs;
 mod budgets;
 mod embedded;
+mod histories;
 mod leases;
 mod migrations;
 mod models;
 mod openings;
 mod public;
+mod races;
 mod tampering;
