@@ -68,7 +68,12 @@ impl Opening<'_> {
         Ok(Kept::new(distribution, bytes))
     }
 
-    fn survey(&self, noise: &mut Noise<'_>, rng: &mut ChaCha20Rng, host: &Host<'_>) -> Result<Distribution, OpeningError> {
+    fn survey(
+        &self,
+        noise: &mut Noise<'_>,
+        rng: &mut ChaCha20Rng,
+        host: &Host<'_>,
+    ) -> Result<Distribution, OpeningError> {
         let (axes, steps) = (axes(self.schema), self.measuring.parts());
         let survey = Survey { axes: &axes, target: self.schema.target(), recipe: &self.measuring.recipe };
         let column = |column: usize| self.rows.column(column).collect();

@@ -102,7 +102,8 @@ async fn stale_completions_publish_nothing() {
             published += usize::from(!matches!(finish(pool, stale, "stale").await, Err(StoreError::LeaseLost)));
             lease
         };
-        changed += usize::from(!matches!(tries(pool, stale, dice.random_range(0..8)).await, Err(StoreError::LeaseLost)));
+        changed +=
+            usize::from(!matches!(tries(pool, stale, dice.random_range(0..8)).await, Err(StoreError::LeaseLost)));
         let holder = match holder {
             None if !racing => heir(pool, id).await,
             holder => holder,
@@ -110,11 +111,8 @@ async fn stale_completions_publish_nothing() {
         if let Some(lease) = holder {
             finish(pool, lease, "fresh").await.unwrap();
         }
-        let blobs: Vec<String> = sqlx::query_scalar("select blob from artifacts where job_id = $1")
-            .bind(id)
-            .fetch_all(pool)
-            .await
-            .unwrap();
+        let blobs: Vec<String> =
+            sqlx::query_scalar("select blob from artifacts where job_id = $1").bind(id).fetch_all(pool).await.unwrap();
         let right = if holder.is_some() { "fresh" } else { "stale" };
         published += usize::from(blobs != [right]);
         changed += usize::from(store::find_job(pool, id).await.unwrap().status != JobStatus::Succeeded);

@@ -6,7 +6,7 @@ mod database;
 mod figures;
 mod promises;
 pub mod queue;
-mod service;
+pub mod service;
 
 pub use cluster::{folder_of_this_run, scratch};
 pub use counted::held;
