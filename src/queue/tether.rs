@@ -9,11 +9,14 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::terms::LeaseTerms;
-use crate::engine::{Halt, Meter, Progress, Stage, Stop, Vault};
-use crate::store::{self, Blobs, Lease, StoreError};
+use super::witness::WitnessFile;
+use crate::engine::{Halt, Meter, Progress, Stage, Stop, Vault, Witness};
+use crate::store::{self, Blobs, Lease, StoreError, edge, within};
 
 /// Progress is written at most this often.
 const REPORT_EVERY: Duration = Duration::from_millis(300);
+/// An answer of the database that takes longer will not come.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// A database that is away is asked again after this long.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -26,6 +29,7 @@ pub struct Tether {
     runtime: Handle,
     blobs: Blobs,
     cancelled: AtomicBool,
+    witness: Option<WitnessFile>,
     state: Mutex<State>,
 }
 
@@ -56,7 +60,12 @@ impl Tether {
             checkpoint,
         };
         let (runtime, cancelled) = (Handle::current(), AtomicBool::new(false));
-        Self { pool, lease, terms, drain, runtime, blobs, cancelled, state: Mutex::new(state) }
+        Self { pool, lease, terms, drain, runtime, blobs, cancelled, witness: None, state: Mutex::new(state) }
+    }
+
+    /// The same hold, with a witness of every release if there is one.
+    pub(super) fn before(self, witness: Option<WitnessFile>) -> Self {
+        Self { witness, ..self }
     }
 
     /// Records a renewal that was sent at `sent`.
@@ -90,13 +99,18 @@ impl Tether {
         if self.cancelled.load(Ordering::Relaxed) { Err(Halt::Cancelled) } else { Ok(()) }
     }
 
+    /// How long an answer of the database is worth waiting for: not beyond the lease.
+    fn patience(&self) -> Duration {
+        self.state().trusted_until.saturating_duration_since(Instant::now()).min(PATIENCE)
+    }
+
     /// Runs a statement, again and again while the database is away and the lease is trusted.
     pub(super) fn persist<T, F>(&self, mut statement: impl FnMut() -> F) -> Result<T, Halt>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
         loop {
-            match self.runtime.block_on(statement()) {
+            match self.runtime.block_on(within(self.patience(), statement())) {
                 Ok(value) => return Ok(value),
                 Err(StoreError::Unavailable(_)) => {
                     self.check()?;
@@ -123,7 +137,7 @@ impl Tether {
         self.runtime.spawn(async move {
             let steps = (progress.step as i32, progress.steps as i32);
             // The heartbeat learns of a lost lease and of a cancellation; this is for the eye only.
-            let _ = store::progress(&pool, lease, progress.stage.word(), steps).await;
+            let _ = within(PATIENCE, store::progress(&pool, lease, progress.stage.word(), steps)).await;
         });
     }
 }
@@ -161,11 +175,17 @@ impl Meter for Tether {
         self.check_charge()?;
         self.persist(|| store::claim_block(&self.pool, self.lease, block as i32))
     }
+
+    fn witness(&self) -> Option<&dyn Witness> {
+        self.witness.as_ref().map(|witness| witness as &dyn Witness)
+    }
 }
 
 impl Vault for Tether {
     fn save(&self, checkpoint: &[u8]) -> Result<(), Halt> {
+        edge("checkpoint_blob", "before").map_err(|e| Halt::Host(e.to_string()))?;
         let stored = self.blobs.put(checkpoint).map_err(|e| Halt::Host(e.to_string()))?;
+        edge("checkpoint_blob", "after").map_err(|e| Halt::Host(e.to_string()))?;
         self.persist(|| store::set_checkpoint(&self.pool, self.lease, &stored.name))?;
         let before = self.state().checkpoint.replace(stored.name.clone());
         if let Some(before) = before.filter(|b| *b != stored.name) {

@@ -7,11 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::presence::{At, announce};
 use super::terms::LeaseTerms;
+use super::tether::PATIENCE;
 use super::{attempt, rescuer};
 use crate::engine::Machine;
 use crate::model::Compute;
 use crate::store::models::Models;
-use crate::store::{self, Bell, Blobs, Claimant, Claimed, Presence, Ring, StoreError};
+use crate::store::{self, Bell, Blobs, Claimant, Claimed, Presence, Ring, StoreError, within};
 
 /// Everything a worker needs.
 #[derive(Clone)]
@@ -47,7 +48,7 @@ impl Worker {
         let mut listener = self.bell.listener();
         while !drain.is_cancelled() {
             let sent = Instant::now();
-            let wait = match self.claim().await {
+            let wait = match within(PATIENCE, self.claim()).await {
                 Ok(Some(claimed)) => {
                     at.set(Some(claimed.lease.job_id));
                     attempt::run(self, (claimed, sent), drain.clone()).await;
@@ -67,7 +68,7 @@ impl Worker {
         }
         announced.abort();
         // Whoever is not told will see it fall silent.
-        let _ = store::forget_worker(&self.pool, &self.presence.name).await;
+        let _ = within(PATIENCE, store::forget_worker(&self.pool, &self.presence.name)).await;
     }
 
     async fn claim(&self) -> Result<Option<Claimed>, StoreError> {

@@ -2,6 +2,7 @@
 
 use sqlx::PgPool;
 
+use super::edges::edge;
 use super::error::StoreError;
 use super::leases::Lease;
 
@@ -20,6 +21,7 @@ pub async fn checkpoints(pool: &PgPool) -> Result<Vec<String>, StoreError> {
 /// # Errors
 /// [`StoreError::LeaseLost`].
 pub async fn set_checkpoint(pool: &PgPool, lease: Lease, blob: &str) -> Result<(), StoreError> {
+    edge("checkpoint", "before")?;
     sqlx::query!(
         "update jobs set checkpoint = $3
          where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
@@ -31,5 +33,5 @@ pub async fn set_checkpoint(pool: &PgPool, lease: Lease, blob: &str) -> Result<(
     .fetch_optional(pool)
     .await?
     .ok_or(StoreError::LeaseLost)?;
-    Ok(())
+    edge("checkpoint", "after")
 }

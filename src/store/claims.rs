@@ -9,6 +9,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::edges::edge;
 use super::error::StoreError;
 use super::leases::{Lease, interval};
 
@@ -67,6 +68,7 @@ pub async fn claim(
     ttl: Duration,
 ) -> Result<Option<Claimed>, StoreError> {
     let claimant = claimant.into();
+    edge("claim", "before")?;
     for _ in 0..TRIES {
         let mut held = false;
         for tenant in turns(pool, claimant.place).await? {
@@ -75,7 +77,10 @@ pub async fn claim(
                 Err(error) => return Err(error.into()),
                 Ok(Look::Held) => held = true,
                 Ok(Look::Nothing) => {}
-                Ok(Look::Got(claimed)) => return Ok(Some(*claimed)),
+                Ok(Look::Got(claimed)) => {
+                    edge("claim", "after")?;
+                    return Ok(Some(*claimed));
+                }
             }
         }
         if !held {

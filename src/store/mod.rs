@@ -15,6 +15,7 @@ mod claims;
 mod custodial;
 mod datasets;
 mod deletion;
+mod edges;
 pub mod embedded;
 mod error;
 mod jobs;
@@ -41,11 +42,12 @@ pub use datasets::{
     Allowance, Dataset, NewDataset, PersonColumn, create_dataset, dataset_of_job, find_dataset, list_datasets,
 };
 pub use deletion::delete_dataset;
+pub use edges::edge;
 pub use error::StoreError;
 pub use jobs::{ExactJob, Job, JobFilter, JobStatus, cancel, find_job, list_jobs, queue_position};
 pub use keys::{KnownKey, NewKey, any_key, find_key, insert_key};
 pub use leases::{Lease, fail, finish, finish_cancelled, hand_back, progress, renew};
-pub use pool::{connect, migrate, ping};
+pub use pool::{connect, migrate, ping, within};
 pub use populations::{Population, population, populations};
 pub use rescue::{Patience, Rescued, expire, rescue};
 pub use submissions::{Idempotency, NewJob, QueueRoom, Submission, submit};

@@ -3,10 +3,12 @@
 mod blobs;
 mod budgets;
 mod embedded;
+mod histories;
 mod leases;
 mod migrations;
 mod models;
 mod openings;
 mod public;
 mod queue;
+mod races;
 mod tampering;
