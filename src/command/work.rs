@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use dp2stage::model::Compute;
 use dp2stage::queue::Worker;
-use dp2stage::store::{self, Bell, Blobs};
+use dp2stage::store::{self, Bell};
 use tokio_util::sync::CancellationToken;
 
 use super::memory::worker_machine;
@@ -30,7 +30,7 @@ pub async fn run(config: Config, name: Option<String>, tied_to: Option<u32>) -> 
     let pool = store::connect(url.parse()?, 6);
     let worker = Worker {
         bell: Bell::start(pool.clone(), drain.clone()),
-        blobs: Blobs::open(&config.state_dir()?.join("blobs"))?,
+        blobs: config.storage()?.open()?,
         terms: config.terms(),
         machine: worker_machine(&config, 1),
         compute,

@@ -17,7 +17,7 @@ use crate::store::{self, Bell, Blobs};
 pub struct Worker {
     /// The database.
     pub pool: PgPool,
-    /// The folder of blobs.
+    /// The storage.
     pub blobs: Blobs,
     /// Rings when jobs arrive.
     pub bell: Bell,
@@ -34,12 +34,22 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// Whether there is room for a checkpoint: a job that could not keep one would only use up its spare blocks.
+    async fn check_room(&self) -> std::io::Result<()> {
+        let blobs = self.blobs.clone();
+        tokio::task::spawn_blocking(move || blobs.check_room()).await?
+    }
+
     /// Works until `drain` is cancelled; a job at work is then handed back.
     pub async fn run(&self, drain: CancellationToken) {
         let mut listener = self.bell.listener();
         while !drain.is_cancelled() {
             let sent = Instant::now();
-            let wait = match store::claim(&self.pool, &self.name, self.terms.ttl).await {
+            let claimed = match self.check_room().await {
+                Ok(()) => store::claim(&self.pool, &self.name, self.terms.ttl).await,
+                Err(full) => Err(full.into()),
+            };
+            let wait = match claimed {
                 Ok(Some(claimed)) => {
                     attempt::run(self, (claimed, sent), drain.clone()).await;
                     continue;

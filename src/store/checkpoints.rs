@@ -5,16 +5,6 @@ use sqlx::PgPool;
 use super::error::StoreError;
 use super::leases::Lease;
 
-/// The checkpoints of all jobs.
-///
-/// # Errors
-/// [`StoreError::Unavailable`].
-pub async fn checkpoints(pool: &PgPool) -> Result<Vec<String>, StoreError> {
-    Ok(sqlx::query_scalar!(r#"select checkpoint as "name!" from jobs where checkpoint is not null"#)
-        .fetch_all(pool)
-        .await?)
-}
-
 /// Points the job to a newer checkpoint blob.
 ///
 /// # Errors

@@ -56,8 +56,12 @@ pub enum StoreError {
     /// The schema of the database could not be brought up to date.
     #[error("the database could not be migrated")]
     Migration(#[from] sqlx::migrate::MigrateError),
-    /// The folder of blobs failed.
-    #[error("storage failed")]
+    /// The ledger of a population lacks a line that is witnessed in the storage, or has another in its place: the
+    /// database was restored from a backup, or is another one.
+    #[error("the ledger of population {0} was rewound: stop all servers and workers and run `dp2stage recover`")]
+    Rewound(uuid::Uuid),
+    /// Storage failed.
+    #[error("storage failed: {0}")]
     Blob(#[from] std::io::Error),
     /// Something stored is not what this version writes.
     #[error("{0} in the database cannot be read by this version")]

@@ -7,5 +7,7 @@ mod leases;
 mod migrations;
 mod models;
 mod openings;
+mod orphans;
 mod public;
 mod tampering;
+mod witness;

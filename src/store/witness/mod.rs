@@ -1,0 +1,16 @@
+//! The witness of the ledger: every line, once more, outside of the database.
+//!
+//! A database that is restored from a backup has forgotten what was spent since. So each line is also a page of the
+//! storage, `ledger/<population>/<number of the line>`, written after its commit and before the work that it pays for
+//! begins ([`copy`]). Lines are written in their order: where one is, all before it are. A server and a worker do not
+//! begin on a database that lacks a witnessed line ([`compare`]); `dp2stage recover` writes those lines back, never
+//! fewer than were spent ([`recover`]).
+
+mod compare;
+mod copy;
+mod page;
+mod recover;
+
+pub use compare::{Rewound, rewound};
+pub use copy::{witness, witness_all, witness_of_job};
+pub use recover::{Recovered, recover};
