@@ -29,10 +29,13 @@ pub async fn refuse_rewound(pool: &PgPool, blobs: &Blobs) -> anyhow::Result<()> 
 }
 
 fn say(rewound: &Rewound) -> String {
-    let Rewound { population, witnessed, kept, forked } = *rewound;
+    let Rewound { population, witnessed, kept, forked, ref set_back } = *rewound;
     match (kept, forked) {
         (None, _) => format!("  population {population} is not there; {witnessed} lines of its ledger are missing"),
         (_, true) => format!("  population {population}: its ledger goes on differently from how it is witnessed"),
+        (Some(_), _) if rewound.missing() == 0 => {
+            format!("  population {population}: {} jobs had begun more than is known of them", set_back.len())
+        }
         (Some(kept), _) => {
             format!("  population {population}: {} lines are missing after line {kept}", rewound.missing())
         }

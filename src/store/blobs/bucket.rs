@@ -103,6 +103,12 @@ impl Bucket {
         })
     }
 
+    /// Writes an object in the place of another one, or of none.
+    pub fn put_over(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let (store, path, payload) = (self.store.clone(), Path::from(path), Bytes::copy_from_slice(bytes));
+        self.wait(async move { store.put(&path, payload.into()).await.map(|_| ()) })
+    }
+
     /// The content of a small object, if there is one.
     pub fn get(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
         let (store, path) = (self.store.clone(), Path::from(path));

@@ -116,6 +116,21 @@ impl Folder {
 
     /// Writes a file that is not there yet; says whether it was this call that wrote it.
     pub fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool> {
+        let (at, making) = self.page(path, bytes)?;
+        match making.link(&at) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            written => written.map(|()| true),
+        }
+    }
+
+    /// Writes a file in the place of another one, or of none.
+    pub fn put_over(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let (at, making) = self.page(path, bytes)?;
+        making.rename(&at)
+    }
+
+    /// A small file in the making, and where it is to be.
+    fn page(&self, path: &str, bytes: &[u8]) -> io::Result<(PathBuf, Making)> {
         let at = self.root.join(path);
         if let Some(parent) = at.parent().filter(|parent| !parent.exists()) {
             make(parent)?;
@@ -126,10 +141,7 @@ impl Folder {
         }
         let mut making = self.begin()?;
         making.write_all(bytes)?;
-        match making.link(&at) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            written => written.map(|()| true),
-        }
+        Ok((at, making))
     }
 
     /// The content of a small file, if there is one.
@@ -153,6 +165,10 @@ fn make(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
+fn sync_parent(at: &Path) -> io::Result<()> {
+    at.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
 /// A file in the making. Dropped unpublished, it leaves nothing.
 pub(super) struct Making {
     root: PathBuf,
@@ -162,17 +178,22 @@ pub(super) struct Making {
 
 impl Making {
     /// Completes the file: on disk, then visible under its name.
-    pub fn publish(mut self, name: &str) -> io::Result<()> {
+    pub fn publish(self, name: &str) -> io::Result<()> {
+        let at = self.root.join(name);
+        self.rename(&at)
+    }
+
+    fn rename(mut self, at: &Path) -> io::Result<()> {
         self.complete()?;
-        fs::rename(&self.temporary, self.root.join(name))?;
-        File::open(&self.root)?.sync_all()
+        fs::rename(&self.temporary, at)?;
+        sync_parent(at)
     }
 
     /// The same, unless a file of this name is there.
     fn link(mut self, at: &Path) -> io::Result<()> {
         self.complete()?;
         fs::hard_link(&self.temporary, at)?;
-        at.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+        sync_parent(at)
     }
 
     fn complete(&mut self) -> io::Result<()> {

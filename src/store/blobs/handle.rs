@@ -21,7 +21,7 @@ use crate::engine::{KEPT_KEY_BYTES, is_kept_key};
 pub struct Blobs {
     pub(super) place: Place,
     pub(super) room: Room,
-    /// How far this process knows each ledger to be witnessed.
+    /// How far this process knows each ledger, and the blocks of each job, to be witnessed.
     pub(in crate::store) witnessed: Arc<Mutex<HashMap<Uuid, i64>>>,
 }
 
@@ -165,6 +165,11 @@ impl Blobs {
     /// pages.
     pub(in crate::store) fn put_page(&self, path: &str, bytes: &[u8]) -> io::Result<bool> {
         self.place.put_new(path, bytes)
+    }
+
+    /// Writes a page in the place of another one, or of none.
+    pub(in crate::store) fn replace_page(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.place.put_over(path, bytes)
     }
 
     /// The content of a page, if there is one.

@@ -9,8 +9,7 @@
 //! permissions of the process's umask, and its half-written ones do not tell whether their writer lives. Buckets are
 //! `object_store`'s ([`bucket`]); which ones is decided by the cargo features `s3`, `gcs` and `azure`.
 //!
-//! Beside blobs there are pages: small files with names that are told, written once and never changed. The witness of
-//! the ledger is written on them.
+//! Beside blobs there are pages: small files with names that are told. The witness of the ledger is written on them.
 //!
 //! Everything here blocks: call it from a blocking thread.
 

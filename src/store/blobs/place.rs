@@ -47,6 +47,14 @@ impl Place {
         }
     }
 
+    /// Writes a file in the place of another one, or of none.
+    pub fn put_over(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Folder(folder) => folder.put_over(path, bytes),
+            Self::Bucket(bucket) => bucket.put_over(path, bytes),
+        }
+    }
+
     /// The content of a small file, if there is one.
     pub fn get(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
         match self {

@@ -49,7 +49,7 @@ impl Room {
     /// Refuses `coming` bytes that do not fit; remembers how many they were.
     pub fn check(&self, place: &Place, coming: u64) -> io::Result<()> {
         let asked = self.ask(place, coming.max(1));
-        let full = asked.as_ref().is_err_and(|error| is_full(error));
+        let full = asked.as_ref().is_err_and(is_full);
         let mut counted = self.counted();
         if full {
             counted.refused = counted.refused.max(coming);

@@ -3,6 +3,7 @@
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::blocks;
 use super::copy::newest;
 use super::page;
 use crate::store::blobs::Blobs;
@@ -10,8 +11,8 @@ use crate::store::error::StoreError;
 use crate::store::pool::aside;
 use crate::store::populations::{entry, length_of};
 
-/// A ledger that lacks lines which were committed before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A ledger that lacks lines which were committed before, or whose jobs had begun more than the database knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewound {
     /// Whose ledger.
     pub population: Uuid,
@@ -22,6 +23,8 @@ pub struct Rewound {
     /// Whether the ledger goes on differently from how it is witnessed: lines were written since the database was
     /// rewound, and the lost ones have no place any more.
     pub forked: bool,
+    /// Unfinished jobs that had begun more private blocks than the database knows.
+    pub set_back: Vec<Uuid>,
 }
 
 impl Rewound {
@@ -38,6 +41,7 @@ impl Rewound {
 /// # Errors
 /// [`StoreError::Blob`], [`StoreError::Unavailable`].
 pub async fn rewound(pool: &PgPool, blobs: &Blobs) -> Result<Vec<Rewound>, StoreError> {
+    let jobs = blocks::set_back(pool, blobs).await?;
     let storage = blobs.clone();
     let mut found = Vec::new();
     for population in aside(move || page::populations(&storage)).await? {
@@ -53,8 +57,10 @@ pub async fn rewound(pool: &PgPool, blobs: &Blobs) -> Result<Vec<Rewound>, Store
         } else {
             lines > 0 && differs(pool, blobs, (population, lines)).await?
         };
-        if forked || lines < last.seq {
-            found.push(Rewound { population, witnessed: last.seq, kept, forked });
+        let mine = jobs.iter().filter(|(of, _)| *of == population);
+        let set_back: Vec<Uuid> = mine.map(|(_, job)| *job).collect();
+        if forked || lines < last.seq || !set_back.is_empty() {
+            found.push(Rewound { population, witnessed: last.seq, kept, forked, set_back });
         }
     }
     Ok(found)

@@ -6,6 +6,7 @@ use std::sync::{MutexGuard, PoisonError};
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::blocks::{self, Begun};
 use super::page;
 use crate::privacy::Entry;
 use crate::store::blobs::Blobs;
@@ -47,16 +48,28 @@ pub async fn witness(pool: &PgPool, blobs: &Blobs, population: Uuid) -> Result<(
     Ok(())
 }
 
-/// Witnesses the ledger that a job spends on.
+/// Witnesses the ledger that a job spends on, and the private blocks that it has begun.
 ///
 /// # Errors
-/// As [`witness`].
+/// As [`witness`]; [`StoreError::Rewound`] also when the job had begun more blocks than the database knows.
 pub async fn witness_of_job(pool: &PgPool, blobs: &Blobs, job: Uuid) -> Result<(), StoreError> {
-    let population = sqlx::query_scalar!("select population_id from jobs where id = $1", job)
-        .fetch_optional(pool)
-        .await?
-        .ok_or(StoreError::NotFound("job"))?;
-    witness(pool, blobs, population).await
+    let begun = sqlx::query_as!(
+        Begun,
+        "select id as job, population_id as population, blocks_claimed as blocks from jobs where id = $1",
+        job,
+    );
+    let begun = begun.fetch_optional(pool).await?.ok_or(StoreError::NotFound("job"))?;
+    witness(pool, blobs, begun.population).await?;
+    let known_blocks = known(blobs).get(&job).copied();
+    if known_blocks == Some(begun.blocks.into()) {
+        return Ok(());
+    }
+    let storage = blobs.clone();
+    if !aside(move || blocks::write(&storage, &begun)).await? {
+        return Err(StoreError::Rewound(begun.population));
+    }
+    known(blobs).insert(job, begun.blocks.into());
+    Ok(())
 }
 
 /// Witnesses all ledgers.

@@ -162,9 +162,9 @@ async fn what_was_charged_after_a_backup_comes_back() {
     )
     .await;
     let (pool, population) = (&restored.backup.pool, restored.dataset.population_id);
-    let found = Rewound { population, witnessed: 4, kept: Some(3), forked: false };
-    assert_eq!(store::rewound(pool, &restored.blobs).await.unwrap(), [found]);
+    let found = Rewound { population, witnessed: 4, kept: Some(3), forked: false, set_back: Vec::new() };
     assert_eq!(found.missing(), 1);
+    assert_eq!(store::rewound(pool, &restored.blobs).await.unwrap(), [found]);
     let (_, spent, _) = told(pool, population).await;
     assert_eq!(spent, 0.0, "forgotten");
 
@@ -232,7 +232,7 @@ async fn a_population_that_the_backup_does_not_know_comes_back() {
     .await;
     let (pool, population) = (&restored.backup.pool, *late.get().unwrap());
     let found = store::rewound(pool, &restored.blobs).await.unwrap();
-    assert_eq!(found, [Rewound { population, witnessed: 3, kept: None, forked: false }]);
+    assert_eq!(found, [Rewound { population, witnessed: 3, kept: None, forked: false, set_back: Vec::new() }]);
     let recovered = store::recover(pool, &restored.blobs).await.unwrap();
     assert!(recovered.len() == 1 && recovered[0].unknown && recovered[0].lines == 3, "{recovered:?}");
     assert_eq!(told(pool, population).await, told(&restored.now.pool, population).await);
@@ -254,7 +254,10 @@ async fn a_ledger_that_went_on_differently_is_not_mended_by_guessing() {
     for lines in [2, 3, 4] {
         submit(pool, &restored.dataset, whole(1.0, 0.1)).await.unwrap();
         let found = store::rewound(pool, &restored.blobs).await.unwrap();
-        assert_eq!(found, [Rewound { population, witnessed: 3, kept: Some(lines), forked: true }]);
+        assert_eq!(
+            found,
+            [Rewound { population, witnessed: 3, kept: Some(lines), forked: true, set_back: Vec::new() }]
+        );
     }
     let before = lines(pool, population).await;
     let recovered = store::recover(pool, &restored.blobs).await.unwrap();
@@ -312,4 +315,34 @@ async fn a_job_whose_checkpoint_is_gone_begins_anew() {
     let kept: Vec<Option<String>> =
         sqlx::query_scalar("select checkpoint from jobs order by checkpoint nulls last").fetch_all(pool).await.unwrap();
     assert_eq!(kept, [Some(there), None]);
+}
+
+/// A plan that is charged as a whole repeats blocks without a line of the ledger. A job that a restore has set back by
+/// some of them is found, charges nothing more, and is ended: its spares may be used up for all that is known.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_is_set_back_by_a_block_does_not_go_on() {
+    let (mut now, folder) = (fresh_database().await, scratch());
+    let blobs = Blobs::open(folder.path()).unwrap();
+    let dataset = table(&now.pool, 1.0).await;
+    let job = submit(&now.pool, &dataset, whole(1.0, 0.2)).await.unwrap().job_id;
+    let block = async |pool: &PgPool, held: store::Lease, number| {
+        let held = (held, LeaseTerms::default(), Instant::now());
+        let tether = Tether::new(pool.clone(), blobs.clone(), held, None, CancellationToken::new());
+        tokio::task::spawn_blocking(move || tether.claim_block(number)).await.unwrap()
+    };
+    let lease = claim(&now.pool).await;
+    block(&now.pool, lease, 0).await.unwrap();
+    let backup = now.copy().await;
+    block(&now.pool, lease, 1).await.unwrap();
+    assert_eq!(store::rewound(&now.pool, &blobs).await.unwrap(), []);
+
+    let (pool, blobs) = (&backup.pool, Blobs::open(folder.path()).unwrap());
+    let found = store::rewound(pool, &blobs).await.unwrap();
+    assert_eq!((found[0].missing(), &found[0].set_back[..], found.len()), (0, &[job][..], 1));
+    let refused = block(pool, lease, 1).await;
+    assert!(matches!(refused, Err(Halt::Host(_))), "{refused:?}");
+    assert_eq!(store::recover(pool, &blobs).await.unwrap()[0].ended, [job]);
+    assert_eq!(store::rewound(pool, &blobs).await.unwrap(), []);
+    let shares = store::population(pool, dataset.population_id).await.unwrap().account.shares();
+    assert!(shares.spent > 0.1 && shares.reserved == 0.0, "{shares:?}");
 }
