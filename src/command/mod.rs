@@ -7,8 +7,10 @@ mod key;
 mod logging;
 mod memory;
 mod models;
+mod recover;
 mod serve;
 mod service;
+mod upkeep;
 mod verify;
 mod work;
 

@@ -147,13 +147,13 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     tether.pulse(Progress { stage: Stage::Report, step: 0, steps: 1 }).map_err(halted)?;
     let (used, others) = outcome.drawn.split_first().ok_or(Fault::Empty)?;
     edge("artifact", "before").map_err(io::Error::other)?;
-    let mut artifacts = vec![artifact(ArtifactKind::Synthetic, store_rows(blobs, &used.rows)?)];
+    let mut artifacts = vec![artifact(ArtifactKind::Synthetic, kept(tether, || store_rows(blobs, &used.rows))?)];
     edge("artifact", "after").map_err(io::Error::other)?;
     if let Some(model) = &outcome.model {
-        artifacts.push(artifact(ArtifactKind::Model, blobs.put(&model.weights)?));
+        artifacts.push(artifact(ArtifactKind::Model, kept(tether, || blobs.put(&model.weights))?));
     }
     if let Some(distribution) = &outcome.distribution {
-        artifacts.push(artifact(ArtifactKind::Distribution, blobs.put(distribution)?));
+        artifacts.push(artifact(ArtifactKind::Distribution, kept(tether, || blobs.put(distribution))?));
     }
     let measure = || {
         let mut report = report::custodian(&task.schema, &train, &held_out, &used.rows);
@@ -168,7 +168,7 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     // A panic there costs the report, not the job.
     if let Some(report) = task.report.then(|| catch_unwind(measure)).and_then(Result::ok) {
         let report = serde_json::to_vec(&report).map_err(io::Error::other)?;
-        artifacts.push(artifact(ArtifactKind::Report, blobs.put(&report)?));
+        artifacts.push(artifact(ArtifactKind::Report, kept(tether, || blobs.put(&report))?));
     }
     Ok(artifacts)
 }
@@ -180,6 +180,11 @@ fn tried_generator(task: &Task, train: &Table, drawn: &Drawn, used: bool) -> Gen
         Generator::Auto | Generator::Lm => "lm",
     };
     GeneratorReport::of(&task.schema, train, (generator, &drawn.rows), (used, drawn.distance))
+}
+
+/// Stores a result; waits for room where there is none.
+fn kept(tether: &Tether, store: impl FnMut() -> io::Result<Stored>) -> Result<Stored, Fault> {
+    tether.keep(store).map_err(|halt| EngineError::from(halt).into())
 }
 
 fn store_rows(blobs: &Blobs, table: &Table) -> io::Result<Stored> {

@@ -1,5 +1,6 @@
 //! The tether between the engine, which works on a thread of its own, and the job it works for.
 
+use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::terms::LeaseTerms;
 use super::witness::WitnessFile;
 use crate::engine::{Halt, Meter, Progress, Stage, Stop, Vault, Witness};
-use crate::store::{self, Blobs, Lease, StoreError, edge, within};
+use crate::store::{self, Blobs, Lease, StoreError, edge, is_full, within};
 
 /// Progress is written at most this often.
 const REPORT_EVERY: Duration = Duration::from_millis(300);
@@ -104,7 +105,7 @@ impl Tether {
         self.state().trusted_until.saturating_duration_since(Instant::now()).min(PATIENCE)
     }
 
-    /// Runs a statement, again and again while the database is away and the lease is trusted.
+    /// Runs a statement, again and again while the database or the storage is away and the lease is trusted.
     pub(super) fn persist<T, F>(&self, mut statement: impl FnMut() -> F) -> Result<T, Halt>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -112,7 +113,9 @@ impl Tether {
         loop {
             match self.runtime.block_on(within(self.patience(), statement())) {
                 Ok(value) => return Ok(value),
-                Err(StoreError::Unavailable(_)) => {
+                // The heartbeat may go on while storage is away: a worker that is to stop would wait for ever.
+                Err(StoreError::Blob(_)) if self.drain.is_cancelled() => return Err(Halt::Draining),
+                Err(StoreError::Unavailable(_) | StoreError::Blob(_)) => {
                     self.check()?;
                     std::thread::sleep(RETRY);
                 }
@@ -165,15 +168,45 @@ impl Tether {
     }
 }
 
+impl Tether {
+    /// Has a charge written. What it pays for begins only when it would survive the loss of the database; and nothing
+    /// is charged on a ledger that has forgotten lines.
+    fn charge<F: Future<Output = Result<(), StoreError>>>(&self, statement: impl FnMut() -> F) -> Result<(), Halt> {
+        let witnessed = || store::witness_of_job(&self.pool, &self.blobs, self.lease.job_id);
+        self.check_charge()?;
+        self.persist(witnessed)?;
+        self.persist(statement)?;
+        self.persist(witnessed)
+    }
+
+    /// Stores something, again and again while storage is full and the lease is trusted; but not for ever: then the
+    /// job is handed back, and is claimed again by a worker that has room.
+    pub(super) fn keep<T>(&self, mut store: impl FnMut() -> io::Result<T>) -> Result<T, Halt> {
+        let began = Instant::now();
+        loop {
+            match store() {
+                Ok(value) => return Ok(value),
+                Err(error) if is_full(&error) && began.elapsed() < self.terms.ttl => {
+                    self.check_charge()?;
+                    std::thread::sleep(RETRY);
+                }
+                Err(error) if is_full(&error) => {
+                    tracing::warn!(job = %self.lease.job_id, %error, "storage is full; the job is handed back");
+                    return Err(Halt::Draining);
+                }
+                Err(error) => return Err(Halt::Host(error.to_string())),
+            }
+        }
+    }
+}
+
 impl Meter for Tether {
     fn claim_opening(&self) -> Result<(), Halt> {
-        self.check_charge()?;
-        self.persist(|| store::claim_opening(&self.pool, self.lease))
+        self.charge(|| store::claim_opening(&self.pool, self.lease))
     }
 
     fn claim_block(&self, block: u32) -> Result<(), Halt> {
-        self.check_charge()?;
-        self.persist(|| store::claim_block(&self.pool, self.lease, block as i32))
+        self.charge(|| store::claim_block(&self.pool, self.lease, block as i32))
     }
 
     fn witness(&self) -> Option<&dyn Witness> {
@@ -184,7 +217,7 @@ impl Meter for Tether {
 impl Vault for Tether {
     fn save(&self, checkpoint: &[u8]) -> Result<(), Halt> {
         edge("checkpoint_blob", "before").map_err(|e| Halt::Host(e.to_string()))?;
-        let stored = self.blobs.put(checkpoint).map_err(|e| Halt::Host(e.to_string()))?;
+        let stored = self.keep(|| self.blobs.put(checkpoint))?;
         edge("checkpoint_blob", "after").map_err(|e| Halt::Host(e.to_string()))?;
         self.persist(|| store::set_checkpoint(&self.pool, self.lease, &stored.name))?;
         let before = self.state().checkpoint.replace(stored.name.clone());

@@ -6,16 +6,6 @@ use super::edges::edge;
 use super::error::StoreError;
 use super::leases::Lease;
 
-/// The checkpoints of all jobs.
-///
-/// # Errors
-/// [`StoreError::Unavailable`].
-pub async fn checkpoints(pool: &PgPool) -> Result<Vec<String>, StoreError> {
-    Ok(sqlx::query_scalar!(r#"select checkpoint as "name!" from jobs where checkpoint is not null"#)
-        .fetch_all(pool)
-        .await?)
-}
-
 /// Points the job to a newer checkpoint blob.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! The archive: PostgreSQL, blobs and ready-made models. SQL is written here and nowhere else, one table family a file.
+//! The archive: PostgreSQL, storage and ready-made models. SQL is written here and nowhere else, one table family a file.
 //!
 //! No transaction spans work: each is a handful of statements. Whatever touches a budget first
 //! locks its population's row, so admissions and charges on the same people happen one after the
@@ -22,20 +22,22 @@ mod jobs;
 mod keys;
 mod leases;
 pub mod models;
+mod orphans;
 mod pool;
 mod populations;
 mod rescue;
 mod submissions;
 mod versions;
+mod witness;
 mod workers;
 
 pub use artifacts::{Artifact, ArtifactKind, artifact};
 pub use attempts::{Attempt, attempts};
 pub use bell::{Bell, Ring};
-pub use blobs::{BlobReader, BlobWriter, Blobs, Stored};
+pub use blobs::{BlobReader, BlobWriter, Blobs, Storage, StorageError, Stored, is_full};
 pub use budgets::{Budget, NewBudget, budget, raise};
 pub use charges::{claim_block, claim_opening};
-pub use checkpoints::{checkpoints, set_checkpoint};
+pub use checkpoints::set_checkpoint;
 pub use claims::{Claimant, Claimed, claim};
 pub use custodial::{Custodial, CustodianKey, Role};
 pub use datasets::{
@@ -47,9 +49,11 @@ pub use error::StoreError;
 pub use jobs::{ExactJob, Job, JobFilter, JobStatus, cancel, find_job, list_jobs, queue_position};
 pub use keys::{KnownKey, NewKey, any_key, find_key, insert_key};
 pub use leases::{Lease, fail, finish, finish_cancelled, hand_back, progress, renew};
+pub use orphans::{Swept, sweep_orphans};
 pub use pool::{connect, migrate, ping, within};
 pub use populations::{Population, population, populations};
 pub use rescue::{Patience, Rescued, expire, rescue};
 pub use submissions::{Idempotency, NewJob, QueueRoom, Submission, submit};
 pub use versions::{Version, add_version, latest_version, public_version, version_blob};
+pub use witness::{Recovered, Rewound, recover, rewound, witness, witness_all, witness_of_job};
 pub use workers::{Presence, SeenWorker, forget_worker, list_workers, report_worker};

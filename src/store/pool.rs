@@ -1,5 +1,6 @@
 //! Connections to PostgreSQL.
 
+use std::io;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
@@ -79,4 +80,14 @@ pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
 pub async fn ping(pool: &PgPool) -> Result<(), StoreError> {
     sqlx::query_scalar!("select 1").fetch_one(pool).await?;
     Ok(())
+}
+
+/// Does what blocks, storage above all, on a thread that may.
+pub(super) async fn aside<T, F>(work: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> io::Result<T> + Send + 'static,
+{
+    // A panic there has been reported by the thread.
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?.map_err(StoreError::Blob)
 }

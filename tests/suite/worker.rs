@@ -152,6 +152,47 @@ async fn a_worker_that_is_too_small_leaves_the_job_to_a_larger_one() {
     assert_eq!((&job["status"], &job["error"]), (&json!("failed"), &json!("job_too_large")));
 }
 
+/// A worker without room takes no job; one that runs out of room in the middle of a job hands it back, uncounted, and
+/// leaves it to another one. The job is charged once, and of its spares at most one is used.
+#[tokio::test]
+async fn a_full_disk_fails_no_job() {
+    let api = TestApi::open().await;
+    api.clinic(1.0, 2000).await;
+    let request = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 100, "method": {"stage1": "uniform"},
+                         "training": {"steps": 300, "batch": 100}});
+    let job = api.post("/v1/jobs", &request).await.expect(202);
+    let id = job["id"].as_str().unwrap();
+    let full = api.worker_with(2.0, &[("DP2STAGE__STORAGE__QUOTA_BYTES", "1")]);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let waiting = api.get(&format!("/v1/jobs/{id}")).await.expect(200);
+    assert_eq!(
+        (&waiting["status"], &waiting["attempts"], &waiting["started_at"]),
+        (&json!("queued"), &json!(0), &json!(null))
+    );
+    full.kill();
+
+    let bytes = |folder| -> u64 {
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().metadata().unwrap());
+        files.filter(std::fs::Metadata::is_file).map(|about| about.len()).sum()
+    };
+    // Room for a little, and not for a checkpoint.
+    let quota = (bytes(api.blobs()) + 2000).to_string();
+    let mut full = api.worker_with(2.0, &[("DP2STAGE__STORAGE__QUOTA_BYTES", &quota)]);
+    api.job_until(id, PATIENCE, |j| j["started_at"].is_string() && j["status"] == "queued").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(full.0.try_wait().unwrap().is_none(), "it lives and waits for room");
+    let waiting = api.get(&format!("/v1/jobs/{id}")).await.expect(200);
+    assert_eq!((&waiting["status"], &waiting["attempts"]), (&json!("queued"), &json!(0)), "{waiting}");
+    assert!(blocks(&api, id).await.len() <= 1);
+    full.kill();
+
+    let _roomy = api.worker(5.0);
+    let job = api.job_until(id, PATIENCE, |j| j["finished_at"].is_string()).await;
+    assert_eq!((&job["status"], &job["epsilon"]["charged"]), (&json!("succeeded"), &json!(0.5)), "{job}");
+    let private = &job["plan"]["private"];
+    assert!(blocks(&api, id).await.len() as i64 <= private["blocks"].as_i64().unwrap() + 1);
+}
+
 /// Eight columns of many values: a measurement of some seconds.
 async fn wide(api: &TestApi) {
     let number = |i| json!({"name": format!("n{i}"), "type": "integer", "min": 0, "max": 999});

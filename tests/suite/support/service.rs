@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use dp2stage::engine::Machine;
 use dp2stage::http::{self, App};
 use dp2stage::store::models::{Declaration, Hub, Models};
-use dp2stage::store::{Bell, Blobs, QueueRoom};
+use dp2stage::store::{Bell, QueueRoom, Storage};
 use dp2stage::tabular::UploadLimits;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -71,6 +71,11 @@ impl TestApi {
 
     /// An API whose workers may take so many bytes of memory.
     pub async fn with_workers(open: bool, limits: UploadLimits, memory_bytes: u64) -> Self {
+        Self::with_room(open, limits, memory_bytes, 0).await
+    }
+
+    /// An API that may store so many bytes; 0 for no limit.
+    pub async fn with_room(open: bool, limits: UploadLimits, memory_bytes: u64, quota_bytes: u64) -> Self {
         let (database, folder) = (fresh_database().await, scratch());
         let stopping = CancellationToken::new();
         let declared = Declaration { folder: Some(folder.path().join("tiny")), ..Declaration::default() };
@@ -78,7 +83,7 @@ impl TestApi {
         let models = Models::new(folder.path(), &models, Hub::from_variables(|_| None)).expect("models");
         let app = App {
             pool: database.pool.clone(),
-            blobs: Blobs::open(&folder.path().join("blobs")).expect("a folder"),
+            blobs: Storage { quota_bytes, ..Storage::folder(&folder.path().join("blobs")) }.open().expect("a folder"),
             bell: Bell::start(database.pool.clone(), stopping.clone()),
             limits,
             room: QueueRoom { all: 10_000, per_tenant: 1_000 },
