@@ -3,6 +3,7 @@
 mod account;
 mod cli;
 mod demo;
+mod housekeeping;
 mod key;
 mod logging;
 mod memory;

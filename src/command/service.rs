@@ -1,10 +1,11 @@
 //! The running service: database, API and local workers, started and stopped in order.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use dp2stage::http::{self, App};
+use dp2stage::http::{self, App, Courier, SystemNames, Webhooks};
 use dp2stage::model::Place;
 use dp2stage::queue::{Crew, supervise};
 use dp2stage::store::embedded::{Cluster, ClusterConfig, Places};
@@ -14,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::housekeeping::keep_house;
 use super::memory::worker_machine;
 use crate::config::Config;
 
@@ -84,6 +86,7 @@ pub struct Service {
     stopping: CancellationToken,
     api: JoinHandle<std::io::Result<()>>,
     crew: JoinHandle<()>,
+    messages: Option<JoinHandle<()>>,
 }
 
 impl Service {
@@ -106,9 +109,12 @@ impl Service {
         let stopping = CancellationToken::new();
         let blobs = Blobs::open(&config.state_dir()?.join("blobs"))?;
         blobs.sweep_keys(&store::checkpoints(&database.pool).await?, FORGOTTEN)?;
+        let webhooks = config.webhooks()?;
+        let bell = Bell::start(database.pool.clone(), stopping.clone());
         let app = App {
             blobs,
-            bell: Bell::start(database.pool.clone(), stopping.clone()),
+            feed: http::Feed::start(database.pool.clone(), &bell, config.limits.event_streams, stopping.clone()),
+            bell,
             limits: config.upload_limits(),
             models: config.models()?,
             workers: worker_machine(&config, config.workers.local),
@@ -116,11 +122,14 @@ impl Service {
             open,
             figures: http::Figures::default(),
             writers: http::Writers::default(),
+            webhooks: webhooks.clone(),
             stopping: stopping.clone(),
         };
+        tokio::spawn(keep_house(database.pool.clone(), stopping.clone()));
         let crew = tokio::spawn(supervise(crew(&config, &database)?, database.pool.clone(), stopping.clone()));
+        let messages = messages(webhooks, database.pool.clone(), stopping.clone())?;
         let api = axum::serve(listener, http::router(app)).with_graceful_shutdown(stopping.clone().cancelled_owned());
-        Ok(Self { address, first_key, database, stopping, api: tokio::spawn(api.into_future()), crew })
+        Ok(Self { address, first_key, database, stopping, api: tokio::spawn(api.into_future()), crew, messages })
     }
 
     /// Stops taking requests, lets workers drain, closes the database.
@@ -130,8 +139,20 @@ impl Service {
             self.api.abort();
         }
         self.crew.await?;
+        if let Some(messages) = self.messages {
+            messages.await?;
+        }
         self.database.close().await
     }
+}
+
+/// Sends messages about ends of jobs, where the settings have any sent.
+fn messages(webhooks: Webhooks, pool: PgPool, stop: CancellationToken) -> anyhow::Result<Option<JoinHandle<()>>> {
+    if !webhooks.are_on() {
+        return Ok(None);
+    }
+    let courier = Courier::new(webhooks, Arc::new(SystemNames))?;
+    Ok(Some(tokio::spawn(http::deliver(pool, courier, stop))))
 }
 
 async fn first_key(pool: &PgPool) -> anyhow::Result<Option<String>> {

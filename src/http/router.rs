@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::state::App;
 use super::{
-    auth, budgets, datasets, estimates, health, jobs, openapi, request_id, results, rows, samples, submission,
+    auth, budgets, datasets, estimates, events, health, jobs, openapi, request_id, results, rows, samples, submission,
 };
 
 /// The service, ready to be served.
@@ -48,6 +48,7 @@ pub(super) fn guarded_routes() -> OpenApiRouter<App> {
         .routes(routes!(submission::submit, jobs::list))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::cancel))
+        .routes(routes!(events::events))
         .routes(routes!(results::synthetic))
         .routes(routes!(results::report))
         .routes(routes!(samples::create))

@@ -13,8 +13,11 @@ mod checkpoints;
 mod custodial;
 mod datasets;
 mod deletion;
+mod deliveries;
 pub mod embedded;
 mod error;
+mod events;
+mod housekeeping;
 mod jobs;
 mod keys;
 mod leases;
@@ -35,11 +38,14 @@ pub use datasets::{
     Allowance, Dataset, NewDataset, PersonColumn, create_dataset, dataset_of_job, find_dataset, list_datasets,
 };
 pub use deletion::delete_dataset;
+pub use deliveries::{Delivery, DeliveryState, Sent, delivery_of_job, settle_delivery, take_deliveries};
 pub use error::StoreError;
+pub use events::{ExactEvent, Happening, JobEvent, Progress, ReleasedEvent, Standing, events_since, progress_of};
+pub use housekeeping::forget_submissions;
 pub use jobs::{ExactJob, Job, JobFilter, JobStatus, cancel, find_job, list_jobs, queue_position};
 pub use keys::{NewKey, any_key, insert_key, key_secret};
 pub use leases::{Claimed, Lease, claim, expire, fail, finish, finish_cancelled, hand_back, progress, renew};
 pub use pool::{connect, migrate, ping};
 pub use populations::{Population, population, populations};
-pub use submissions::{Idempotency, NewJob, Submission, submit};
+pub use submissions::{Idempotency, NewJob, Submission, submit, submitted};
 pub use versions::{Version, add_version, latest_version, public_version, version_blob};
