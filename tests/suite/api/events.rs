@@ -354,12 +354,13 @@ async fn every_event_comes_once_to_clients_that_come_and_go() {
         let whole = Stream::open(&api, job, view, None).await.rest().await;
         assert_eq!(*told, whole, "{view}");
     }
-    let counts: Vec<i64> =
-        sqlx::query_scalar("select count(*) from job_events where job_id = any($1) group by job_id order by job_id")
-            .bind(&jobs)
-            .fetch_all(pool)
-            .await
-            .expect("counts");
+    let counts: Vec<i64> = sqlx::query_scalar(
+        "select count(*) from job_events where job_id = any($1) group by job_id order by array_position($1, job_id)",
+    )
+    .bind(&jobs)
+    .fetch_all(pool)
+    .await
+    .expect("counts");
     let exact: Vec<i64> = told.iter().skip(1).step_by(2).map(|told| told.len() as i64).collect();
     assert_eq!(exact, counts);
 }
