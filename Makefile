@@ -21,8 +21,8 @@ demo: ## build the service and run a whole job with it: upload, training, downlo
 test: ## every test
 	@$(WITH_POSTGRES) && cargo test --locked
 
-long: ## the ledger and the accountant with many more draws (10,000 races, histories and cases): an hour or so
-	@$(WITH_POSTGRES) && DP2STAGE_LONG=1 cargo test --locked --test suite -- store::budgets privacy::accounting
+long: ## the ledger and the accountant with many more draws (10,000 races, histories and cases), and the API's keys and streams: an hour or so
+	@$(WITH_POSTGRES) && DP2STAGE_LONG=1 cargo test --locked --test suite -- store::budgets privacy::accounting api::idempotency api::events
 
 chaos: SHELL := bash
 # figures are lines that begin with a goal's name; the seed of a run is printed, and DP2STAGE_SEED gives it back

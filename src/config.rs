@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use dp2stage::http;
 use dp2stage::model::{Place, Precision};
 use dp2stage::queue::LeaseTerms;
 use dp2stage::store::embedded::default_state_dir;
@@ -31,6 +32,8 @@ pub struct Config {
     pub queue: Queue,
     /// Limits of requests.
     pub limits: Limits,
+    /// Messages about ends of jobs.
+    pub webhooks: Webhooks,
     /// What is logged.
     pub log: Log,
     /// Ready-made models by name.
@@ -118,6 +121,31 @@ pub struct Queue {
 pub struct Limits {
     /// Bytes of one table after decompression.
     pub upload_bytes: u64,
+    /// Streams of events that are open at a time.
+    pub event_streams: usize,
+}
+
+/// Messages about ends of jobs.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webhooks {
+    /// Whether jobs may name receivers.
+    pub enabled: bool,
+    /// `host:port` of receivers that need not be public.
+    pub allow: Vec<String>,
+    /// What messages are signed with.
+    pub secret: Option<Secret>,
+}
+
+/// A secret word. It never prints itself.
+#[derive(Clone, PartialEq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 /// What is logged.
@@ -150,6 +178,7 @@ impl Default for Config {
             workers: Workers::default(),
             queue: Queue::default(),
             limits: Limits::default(),
+            webhooks: Webhooks::default(),
             log: Log::default(),
             models: known_models(),
             file: None,
@@ -216,7 +245,7 @@ impl Default for Queue {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { upload_bytes: 4 << 30 }
+        Self { upload_bytes: 4 << 30, event_streams: 1024 }
     }
 }
 
@@ -302,6 +331,15 @@ impl Config {
     pub fn queue_room(&self) -> QueueRoom {
         let limit = |most: u32| if most == 0 { i64::MAX } else { i64::from(most) };
         QueueRoom { all: limit(self.queue.queued), per_tenant: limit(self.queue.queued_per_tenant) }
+    }
+
+    /// Whether jobs may name receivers of messages, and which.
+    ///
+    /// # Errors
+    /// When that is so and the secret is missing or none, or a place that is allowed is none.
+    pub fn webhooks(&self) -> Result<http::Webhooks, http::BadSettings> {
+        let secret = self.webhooks.secret.as_ref().map(|secret| secret.0.as_str());
+        http::Webhooks::new(self.webhooks.enabled, &self.webhooks.allow, secret)
     }
 
     /// The limits of one upload.

@@ -1,10 +1,11 @@
 //! The running service: database, API and local workers, started and stopped in order.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use dp2stage::http::{self, App};
+use dp2stage::http::{self, App, Courier, SystemNames, Webhooks};
 use dp2stage::model::Place;
 use dp2stage::queue::{Crew, supervise, watch};
 use dp2stage::store::embedded::{Cluster, ClusterConfig, Places};
@@ -84,6 +85,7 @@ pub struct Service {
     stopping: CancellationToken,
     api: JoinHandle<std::io::Result<()>>,
     crew: JoinHandle<()>,
+    messages: Option<JoinHandle<()>>,
 }
 
 impl Service {
@@ -108,9 +110,12 @@ impl Service {
         let first_key = if open { None } else { first_key(&database.pool).await? };
         let stopping = CancellationToken::new();
         tokio::spawn(upkeep::run(database.pool.clone(), blobs.clone(), stopping.clone()));
+        let webhooks = config.webhooks()?;
+        let bell = Bell::start(database.pool.clone(), stopping.clone());
         let app = App {
             blobs: blobs.clone(),
-            bell: Bell::start(database.pool.clone(), stopping.clone()),
+            feed: http::Feed::start(database.pool.clone(), &bell, config.limits.event_streams, stopping.clone()),
+            bell,
             limits: config.upload_limits(),
             room: config.queue_room(),
             models: config.models()?,
@@ -119,12 +124,14 @@ impl Service {
             open,
             figures: http::Figures::default(),
             writers: http::Writers::default(),
+            webhooks: webhooks.clone(),
             stopping: stopping.clone(),
         };
         let crew = tokio::spawn(supervise(crew(&config, &places, &database)?, database.pool.clone(), stopping.clone()));
         tokio::spawn(watch(database.pool.clone(), blobs, config.terms(), stopping.clone()));
+        let messages = messages(webhooks, database.pool.clone(), stopping.clone())?;
         let api = axum::serve(listener, http::router(app)).with_graceful_shutdown(stopping.clone().cancelled_owned());
-        Ok(Self { address, first_key, database, stopping, api: tokio::spawn(api.into_future()), crew })
+        Ok(Self { address, first_key, database, stopping, api: tokio::spawn(api.into_future()), crew, messages })
     }
 
     /// Ends when the service has to stop by itself.
@@ -139,8 +146,20 @@ impl Service {
             self.api.abort();
         }
         self.crew.await?;
+        if let Some(messages) = self.messages {
+            messages.await?;
+        }
         self.database.close().await
     }
+}
+
+/// Sends messages about ends of jobs, where the settings have any sent.
+fn messages(webhooks: Webhooks, pool: PgPool, stop: CancellationToken) -> anyhow::Result<Option<JoinHandle<()>>> {
+    if !webhooks.are_on() {
+        return Ok(None);
+    }
+    let courier = Courier::new(webhooks, Arc::new(SystemNames))?;
+    Ok(Some(tokio::spawn(http::deliver(pool, courier, stop))))
 }
 
 async fn first_key(pool: &PgPool) -> anyhow::Result<Option<String>> {

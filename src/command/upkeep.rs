@@ -1,4 +1,4 @@
-//! What a server does besides answering: it sweeps the storage and witnesses the ledger.
+//! What a server does besides answering: it sweeps away what need not be kept and witnesses the ledger.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the ledger is witnessed. What is charged is witnessed at once, by the worker; this is for the rest.
 const WITNESS_EVERY: Duration = Duration::from_secs(30);
-/// How often orphans are swept.
+/// How often it is swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// Blobs that are younger than this may be on their way to being named.
 const ORPHAN: Duration = Duration::from_secs(3600);
+/// A submission may be repeated under its Idempotency-Key for this long.
+const KEYS: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Refuses a database that has forgotten what was spent; witnesses what is not witnessed yet.
 pub async fn refuse_rewound(pool: &PgPool, blobs: &Blobs) -> anyhow::Result<()> {
@@ -42,16 +44,26 @@ fn say(rewound: &Rewound) -> String {
     }
 }
 
+/// Removes what need not be kept. What cannot be removed now goes an hour later.
+async fn sweep(pool: &PgPool, blobs: &Blobs) {
+    match store::sweep_orphans(pool, blobs, ORPHAN).await {
+        Ok(Swept { blobs: 0, unfinished: 0 }) => {}
+        Ok(Swept { blobs, unfinished }) => tracing::info!(blobs, unfinished, "swept what nothing names"),
+        Err(error) => tracing::warn!(%error, "the storage could not be swept"),
+    }
+    match store::forget_submissions(pool, KEYS).await {
+        Ok(0) => {}
+        Ok(keys) => tracing::info!(keys, "idempotency keys were forgotten"),
+        Err(error) => tracing::warn!(%error, "old idempotency keys could not be forgotten"),
+    }
+}
+
 /// Sweeps and witnesses until `stopping` is cancelled; cancels it when the database is rewound under a running server.
 pub async fn run(pool: PgPool, blobs: Blobs, stopping: CancellationToken) {
     let mut swept: Option<Instant> = None;
     while !stopping.is_cancelled() {
         if swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
-            match store::sweep_orphans(&pool, &blobs, ORPHAN).await {
-                Ok(Swept { blobs: 0, unfinished: 0 }) => {}
-                Ok(Swept { blobs, unfinished }) => tracing::info!(blobs, unfinished, "swept what nothing names"),
-                Err(error) => tracing::warn!(%error, "the storage could not be swept"),
-            }
+            sweep(&pool, &blobs).await;
             swept = Some(Instant::now());
         }
         match store::witness_all(&pool, &blobs).await {

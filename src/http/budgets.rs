@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -11,7 +13,8 @@ use super::extract::{Body, Name};
 use super::planning::Planner;
 use super::problem::Problem;
 use super::state::App;
-use crate::privacy::{Book, Delta, Epsilon, Grant, UnitKind};
+use super::tagged::tagged;
+use crate::privacy::{Delta, Epsilon, Grant, UnitKind};
 use crate::store;
 
 /// How the budget of a population stands: of one dataset, or of all that share it.
@@ -54,12 +57,17 @@ pub(super) struct BudgetView {
 /// How the budget of a dataset stands.
 #[utoipa::path(get, path = "/v1/datasets/{dataset}/budget", tag = "budgets",
     params(("dataset" = String, Path, description = "id or name")), responses(
-    (status = 200, body = BudgetView),
+    (status = 200, body = BudgetView, headers(("ETag", description = "for If-None-Match"))),
+    (status = 304, description = "not changed since the given ETag"),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 500, description = "`ledger_damaged`: an entry was changed behind the service's back", content_type = "application/problem+json"),
 ))]
-pub(super) async fn get(State(app): State<App>, Name(name): Name) -> Result<Json<BudgetView>, Problem> {
-    let dataset = store::find_dataset(&app.pool, &name).await?;
+pub(super) async fn get(State(app): State<App>, Name(name): Name, headers: HeaderMap) -> Result<Response, Problem> {
+    tagged(&view(&app, &name).await?, &headers)
+}
+
+async fn view(app: &App, name: &str) -> Result<BudgetView, Problem> {
+    let dataset = store::find_dataset(&app.pool, name).await?;
     let budget = store::budget(&app.pool, dataset.population_id).await?;
     let findings = budget.verify(false).map_err(|fault| Problem::ledger_damaged(&fault))?;
     let (account, head) = (findings.account, findings.head);
@@ -70,7 +78,7 @@ pub(super) async fn get(State(app): State<App>, Name(name): Name) -> Result<Json
     let epsilon_if_preplanned =
         app.figures.get(format!("preplanned {}", budget.population.id), head, preplanned).await?;
     let shares = account.shares();
-    Ok(Json(BudgetView {
+    Ok(BudgetView {
         population: budget.population.id,
         unit: findings.unit,
         units_public: findings.units_public,
@@ -84,7 +92,7 @@ pub(super) async fn get(State(app): State<App>, Name(name): Name) -> Result<Json
         epsilon_if_preplanned,
         head: hex::encode(head),
         entries: EntryView::of(&budget, account.cap),
-    }))
+    })
 }
 
 /// A larger grant.
@@ -118,17 +126,18 @@ pub(super) async fn raise(
     let before = store::population(&app.pool, dataset.population_id).await?.account.grant;
     let delta = raise.delta.map_or(Ok(before.delta), Delta::new)?;
     store::raise(&app.pool, dataset.population_id, Grant { epsilon: Epsilon::new(raise.epsilon)?, delta }).await?;
-    get(State(app), Name(name)).await
+    view(&app, &name).await.map(Json)
 }
 
 /// The whole ledger of a dataset's population: every line with its mechanisms, price and digest.
 /// `dp2stage verify FILE` recomputes all of it from this document alone.
 #[utoipa::path(get, path = "/v1/datasets/{dataset}/ledger", tag = "budgets",
     params(("dataset" = String, Path, description = "id or name")), responses(
-    (status = 200, description = "the lines in order", body = Object),
+    (status = 200, description = "the lines in order", body = Object, headers(("ETag", description = "for If-None-Match"))),
+    (status = 304, description = "not changed since the given ETag"),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
 ))]
-pub(super) async fn ledger(State(app): State<App>, Name(name): Name) -> Result<Json<Book>, Problem> {
+pub(super) async fn ledger(State(app): State<App>, Name(name): Name, headers: HeaderMap) -> Result<Response, Problem> {
     let dataset = store::find_dataset(&app.pool, &name).await?;
-    Ok(Json(store::budget(&app.pool, dataset.population_id).await?.book))
+    tagged(&store::budget(&app.pool, dataset.population_id).await?.book, &headers)
 }

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 
 use super::dataset_view::{Access, DatasetRequest, DatasetView};
 use super::extract::{Body, Name, Params};
@@ -12,6 +12,7 @@ use super::planning::aside;
 use super::problem::{Problem, storage};
 use super::role::{Caller, ViewParams};
 use super::state::App;
+use super::tagged::tagged;
 use crate::privacy::{self, Delta, Epsilon, UnitKind};
 use crate::store::{self, Allowance, CustodianKey, Dataset, NewBudget, NewDataset, Version};
 use crate::tabular::Declaration;
@@ -111,13 +112,15 @@ fn allowance(request: &DatasetRequest, units: (&str, i64)) -> Result<Allowance, 
 
 /// All datasets, in the order of their declaration.
 #[utoipa::path(get, path = "/v1/datasets", tag = "datasets", params(PageParams), responses(
-    (status = 200, body = Page<DatasetView>),
+    (status = 200, body = Page<DatasetView>, headers(("ETag", description = "for If-None-Match"))),
+    (status = 304, description = "not changed since the given ETag"),
 ))]
 pub(super) async fn list(
     State(app): State<App>,
     caller: Caller,
     Params(page): Params<PageParams>,
-) -> Result<Json<Page<DatasetView>>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let key = caller.key_for(page.view)?;
     let limit = page.limit()?;
     let mut items = Vec::new();
@@ -125,7 +128,7 @@ pub(super) async fn list(
         let rows = latest(&app, &dataset, key.as_ref()).await?;
         items.push(DatasetView::of(dataset, rows, Vec::new()));
     }
-    Ok(Json(Page::cut(items, limit, |d| d.id)))
+    tagged(&Page::cut(items, limit, |d| d.id), &headers)
 }
 
 /// Delete a dataset: its rows, and the exact reports on them, are destroyed. What jobs released
@@ -148,7 +151,8 @@ pub(super) async fn delete(State(app): State<App>, Name(name): Name) -> Result<S
 /// One dataset, by id or name.
 #[utoipa::path(get, path = "/v1/datasets/{dataset}", tag = "datasets",
     params(("dataset" = String, Path, description = "id or name"), ViewParams), responses(
-    (status = 200, body = DatasetView),
+    (status = 200, body = DatasetView, headers(("ETag", description = "for If-None-Match"))),
+    (status = 304, description = "not changed since the given ETag"),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
 ))]
 pub(super) async fn get(
@@ -156,11 +160,12 @@ pub(super) async fn get(
     caller: Caller,
     Name(name): Name,
     Params(params): Params<ViewParams>,
-) -> Result<Json<DatasetView>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let key = caller.key_for(params.view)?;
     let dataset = store::find_dataset(&app.pool, &name).await?;
     let rows = latest(&app, &dataset, key.as_ref()).await?;
-    Ok(Json(DatasetView::of(dataset, rows, Vec::new())))
+    tagged(&DatasetView::of(dataset, rows, Vec::new()), &headers)
 }
 
 /// The latest upload, for those who may see exact counts.

@@ -74,7 +74,7 @@ pub(super) async fn create(
     State(app): State<App>,
     Body(request): Body<JobRequest>,
 ) -> Result<Json<EstimateView>, Problem> {
-    let request = request.settled();
+    let request = request.settled(&app.webhooks)?;
     let dataset = store::find_dataset(&app.pool, &request.dataset).await?;
     let account = store::population(&app.pool, dataset.population_id).await?.account;
     let planner = Planner::of_request(&app, &request, &dataset, account.grant).await?;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::json::{given_word, object, unsaid, unset, word};
+use super::webhooks::{BadReceiver, Webhooks};
 use crate::engine::Generator;
 
 /// What to make from which dataset at what price. Everything but `dataset` and `epsilon` has a
@@ -45,20 +46,24 @@ pub(super) struct JobRequest {
     #[serde(default, rename = "seed_rows", deserialize_with = "unset", skip_serializing_if = "unsaid")]
     #[schema(value_type = Option<Object>)]
     _seed_rows: (),
-    /// Null: not in this version.
-    #[serde(default, rename = "webhook", deserialize_with = "unset", skip_serializing_if = "unsaid")]
-    #[schema(value_type = Option<Object>)]
-    _webhook: (),
+    /// Where a message is posted to when the job has ended, where the server's settings allow it: an https URL with a
+    /// public address. Signed as Standard Webhooks are, and repeated until it is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 2000, example = "https://example.org/hooks/jobs")]
+    pub webhook: Option<String>,
 }
 
 impl JobRequest {
-    /// The request with the stage 2 that it stands for.
-    pub fn settled(mut self) -> Self {
+    /// The request with the stage 2 that it stands for, and a receiver that may be named.
+    pub fn settled(mut self, webhooks: &Webhooks) -> Result<Self, BadReceiver> {
+        if let Some(webhook) = &mut self.webhook {
+            *webhook = webhooks.receiver(webhook)?.to_string();
+        }
         let learnt = matches!(self.method.stage1, Stage1::Marginal | Stage1::NonPrivate);
         let unsaid = self.training.of_stage2().is_none();
         let usual = if learnt && unsaid { Stage2::None } else { Stage2::Full };
         self.method.stage2.get_or_insert(usual);
-        self
+        Ok(self)
     }
 }
 

@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::problem::Problem;
-use crate::store::{self, CustodianKey, ExactJob, Job, JobStatus};
+use super::webhooks::{DeliveryView, masked};
+use crate::store::{self, CustodianKey, ExactJob, Job, JobStatus, Standing};
 
 /// A job and where it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,6 +39,9 @@ pub(super) struct JobView {
     /// Steps, noise and events, fixed before the first private byte.
     #[schema(value_type = Object)]
     plan: Value,
+    /// The message about its end, where it has ended and named a receiver; custodian view.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook: Option<DeliveryView>,
     /// When it was accepted.
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
@@ -78,7 +82,7 @@ struct EpsilonView {
 
 /// Where to go from a job.
 #[derive(Debug, Serialize, ToSchema)]
-struct Links {
+pub(super) struct Links {
     /// This job.
     #[serde(rename = "self")]
     this: String,
@@ -90,14 +94,29 @@ struct Links {
     report: Option<String>,
 }
 
+impl Links {
+    /// The links of a job in this state.
+    pub fn of(job: Uuid, dataset: Uuid, status: JobStatus) -> Self {
+        let result = |what: &str| (status == JobStatus::Succeeded).then(|| format!("/v1/jobs/{job}/{what}"));
+        Self {
+            this: format!("/v1/jobs/{job}"),
+            dataset: format!("/v1/datasets/{dataset}"),
+            synthetic: result("synthetic"),
+            report: result("report"),
+        }
+    }
+}
+
 impl JobView {
     /// The view of a job; asks for its place in the queue when it has one.
     pub async fn load(pool: &PgPool, job: Job, key: Option<&CustodianKey>) -> Result<Self, Problem> {
-        let queue_position = match job.status {
+        let queue_position = match shown_status(&job, key) {
             JobStatus::Queued => Some(store::queue_position(pool, &job).await?),
             _ => None,
         };
-        Ok(Self::of(job, queue_position, key))
+        let told = key.is_some() && job.status.is_final() && job.request["webhook"].is_string();
+        let webhook = if told { store::delivery_of_job(pool, job.id).await? } else { None };
+        Ok(Self { webhook: webhook.map(DeliveryView::from), ..Self::of(job, queue_position, key) })
     }
 
     /// The view of a job whose place in the queue is known or not asked for.
@@ -107,10 +126,9 @@ impl JobView {
         let failed = || (job.status == JobStatus::Failed).then(|| "job_failed".to_owned());
         let charged = job.charged_at.is_some();
         let held = !charged && !job.free && !job.status.is_final();
-        let result = |what: &str| (job.status == JobStatus::Succeeded).then(|| format!("/v1/jobs/{}/{what}", job.id));
         Self {
             id: job.id,
-            status: job.status,
+            status: shown_status(&job, key),
             progress: ProgressView::of(&job, exact.as_ref()),
             epsilon: EpsilonView {
                 reserved: if held { job.epsilon } else { 0.0 },
@@ -119,15 +137,11 @@ impl JobView {
             delta: job.delta,
             attempts: exact.as_ref().map(|exact| exact.attempts),
             queue_position,
-            links: Links {
-                this: format!("/v1/jobs/{}", job.id),
-                dataset: format!("/v1/datasets/{}", job.dataset_id),
-                synthetic: result("synthetic"),
-                report: result("report"),
-            },
+            webhook: None,
+            links: Links::of(job.id, job.dataset_id, job.status),
             dataset: job.dataset_name,
             error: exact.map_or_else(failed, |exact| exact.error),
-            request: job.request,
+            request: masked(job.request),
             plan: job.plan,
             created_at: job.created_at,
             started_at: job.started_at,
@@ -136,8 +150,14 @@ impl JobView {
     }
 }
 
+/// The state of a job in a view. Analysts must not learn that it was put back: to them it goes on running.
+pub(super) fn shown_status(job: &Job, key: Option<&CustodianKey>) -> JobStatus {
+    let again = job.status == JobStatus::Queued && job.started_at.is_some();
+    if again && key.is_none() { JobStatus::Running } else { job.status }
+}
+
 /// The stages in order, with the usual share of a job's time that lies before and in each.
-type Stages = &'static [(&'static str, f64, f64)];
+pub(super) type Stages = &'static [(&'static str, f64, f64)];
 
 /// With stage 2.
 const STAGES: Stages =
@@ -159,7 +179,8 @@ const MEASURED: Stages = &[
 const MEASURED_ALONE: Stages =
     &[("measure", 0.0, 0.1), ("stage1", 0.1, 0.6), ("generate", 0.7, 0.15), ("report", 0.85, 0.15)];
 
-fn stages(plan: &Value) -> Stages {
+/// The stages of a plan.
+pub(super) fn stages(plan: &Value) -> Stages {
     match (plan["measure"].is_object(), plan["private"].is_object()) {
         (false, true) => STAGES,
         (false, false) => WITHOUT_STAGE2,
@@ -168,21 +189,36 @@ fn stages(plan: &Value) -> Stages {
     }
 }
 
+/// The part of a whole job that is done when so many steps of a stage are.
+pub(super) fn fraction(stages: Stages, stage: &str, (step, steps): (i32, i32)) -> f64 {
+    let (before, share) = place(stages, stage);
+    before + share * f64::from(step) / f64::from(steps.max(1))
+}
+
+/// What lies before a stage, and its share.
+fn place(stages: Stages, stage: &str) -> (f64, f64) {
+    stages.iter().find(|s| s.0 == stage).map_or((0.0, 0.0), |s| (s.1, s.2))
+}
+
 impl ProgressView {
     fn of(job: &Job, exact: Option<&ExactJob>) -> Option<Self> {
-        let stage = job.stage.clone()?;
-        let done = f64::from(job.step) / f64::from(job.steps.max(1));
-        let (before, share) = stages(&job.plan).iter().find(|s| s.0 == stage).map_or((0.0, 0.0), |s| (s.1, s.2));
-        let fraction = if job.status == JobStatus::Succeeded { 1.0 } else { before + share * done };
+        let Standing { stage, step, steps } = match exact {
+            Some(exact) => exact.standing.clone()?,
+            None => job.reached.clone()?,
+        };
+        let stages = stages(&job.plan);
+        let so_far = fraction(stages, &stage, (step, steps));
+        let done = f64::from(step) / f64::from(steps.max(1));
         // This attempt's pace in this stage is known; the stages after it get their usual share of the whole.
-        let since = exact.and_then(|exact| exact.stage_first_step).unwrap_or(job.step);
-        let since = f64::from(since) / f64::from(job.steps.max(1));
+        let since = exact.and_then(|exact| exact.stage_first_step).unwrap_or(step);
+        let since = f64::from(since) / f64::from(steps.max(1));
         let seconds = exact.and_then(|exact| exact.stage_seconds);
         let here = seconds.filter(|_| job.status == JobStatus::Running && done - since > 0.02);
         let eta_seconds = here.map(|seconds| {
-            let whole = seconds / (done - since) / share.max(0.01);
-            (whole * (1.0 - before - share * done)).max(0.0).round()
+            let whole = seconds / (done - since) / place(stages, &stage).1.max(0.01);
+            (whole * (1.0 - so_far)).max(0.0).round()
         });
-        Some(Self { stage, step: job.step, steps: job.steps, fraction, eta_seconds })
+        let fraction = if job.status == JobStatus::Succeeded { 1.0 } else { so_far };
+        Some(Self { stage, step, steps, fraction, eta_seconds })
     }
 }

@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use super::webhooks::BadReceiver;
 use crate::engine::{Largest, MemoryError};
 use crate::model::Trained;
 use crate::privacy::{BookFault, Refusal, UnitError};
@@ -227,6 +228,12 @@ impl From<SchemaError> for Problem {
     fn from(error: SchemaError) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "schema_invalid", "The schema is not valid", error.to_string())
             .with("at", error.at)
+    }
+}
+
+impl From<BadReceiver> for Problem {
+    fn from(error: BadReceiver) -> Self {
+        Self::invalid("webhook", error.to_string())
     }
 }
 

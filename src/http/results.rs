@@ -2,10 +2,9 @@
 
 use std::io;
 
-use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +17,7 @@ use super::extract::{JobId, Params};
 use super::problem::{Problem, storage};
 use super::role::{Caller, ViewParams};
 use super::state::App;
+use super::tagged::{tagged, unchanged, with_tag};
 use crate::store::{self, ArtifactKind, Blobs, CustodianKey, Job, JobStatus};
 use crate::tabular::{CsvText, RowsReader, Schema, Table};
 
@@ -47,7 +47,8 @@ enum Format {
 /// The synthetic table. It is differentially private and may leave the house.
 #[utoipa::path(get, path = "/v1/jobs/{job}/synthetic", tag = "results",
     params(("job" = Uuid, Path, description = "id"), SyntheticParams), responses(
-    (status = 200, body = String, content_type = "text/csv"),
+    (status = 200, body = String, content_type = "text/csv", headers(("ETag", description = "for If-None-Match"))),
+    (status = 304, description = "not changed since the given ETag"),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 409, description = "`state_conflict`: the job has not succeeded", content_type = "application/problem+json"),
 ))]
@@ -55,12 +56,19 @@ pub(super) async fn synthetic(
     State(app): State<App>,
     JobId(id): JobId,
     Params(params): Params<SyntheticParams>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Format::Csv = params.format;
     let job = succeeded(&app, id).await?;
     let dataset = store::dataset_of_job(&app.pool, job.id).await?;
     let schema = dataset.declared()?;
     let artifact = store::artifact(&app.pool, id, ArtifactKind::Synthetic).await?;
+    // A blob is named by its digest; the rest says what was made of it.
+    let rows = params.rows.map_or_else(String::new, |rows| format!("-{rows}"));
+    let tag = format!("{}-csv1{rows}", &artifact.blob);
+    if let Some(unchanged) = unchanged(&tag, &headers) {
+        return Ok(unchanged);
+    }
     let (chunks, text) = mpsc::channel(2);
     let blobs = app.blobs.clone();
     tokio::task::spawn_blocking(move || {
@@ -71,11 +79,11 @@ pub(super) async fn synthetic(
         }
     });
     let name: String = job.dataset_name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let headers = [
+    let kind = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}-synthetic.csv\"")),
     ];
-    Ok((headers, Body::from_stream(ReceiverStream::new(text))).into_response())
+    Ok(with_tag((kind, Body::from_stream(ReceiverStream::new(text))).into_response(), &tag))
 }
 
 /// Sends a stored table as CSV, piece by piece: memory does not grow with the table.
@@ -138,7 +146,8 @@ impl ReleasedReport {
 /// differentially private. For analysts, or with `?view=released`: what is public.
 #[utoipa::path(get, path = "/v1/jobs/{job}/report", tag = "results",
     params(("job" = Uuid, Path, description = "id"), ViewParams), responses(
-    (status = 200, body = inline(AnyReport)),
+    (status = 200, body = inline(AnyReport), headers(("ETag", description = "for If-None-Match"))),
+    (status = 304, description = "not changed since the given ETag"),
     (status = 403, description = "`forbidden`: the custodian's view with an analyst's key", content_type = "application/problem+json"),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 409, description = "`state_conflict`: the job has not succeeded", content_type = "application/problem+json"),
@@ -148,15 +157,20 @@ pub(super) async fn report(
     caller: Caller,
     JobId(id): JobId,
     Params(params): Params<ViewParams>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let key = caller.key_for(params.view)?;
     let job = succeeded(&app, id).await?;
     match key {
         Some(key) => {
-            let bytes = exact_report(&app, id, key).await?;
-            Ok(([(header::CONTENT_TYPE, "application/json")], bytes).into_response())
+            let artifact = store::artifact(&app.pool, id, ArtifactKind::Report).await?;
+            if let Some(unchanged) = unchanged(&artifact.blob, &headers) {
+                return Ok(unchanged);
+            }
+            let bytes = exact_report(&app, &artifact.blob, key).await?;
+            Ok(with_tag(([(header::CONTENT_TYPE, "application/json")], bytes).into_response(), &artifact.blob))
         }
-        None => Ok(Json(ReleasedReport::of(&job)).into_response()),
+        None => tagged(&ReleasedReport::of(&job), &headers),
     }
 }
 
@@ -181,9 +195,8 @@ pub(super) async fn succeeded(app: &App, id: Uuid) -> Result<Job, Problem> {
 }
 
 /// The exact report as it was stored; nobody gets it without the proof.
-async fn exact_report(app: &App, job: Uuid, _: CustodianKey) -> Result<Vec<u8>, Problem> {
-    let artifact = store::artifact(&app.pool, job, ArtifactKind::Report).await?;
-    let blobs = app.blobs.clone();
-    let read = tokio::task::spawn_blocking(move || blobs.read(&artifact.blob)).await;
+async fn exact_report(app: &App, blob: &str, _: CustodianKey) -> Result<Vec<u8>, Problem> {
+    let (blobs, blob) = (app.blobs.clone(), blob.to_owned());
+    let read = tokio::task::spawn_blocking(move || blobs.read(&blob)).await;
     read.map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?.map_err(|e| storage(&e))
 }

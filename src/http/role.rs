@@ -20,6 +20,7 @@ const LEAST: [(&str, &str, Role); 17] = [
     ("GET", "/v1/jobs", Role::Analyst),
     ("POST", "/v1/jobs", Role::Analyst),
     ("GET", "/v1/jobs/{job}", Role::Analyst),
+    ("GET", "/v1/jobs/{job}/events", Role::Analyst),
     ("POST", "/v1/jobs/{job}/cancel", Role::Analyst),
     ("GET", "/v1/jobs/{job}/report", Role::Analyst),
     ("GET", "/v1/jobs/{job}/attempts", Role::Custodian),

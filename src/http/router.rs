@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::state::App;
 use super::{
-    auth, budgets, datasets, estimates, health, jobs, openapi, patience, request_id, results, rows, samples,
+    auth, budgets, datasets, estimates, events, health, jobs, openapi, patience, request_id, results, rows, samples,
     submission, workers,
 };
 
@@ -52,6 +52,7 @@ pub(super) fn guarded_routes() -> OpenApiRouter<App> {
         .routes(routes!(jobs::cancel))
         .routes(routes!(workers::attempts))
         .routes(routes!(workers::list))
+        .routes(routes!(events::events))
         .routes(routes!(results::synthetic))
         .routes(routes!(results::report))
         .routes(routes!(samples::create))

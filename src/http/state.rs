@@ -3,8 +3,10 @@
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
+use super::events::Feed;
 use super::figures::Figures;
 use super::samples::Writers;
+use super::webhooks::Webhooks;
 use crate::engine::Machine;
 use crate::store::models::Models;
 use crate::store::{Bell, Blobs, QueueRoom};
@@ -19,6 +21,8 @@ pub struct App {
     pub blobs: Blobs,
     /// Rings when jobs change.
     pub bell: Bell,
+    /// Histories of jobs that somebody follows.
+    pub feed: Feed,
     /// Limits of one upload.
     pub limits: UploadLimits,
     /// How many jobs may wait.
@@ -33,6 +37,8 @@ pub struct App {
     pub figures: Figures,
     /// Places for clients whose rows are being written.
     pub writers: Writers,
+    /// Whether jobs may name receivers of a message about their end, and which.
+    pub webhooks: Webhooks,
     /// Cancelled when the server stops, so that waiting requests end.
     pub stopping: CancellationToken,
 }

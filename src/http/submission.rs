@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::extract::Body;
@@ -23,7 +24,7 @@ const TRIES: usize = 50;
 /// Submit a job. Its cost is reserved with it, in one transaction; it is charged when the private
 /// rows are first touched, and from then on nothing is given back.
 #[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = JobRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "repeating a request with its key makes no second job")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "repeating a request with its key makes no second job; keys are kept for 30 days")),
     responses(
     (status = 202, body = JobView, headers(("Location", description = "the job"))),
     (status = 404, description = "`not_found`: no such dataset", content_type = "application/problem+json"),
@@ -39,32 +40,42 @@ pub(super) async fn submit(
     headers: HeaderMap,
     Body(request): Body<JobRequest>,
 ) -> Result<impl IntoResponse, Problem> {
-    let (request, seen) = (request.settled(), caller.key_for(None)?);
-    let dataset = store::find_dataset(&app.pool, &request.dataset).await?;
+    let (request, seen) = (request.settled(&app.webhooks)?, caller.key_for(None)?);
     let key = idempotency_key(&headers)?;
     if !(-100..=100).contains(&request.priority) {
         return Err(Problem::invalid("priority", "priority is a number from -100 to 100"));
     }
-    let submission = admit(&app, (&caller, &request), &dataset, key).await?;
-    let job = store::find_job(&app.pool, submission.job_id).await?;
+    let text = serde_json::to_value(&request).map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
+    let body = hex::encode(Sha256::digest(text.to_string()));
+    let once = key.map(|key| Idempotency { key, body: &body });
+    // A repetition gets its job whatever has changed since, and costs next to nothing.
+    let known = match once {
+        Some(once) => store::submitted(&app.pool, once).await?,
+        None => None,
+    };
+    let id = match known {
+        Some(id) => id,
+        None => {
+            let dataset = store::find_dataset(&app.pool, &request.dataset).await?;
+            admit(&app, (&caller, &request, text), &dataset, once).await?.job_id
+        }
+    };
+    let job = store::find_job(&app.pool, id).await?;
     let location = [(header::LOCATION, format!("/v1/jobs/{}", job.id))];
     Ok((StatusCode::ACCEPTED, location, Json(JobView::load(&app.pool, job, seen.as_ref()).await?)))
 }
 
 async fn admit(
     app: &App,
-    (caller, request): (&Caller, &JobRequest),
+    (caller, request, text): (&Caller, &JobRequest, Value),
     dataset: &Dataset,
-    key: Option<&str>,
+    once: Option<Idempotency<'_>>,
 ) -> Result<Submission, Problem> {
     let population = store::population(&app.pool, dataset.population_id).await?;
     let planner = Planner::of_request(app, request, dataset, population.account.grant).await?;
     let (planned, workers) = (planner.clone(), app.workers);
     let plan = aside(move || planned.fitted(workers)).await??;
-    let json = |_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR);
-    let (text, plan_json) = (serde_json::to_value(request).map_err(json)?, serde_json::to_value(&plan).map_err(json)?);
-    let body = hex::encode(Sha256::digest(text.to_string()));
-    let once = key.map(|key| Idempotency { key, body: &body });
+    let plan_json = serde_json::to_value(&plan).map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
     for _ in 0..TRIES {
         // The price depends on what is spent; the transaction of admission sees to it that it is not out of date.
         let population = store::population(&app.pool, dataset.population_id).await?;

@@ -47,9 +47,15 @@ pub async fn budget(pool: &PgPool, id: Uuid) -> Result<Budget, StoreError> {
     sqlx::query!("set transaction isolation level repeatable read read only").execute(&mut *tx).await?;
     let population = population(&mut *tx, id).await?;
     let book = book(&mut tx, id).await?;
-    let jobs = sqlx::query!(r#"select id, status as "status: JobStatus" from jobs where population_id = $1"#, id)
-        .fetch_all(&mut *tx)
-        .await?;
+    let jobs = sqlx::query!(
+        // Analysts read budgets too, and must not learn that a job was put back.
+        r#"select id, case when status = 'queued' and started_at is not null then 'running'
+                          else status end as "status!: JobStatus"
+           from jobs where population_id = $1"#,
+        id,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
     tx.commit().await?;
     Ok(Budget { population, book, jobs: jobs.into_iter().map(|job| (job.id, job.status)).collect() })
 }

@@ -40,7 +40,7 @@ pub struct CustodianKey(());
 /// Something that depends on private rows and is covered by no epsilon: an exact count, a reason for a
 /// failure, the time that a step took. It cannot be written into an answer, and opens only with a
 /// [`CustodianKey`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Custodial<T>(T);
 
 impl<T> Custodial<T> {
@@ -52,5 +52,10 @@ impl<T> Custodial<T> {
     /// Opens it.
     pub fn open(self, _: &CustodianKey) -> T {
         self.0
+    }
+
+    /// Looks into it.
+    pub fn look(&self, _: &CustodianKey) -> &T {
+        &self.0
     }
 }

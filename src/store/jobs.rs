@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::charges::{Charged, priced, release};
 use super::custodial::Custodial;
 use super::error::StoreError;
+use super::events::Standing;
 use super::populations::lock;
 use crate::privacy::Price;
 
@@ -55,6 +56,12 @@ impl JobStatus {
         self.next().is_empty()
     }
 
+    /// The state with this word.
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        let all = [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled];
+        all.into_iter().find(|status| status.word() == word)
+    }
+
     /// The word for it in the API.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -79,6 +86,8 @@ pub struct ExactJob {
     pub attempts: i32,
     /// The failure code.
     pub error: Option<String>,
+    /// Where this attempt is.
+    pub standing: Option<Standing>,
 }
 
 /// A job.
@@ -96,12 +105,8 @@ pub struct Job {
     pub plan: Value,
     /// Where it stands.
     pub status: JobStatus,
-    /// The stage at work.
-    pub stage: Option<String>,
-    /// Steps of the stage that are done.
-    pub step: i32,
-    /// Steps of the stage in all.
-    pub steps: i32,
+    /// How far it ever was.
+    pub reached: Option<Standing>,
     /// What may depend on private rows.
     pub exact: Custodial<ExactJob>,
     /// The epsilon that it was planned for.
@@ -131,6 +136,9 @@ struct Row {
     stage: Option<String>,
     step: i32,
     steps: i32,
+    reached_stage: Option<String>,
+    reached_step: i32,
+    reached_steps: i32,
     stage_seconds: Option<f64>,
     stage_first_step: Option<i32>,
     attempts: i32,
@@ -147,6 +155,10 @@ struct Row {
 impl From<Row> for Job {
     fn from(row: Row) -> Self {
         let Row { stage_seconds, stage_first_step, attempts, error, .. } = row;
+        let standing = row.stage.map(|stage| Standing { stage, step: row.step, steps: row.steps });
+        let (step, steps) = (row.reached_step, row.reached_steps);
+        // Jobs that ended before it was written down were where they ended.
+        let reached = row.reached_stage.map(|stage| Standing { stage, step, steps }).or_else(|| standing.clone());
         Self {
             id: row.id,
             dataset_id: row.dataset_id,
@@ -154,10 +166,8 @@ impl From<Row> for Job {
             request: row.request,
             plan: row.plan,
             status: row.status,
-            stage: row.stage,
-            step: row.step,
-            steps: row.steps,
-            exact: Custodial::new(ExactJob { stage_seconds, stage_first_step, attempts, error }),
+            reached,
+            exact: Custodial::new(ExactJob { stage_seconds, stage_first_step, attempts, error, standing }),
             epsilon: row.epsilon,
             delta: row.delta,
             free: serde_json::from_value(row.price).is_ok_and(|price: Price| price.is_nothing()),
@@ -176,6 +186,8 @@ pub struct JobFilter {
     pub dataset: Option<Uuid>,
     /// In this state.
     pub status: Option<JobStatus>,
+    /// Whether jobs that were put back count as running, as analysts see them.
+    pub released: bool,
     /// Older than this id: lists run from the newest to the oldest.
     pub before: Option<Uuid>,
 }
@@ -188,8 +200,9 @@ pub async fn find_job(pool: &PgPool, id: Uuid) -> Result<Job, StoreError> {
     Ok(sqlx::query_as!(
         Row,
         r#"select j.id, j.dataset_id, d.name as dataset_name, j.request, j.plan, j.status as "status: JobStatus",
-                  j.stage, j.step, j.steps, j.stage_first_step, j.attempts, j.epsilon, j.delta, j.price, j.charged_at,
-                  j.error, extract(epoch from clock_timestamp() - j.stage_started_at)::float8 as stage_seconds,
+                  j.stage, j.step, j.steps, j.reached_stage, j.reached_step, j.reached_steps, j.stage_first_step,
+                  j.attempts, j.epsilon, j.delta, j.price, j.charged_at, j.error,
+                  extract(epoch from clock_timestamp() - j.stage_started_at)::float8 as stage_seconds,
                   j.created_at, j.started_at, j.finished_at
            from jobs j join datasets d on d.id = j.dataset_id where j.id = $1"#,
         id,
@@ -208,17 +221,20 @@ pub async fn list_jobs(pool: &PgPool, filter: JobFilter, limit: i64) -> Result<V
     let rows = sqlx::query_as!(
         Row,
         r#"select j.id, j.dataset_id, d.name as dataset_name, j.request, j.plan, j.status as "status: JobStatus",
-                  j.stage, j.step, j.steps, j.stage_first_step, j.attempts, j.epsilon, j.delta, j.price, j.charged_at,
-                  j.error, extract(epoch from clock_timestamp() - j.stage_started_at)::float8 as stage_seconds,
+                  j.stage, j.step, j.steps, j.reached_stage, j.reached_step, j.reached_steps, j.stage_first_step,
+                  j.attempts, j.epsilon, j.delta, j.price, j.charged_at, j.error,
+                  extract(epoch from clock_timestamp() - j.stage_started_at)::float8 as stage_seconds,
                   j.created_at, j.started_at, j.finished_at
            from jobs j join datasets d on d.id = j.dataset_id
-           where ($1::uuid is null or j.dataset_id = $1) and ($2::text is null or j.status = $2)
-                 and ($3::uuid is null or j.id < $3)
+           where ($1::uuid is null or j.dataset_id = $1) and ($3::uuid is null or j.id < $3)
+                 and ($2::text is null or $2 = case
+                     when $5 and j.status = 'queued' and j.started_at is not null then 'running' else j.status end)
            order by j.id desc limit $4"#,
         filter.dataset,
         filter.status.map(JobStatus::word),
         filter.before,
         limit,
+        filter.released,
     )
     .fetch_all(pool)
     .await?;

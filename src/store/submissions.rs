@@ -170,6 +170,15 @@ async fn newest_version(tx: &mut PgConnection, dataset: Uuid) -> Result<i32, Sto
         .ok_or(StoreError::NoRows)
 }
 
+/// The job of an earlier submission with this key, for an answer without planning anew. That there is none is
+/// certain only within [`submit`].
+///
+/// # Errors
+/// [`StoreError::IdempotencyMismatch`].
+pub async fn submitted(pool: &PgPool, once: Idempotency<'_>) -> Result<Option<Uuid>, StoreError> {
+    seen(&mut *pool.acquire().await?, once).await
+}
+
 /// The job of an earlier submission with this key.
 async fn seen(tx: &mut PgConnection, once: Idempotency<'_>) -> Result<Option<Uuid>, StoreError> {
     let known =

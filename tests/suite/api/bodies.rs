@@ -183,7 +183,9 @@ const BAD_JOBS: &[(&str, &str, u16, &str)] = &[
     ("/measuring", "{\"bins\": 101}", 422, "measuring.bins"),
     ("/measuring", "{\"bins\": 2.5}", 422, "measuring.bins"),
     ("/report", "{\"released_epsilon\": 0.1}", 422, "report.released_epsilon"),
-    ("/webhook", "\"http://x\"", 422, "not available in this version"),
+    ("/webhook", "\"http://x\"", 422, "webhooks are off"),
+    ("/webhook", "5", 422, "webhook"),
+    ("/webhook", "{}", 422, "webhook"),
     ("/seed_rows", "5", 422, "not available in this version"),
     ("/non_private", "true", 422, "non_private"),
 ];

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use dp2stage::engine::Machine;
-use dp2stage::http::{self, App};
+use dp2stage::http::{self, App, Webhooks};
 use dp2stage::store::models::{Declaration, Hub, Models};
 use dp2stage::store::{Bell, QueueRoom, Storage};
 use dp2stage::tabular::UploadLimits;
@@ -22,7 +22,7 @@ pub struct TestApi {
     pub client: reqwest::Client,
     pub database: TestDatabase,
     folder: TempDir,
-    _stop: DropGuard,
+    stop: DropGuard,
 }
 
 /// What came back.
@@ -76,15 +76,39 @@ impl TestApi {
 
     /// An API that may store so many bytes; 0 for no limit.
     pub async fn with_room(open: bool, limits: UploadLimits, memory_bytes: u64, quota_bytes: u64) -> Self {
-        let (database, folder) = (fresh_database().await, scratch());
+        let left = (fresh_database().await, scratch());
+        Self::over(left, open, limits, (memory_bytes, quota_bytes), Webhooks::default()).await
+    }
+
+    /// An open API where jobs may name receivers.
+    pub async fn with_webhooks(webhooks: Webhooks) -> Self {
+        Self::over((fresh_database().await, scratch()), true, UploadLimits::default(), (8 << 30, 0), webhooks).await
+    }
+
+    /// Another server over what an open one left; that one stops.
+    pub async fn restarted(self) -> Self {
+        drop(self.stop);
+        let left = (self.database, self.folder);
+        Self::over(left, true, UploadLimits::default(), (8 << 30, 0), Webhooks::default()).await
+    }
+
+    async fn over(
+        (database, folder): (TestDatabase, TempDir),
+        open: bool,
+        limits: UploadLimits,
+        (memory_bytes, quota_bytes): (u64, u64),
+        webhooks: Webhooks,
+    ) -> Self {
         let stopping = CancellationToken::new();
         let declared = Declaration { folder: Some(folder.path().join("tiny")), ..Declaration::default() };
         let models = [("tiny".to_owned(), declared)].into();
         let models = Models::new(folder.path(), &models, Hub::from_variables(|_| None)).expect("models");
+        let bell = Bell::start(database.pool.clone(), stopping.clone());
         let app = App {
             pool: database.pool.clone(),
             blobs: Storage { quota_bytes, ..Storage::folder(&folder.path().join("blobs")) }.open().expect("a folder"),
-            bell: Bell::start(database.pool.clone(), stopping.clone()),
+            feed: http::Feed::start(database.pool.clone(), &bell, 16, stopping.clone()),
+            bell,
             limits,
             room: QueueRoom { all: 10_000, per_tenant: 1_000 },
             models,
@@ -92,6 +116,7 @@ impl TestApi {
             open,
             figures: http::Figures::default(),
             writers: http::Writers::default(),
+            webhooks,
             stopping: stopping.clone(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -99,7 +124,7 @@ impl TestApi {
         let serve = axum::serve(listener, http::router(app)).with_graceful_shutdown(stopping.clone().cancelled_owned());
         tokio::spawn(serve.into_future());
         let client = client();
-        Self { base, client, database, folder, _stop: stopping.drop_guard() }
+        Self { base, client, database, folder, stop: stopping.drop_guard() }
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -1,0 +1,5 @@
+//! Messages about ends of jobs.
+
+mod delivery;
+mod hostile;
+mod receiver;
