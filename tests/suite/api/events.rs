@@ -128,7 +128,7 @@ async fn smooth_and_rough(pool: &PgPool, smooth: Uuid, rough: Uuid) -> (Lease, L
     lose(pool, lost).await;
     let again = claim(pool).await;
     at(pool, again, "measure", 2).await;
-    store::hand_back(pool, again, Some(Duration::ZERO)).await.expect("handed back");
+    store::hand_back(pool, again, Some(("worker_error", Duration::ZERO))).await.expect("handed back");
     let last = claim(pool).await;
     at(pool, last, "generate", 5).await;
     (one, last)
@@ -336,7 +336,9 @@ async fn every_event_comes_once_to_clients_that_come_and_go() {
                     lose(pool, lease).await;
                     break;
                 }
-                store::hand_back(pool, lease, Some(Duration::from_millis(100))).await.expect("handed back");
+                store::hand_back(pool, lease, Some(("worker_error", Duration::from_millis(100))))
+                    .await
+                    .expect("handed back");
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
