@@ -8,6 +8,7 @@ use std::time::Duration;
 use dp2stage::http;
 use dp2stage::model::{Place, Precision};
 use dp2stage::queue::LeaseTerms;
+use dp2stage::store::QueueRoom;
 use dp2stage::store::embedded::default_state_dir;
 use dp2stage::store::models::{Declaration, Hub, Models, known_models};
 use dp2stage::tabular::UploadLimits;
@@ -66,13 +67,13 @@ pub struct Database {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Workers {
-    /// How many processes `serve` starts.
+    /// How many processes `serve` starts on processors; of cards, each has one.
     pub local: usize,
     /// Threads of each; 0 for one a core.
     pub threads: usize,
     /// Bytes of memory that each may take; 0 for what the machine has, in equal shares.
     pub memory_bytes: u64,
-    /// Where training runs: `cpu`, or `cuda:0` and so on.
+    /// Where training runs: `cpu`, or cards such as `cuda:0,cuda:1`.
     pub device: String,
     /// What a device multiplies in.
     pub precision: Precision,
@@ -92,6 +93,12 @@ pub struct Queue {
     pub backoff_seconds: f64,
     /// How long a draining worker may go on.
     pub drain_seconds: f64,
+    /// Jobs of one dataset that run at a time; 0 for no limit.
+    pub running_per_dataset: u32,
+    /// Jobs that may wait; further ones are refused for a while. 0 for no limit.
+    pub queued: u32,
+    /// Jobs of one tenant that may wait.
+    pub queued_per_tenant: u32,
 }
 
 /// Limits of requests.
@@ -182,6 +189,23 @@ impl Default for Workers {
     }
 }
 
+impl Workers {
+    /// Where workers are to run: `local` times the processors, or each card once.
+    ///
+    /// # Errors
+    /// A name that is no device, or a card that is named twice.
+    pub fn places(&self) -> anyhow::Result<Vec<Place>> {
+        let named = self.device.split(',').map(|name| name.trim().parse::<Place>());
+        let named = named.collect::<Result<Vec<_>, _>>().map_err(|error| anyhow::anyhow!("workers.device: {error}"))?;
+        if named == [Place::Cpu] {
+            return Ok(vec![Place::Cpu; self.local]);
+        }
+        let twice = named.iter().enumerate().any(|(i, place)| named[..i].contains(place));
+        anyhow::ensure!(!twice && !named.contains(&Place::Cpu), "workers.device: cpu alone, or each card once");
+        Ok(if self.local == 0 { Vec::new() } else { named })
+    }
+}
+
 impl Default for Queue {
     fn default() -> Self {
         let terms = LeaseTerms::default();
@@ -191,6 +215,9 @@ impl Default for Queue {
             max_attempts: terms.max_attempts,
             backoff_seconds: terms.backoff.as_secs_f64(),
             drain_seconds: terms.drain.as_secs_f64(),
+            running_per_dataset: 16,
+            queued: 10_000,
+            queued_per_tenant: 1_000,
         }
     }
 }
@@ -228,7 +255,7 @@ impl Config {
                 && (0.0..=86_400.0).contains(&config.queue.backoff_seconds),
             "queue: seconds are numbers from 0.1 to 86400"
         );
-        config.workers.device.parse::<Place>().map_err(|error| anyhow::anyhow!("workers.device: {error}"))?;
+        config.workers.places()?;
         anyhow::ensure!(config.queue.max_attempts >= 1, "queue.max_attempts is at least 1");
         anyhow::ensure!(config.database.connections >= 2, "database.connections is at least 2");
         config.file = file.map(std::path::absolute).transpose()?;
@@ -275,6 +302,12 @@ impl Config {
         http::Webhooks::new(self.webhooks.enabled, &self.webhooks.allow, secret)
     }
 
+    /// How many jobs may wait.
+    pub fn queue_room(&self) -> QueueRoom {
+        let limit = |most: u32| if most == 0 { i64::MAX } else { i64::from(most) };
+        QueueRoom { all: limit(self.queue.queued), per_tenant: limit(self.queue.queued_per_tenant) }
+    }
+
     /// The limits of one upload.
     pub fn upload_limits(&self) -> UploadLimits {
         UploadLimits { table_bytes: self.limits.upload_bytes, ..UploadLimits::default() }
@@ -306,6 +339,15 @@ mod tests {
         let odd = Figment::from(Serialized::defaults(Config::default()))
             .merge(Toml::string("[models.x.files]\n\"config.json\" = \"0123\""));
         assert!(odd.extract::<Config>().unwrap_err().to_string().contains("64 digits"));
+    }
+
+    #[test]
+    fn each_card_has_one_worker() {
+        let places = |device: &str, local| Workers { device: device.into(), local, ..Workers::default() }.places();
+        assert_eq!(places("cpu", 3).unwrap(), [Place::Cpu; 3]);
+        assert_eq!(places("cuda:1, cuda:0", 1).unwrap(), [Place::Cuda(1), Place::Cuda(0)]);
+        assert!(places("cuda:1", 0).unwrap().is_empty());
+        assert!(places("cuda:1,cuda:1", 1).is_err() && places("cpu,cuda:0", 1).is_err() && places("gpu", 1).is_err());
     }
 
     #[test]

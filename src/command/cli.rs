@@ -78,6 +78,9 @@ enum KeyCommand {
         /// What it may do: analyst (jobs, released view), custodian (uploads, budgets, exact figures) or admin.
         #[arg(long, default_value = "admin", value_parser = role)]
         role: store::Role,
+        /// On whose behalf it calls: tenants take turns in the queue. They do not keep datasets from each other.
+        #[arg(long, value_parser = tenant)]
+        tenant: Option<String>,
     },
 }
 
@@ -93,6 +96,11 @@ enum ModelsCommand {
         /// Its name in config.toml.
         name: String,
     },
+}
+
+fn tenant(name: &str) -> Result<String, String> {
+    let fits = (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    if fits { Ok(name.to_owned()) } else { Err("1 to 64 letters, digits, dots, dashes and underscores".to_owned()) }
 }
 
 fn role(word: &str) -> Result<store::Role, String> {
@@ -132,7 +140,7 @@ impl Cli {
                     store::migrate(&database.pool).await?;
                     database.close().await
                 }
-                Command::Key(KeyCommand::Create { role }) => key::create(config, role).await,
+                Command::Key(KeyCommand::Create { role, tenant }) => key::create(config, role, tenant).await,
                 Command::Models { command: None } => models::list(&config),
                 Command::Models { command: Some(ModelsCommand::Fetch { name }) } => models::fetch(&config, &name).await,
                 Command::Models { command: Some(ModelsCommand::Pin { name }) } => models::pin(&config, &name).await,

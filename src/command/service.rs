@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use dp2stage::http::{self, App, Courier, SystemNames, Webhooks};
 use dp2stage::model::Place;
-use dp2stage::queue::{Crew, supervise};
+use dp2stage::queue::{Crew, supervise, watch};
 use dp2stage::store::embedded::{Cluster, ClusterConfig, Places};
 use dp2stage::store::{self, Bell, Blobs, StoreError};
 use sqlx::PgPool;
@@ -19,6 +19,8 @@ use super::housekeeping::keep_house;
 use super::memory::worker_machine;
 use crate::config::Config;
 
+/// What a worker may have resident beyond what its jobs were counted to take, or a tenth if that is more.
+const MARGIN: u64 = 256 << 20;
 /// Requests under way may take this long to end.
 const GRACE: Duration = Duration::from_secs(10);
 /// A database that was named is waited for this long at the start.
@@ -97,8 +99,9 @@ impl Service {
             "--dev asks for no key, so it serves loopback only; bind to 127.0.0.1, or leave --dev out"
         );
         // What is not there should fail at once: the device of local workers, then the port.
-        if config.workers.local > 0 {
-            config.workers.device.parse::<Place>()?.open()?;
+        let places = config.workers.places()?;
+        for place in &places {
+            place.open()?;
         }
         let listener =
             TcpListener::bind(config.server.bind).await.with_context(|| format!("{}", config.server.bind))?;
@@ -112,22 +115,25 @@ impl Service {
         let webhooks = config.webhooks()?;
         let bell = Bell::start(database.pool.clone(), stopping.clone());
         let app = App {
-            blobs,
+            blobs: blobs.clone(),
             feed: http::Feed::start(database.pool.clone(), &bell, config.limits.event_streams, stopping.clone()),
             bell,
             limits: config.upload_limits(),
+            room: config.queue_room(),
             models: config.models()?,
-            workers: worker_machine(&config, config.workers.local),
+            workers: worker_machine(&config, places.len()),
             pool: database.pool.clone(),
             open,
+            keys: http::KnownKeys::default(),
             figures: http::Figures::default(),
             writers: http::Writers::default(),
             webhooks: webhooks.clone(),
             stopping: stopping.clone(),
         };
         tokio::spawn(keep_house(database.pool.clone(), stopping.clone()));
-        let crew = tokio::spawn(supervise(crew(&config, &database)?, database.pool.clone(), stopping.clone()));
         let messages = messages(webhooks, database.pool.clone(), stopping.clone())?;
+        let crew = tokio::spawn(supervise(crew(&config, &places, &database)?, database.pool.clone(), stopping.clone()));
+        tokio::spawn(watch(database.pool.clone(), blobs, config.terms(), stopping.clone()));
         let api = axum::serve(listener, http::router(app)).with_graceful_shutdown(stopping.clone().cancelled_owned());
         Ok(Self { address, first_key, database, stopping, api: tokio::spawn(api.into_future()), crew, messages })
     }
@@ -164,13 +170,12 @@ async fn first_key(pool: &PgPool) -> anyhow::Result<Option<String>> {
     Ok(Some(key.token))
 }
 
-fn crew(config: &Config, database: &Database) -> anyhow::Result<Crew> {
-    let settings = &config.queue;
+fn crew(config: &Config, places: &[Place], database: &Database) -> anyhow::Result<Crew> {
+    let (settings, machine) = (&config.queue, worker_machine(config, places.len()));
     let environment = [
         ("DATABASE_URL", database.url.clone()),
         ("DP2STAGE__WORKERS__THREADS", config.workers.threads.to_string()),
-        ("DP2STAGE__WORKERS__MEMORY_BYTES", worker_machine(config, config.workers.local).memory_bytes.to_string()),
-        ("DP2STAGE__WORKERS__DEVICE", config.workers.device.clone()),
+        ("DP2STAGE__WORKERS__MEMORY_BYTES", machine.memory_bytes.to_string()),
         ("DP2STAGE__WORKERS__PRECISION", config.workers.precision.to_string()),
         ("DP2STAGE__LOG__FILTER", config.log.filter.clone()),
         ("DP2STAGE__QUEUE__LEASE_SECONDS", settings.lease_seconds.to_string()),
@@ -178,16 +183,18 @@ fn crew(config: &Config, database: &Database) -> anyhow::Result<Crew> {
         ("DP2STAGE__QUEUE__MAX_ATTEMPTS", settings.max_attempts.to_string()),
         ("DP2STAGE__QUEUE__BACKOFF_SECONDS", settings.backoff_seconds.to_string()),
         ("DP2STAGE__QUEUE__DRAIN_SECONDS", settings.drain_seconds.to_string()),
+        ("DP2STAGE__QUEUE__RUNNING_PER_DATASET", settings.running_per_dataset.to_string()),
     ];
     let mut arguments = vec!["work".into(), "--state-dir".into(), config.state_dir()?.display().to_string()];
     if let Some(file) = &config.file {
         arguments.extend(["--config".into(), file.display().to_string()]);
     }
     Ok(Crew {
-        size: config.workers.local,
+        devices: places.iter().map(Place::to_string).collect(),
         program: std::env::current_exe()?,
         arguments,
         environment: environment.into_iter().map(|(key, value)| (key.into(), value)).collect(),
+        memory_bytes: machine.memory_bytes.saturating_add(MARGIN.max(machine.memory_bytes / 10)),
         patience: config.terms().drain + Duration::from_secs(15),
     })
 }

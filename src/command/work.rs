@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use dp2stage::model::Compute;
+use dp2stage::engine::Machine;
+use dp2stage::model::{Compute, Place};
 use dp2stage::queue::Worker;
-use dp2stage::store::{self, Bell, Blobs};
+use dp2stage::store::{self, Bell, Blobs, Presence};
 use tokio_util::sync::CancellationToken;
 
 use super::memory::worker_machine;
@@ -24,21 +25,26 @@ pub async fn run(config: Config, name: Option<String>, tied_to: Option<u32>) -> 
         rayon::ThreadPoolBuilder::new().num_threads(config.workers.threads).build_global()?;
     }
     // A device that is not there is an error at the start, not of the first job.
-    let compute = Compute::open(config.workers.device.parse()?, config.workers.precision)?;
+    let device: Place = config.workers.device.parse().context("a worker has one device: name one in workers.device")?;
+    let compute = Compute::open(device, config.workers.precision)?;
     let name = name.unwrap_or_else(|| format!("worker-{}", uuid::Uuid::now_v7().simple()));
     let drain = CancellationToken::new();
     let pool = store::connect(url.parse()?, 6);
+    let machine = worker_machine(&config, 1);
+    let presence = presence(name, device, machine);
     let worker = Worker {
-        bell: Bell::start(pool.clone(), drain.clone()),
+        bell: Bell::of_worker(pool.clone(), drain.clone()),
         blobs: Blobs::open(&config.state_dir()?.join("blobs"))?,
         terms: config.terms(),
-        machine: worker_machine(&config, 1),
+        machine,
         compute,
         models: config.models()?,
         pool,
-        name,
+        place: (device != Place::Cpu).then(|| format!("{}/{device}", presence.host)),
+        per_dataset: config.queue.running_per_dataset,
+        presence,
     };
-    tracing::info!(worker = worker.name, "ready for jobs");
+    tracing::info!(worker = worker.presence.name, "ready for jobs");
     let stopping = drain.clone();
     tokio::spawn(async move {
         tokio::select! {
@@ -50,6 +56,19 @@ pub async fn run(config: Config, name: Option<String>, tied_to: Option<u32>) -> 
     });
     worker.run(drain).await;
     Ok(())
+}
+
+fn presence(name: String, device: Place, machine: Machine) -> Presence {
+    let limit = i64::try_from(machine.memory_bytes).ok();
+    Presence {
+        name,
+        host: nix::unistd::gethostname().map_or_else(|_| "unknown".into(), |host| host.to_string_lossy().into_owned()),
+        pid: std::process::id() as i32,
+        device: device.to_string(),
+        threads: machine.threads as i32,
+        memory_bytes: limit,
+        version: env!("CARGO_PKG_VERSION").into(),
+    }
 }
 
 /// Ends when the parent is another process than it was; never, without one to be tied to.

@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 use super::problem::Problem;
 use super::role::{Caller, forbidden, least};
 use super::state::App;
-use crate::store::{self, NewKey, Role};
+use crate::store::{NewKey, Role};
 
 /// A key at the only moment when its secret is known.
 pub struct IssuedKey {
@@ -24,7 +24,10 @@ pub struct IssuedKey {
     pub token: String,
 }
 
-/// Makes a key.
+/// Whose keys are that name no other tenant.
+const DEFAULT_TENANT: &str = "default";
+
+/// Makes a key of the default tenant.
 ///
 /// # Errors
 /// When the operating system gives no randomness.
@@ -33,25 +36,30 @@ pub fn issue(role: Role) -> Result<IssuedKey, std::io::Error> {
     OsRng.try_fill_bytes(&mut id).map_err(std::io::Error::other)?;
     OsRng.try_fill_bytes(&mut secret).map_err(std::io::Error::other)?;
     let (id, secret) = (hex::encode(id), hex::encode(secret));
-    let stored = NewKey { id: id.clone(), secret: Sha256::digest(secret.as_bytes()).into(), role };
+    let stored = NewKey {
+        id: id.clone(),
+        secret: Sha256::digest(secret.as_bytes()).into(),
+        role,
+        tenant: DEFAULT_TENANT.into(),
+    };
     Ok(IssuedKey { stored, token: format!("dp2_{id}_{secret}") })
 }
 
 /// Lets requests pass whose key may do what they ask for, and all when the server is open.
 pub(super) async fn layer(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let role = if app.open {
+    let caller = if app.open {
         local(request.headers())?;
-        Role::Admin
+        Caller { role: Role::Admin, tenant: DEFAULT_TENANT.into() }
     } else {
         let token = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
         check(&app, token.and_then(|t| t.strip_prefix("Bearer "))).await?
     };
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
     let needed = least(request.method(), path);
-    if role < needed {
+    if caller.role < needed {
         return Err(forbidden(needed));
     }
-    request.extensions_mut().insert(Caller(role));
+    request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
 
@@ -78,13 +86,14 @@ fn is_loopback(host: &str) -> bool {
         || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-async fn check(app: &App, token: Option<&str>) -> Result<Role, Problem> {
+async fn check(app: &App, token: Option<&str>) -> Result<Caller, Problem> {
     let refusal = || {
         let detail = "send Authorization: Bearer <key>, with a key made by `dp2stage key create`";
         Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid key is needed", detail)
     };
     let (id, secret) = token.and_then(|t| t.strip_prefix("dp2_")?.split_once('_')).ok_or_else(refusal)?;
-    let (stored, role) = store::key_secret(&app.pool, id).await?.ok_or_else(refusal)?;
+    let known = app.keys.find(&app.pool, id).await?.ok_or_else(refusal)?;
     let given = Sha256::digest(secret.as_bytes());
-    if bool::from(stored.as_slice().ct_eq(given.as_slice())) { Ok(role) } else { Err(refusal()) }
+    let same = bool::from(known.secret.as_slice().ct_eq(given.as_slice()));
+    if same { Ok(Caller { role: known.role, tenant: known.tenant }) } else { Err(refusal()) }
 }

@@ -29,6 +29,10 @@ pub(super) struct JobRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10_000_000)]
     pub rows: Option<u64>,
+    /// Among the jobs of your tenant that wait, the higher goes first. Tenants take turns whatever they say here.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    #[schema(minimum = -100, maximum = 100)]
+    pub priority: i16,
     /// Expert settings; the plan has good ones.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "Training::is_default")]
     pub training: Training,
@@ -61,6 +65,11 @@ impl JobRequest {
         self.method.stage2.get_or_insert(usual);
         Ok(self)
     }
+}
+
+/// Whether a priority need not be said.
+fn is_usual(priority: &i16) -> bool {
+    *priority == 0
 }
 
 /// What the report may release.

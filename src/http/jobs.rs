@@ -18,7 +18,7 @@ use super::problem::Problem;
 use super::role::{Caller, View};
 use super::state::App;
 use super::tagged::tagged;
-use crate::store::{self, Bell, CustodianKey, Job, JobFilter, JobStatus};
+use crate::store::{self, Bell, CustodianKey, Job, JobFilter, JobStatus, Ring};
 
 /// Longest wait for a change.
 const LONGEST_WAIT: u64 = 60;
@@ -116,7 +116,7 @@ async fn changed(app: &App, (id, key): (Uuid, Option<&CustodianKey>), wait: Dura
         let left = until.saturating_duration_since(Instant::now());
         tokio::select! {
             () = app.stopping.cancelled() => {}
-            () = Bell::wait(&mut listener, Some(id), left.min(LOOK)) => {}
+            () = Bell::wait(&mut listener, Ring::Job(id), left.min(LOOK)) => {}
         }
         let job = store::find_job(&app.pool, id).await?;
         if shown_status(&job, key) != shown_status(&first, key)

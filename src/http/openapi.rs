@@ -19,6 +19,7 @@ use super::router::{guarded_routes, open_routes};
         (name = "budgets", description = "What was granted, and where it went"),
         (name = "jobs", description = "Synthesis jobs"),
         (name = "results", description = "What succeeded jobs left"),
+        (name = "workers", description = "Who is there to work"),
         (name = "health", description = "Whether the service lives and works"),
     ),
     modifiers(&Bearer),

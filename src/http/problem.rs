@@ -88,8 +88,14 @@ impl IntoResponse for Problem {
     /// A bare response that carries the problem; the outermost layer writes the body.
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE || self.status == StatusCode::TOO_MANY_REQUESTS {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        let again = match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => Some("2"),
+            // A place in the queue takes longer than a database.
+            StatusCode::TOO_MANY_REQUESTS => Some("30"),
+            _ => None,
+        };
+        if let Some(seconds) = again {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -112,6 +118,7 @@ impl From<StoreError> for Problem {
             E::DatasetInUse => of(StatusCode::CONFLICT, "state_conflict", "The dataset is in use"),
             E::PopulationMismatch(_) => of(StatusCode::CONFLICT, "state_conflict", "The budget is another one"),
             E::Stale => of(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment"),
+            E::QueueFull(_) => of(StatusCode::TOO_MANY_REQUESTS, "queue_full", "The queue is full"),
             E::NotPublic => of(StatusCode::UNPROCESSABLE_ENTITY, "request_invalid", "The request is not valid"),
             E::GrantLowered => of(StatusCode::UNPROCESSABLE_ENTITY, "request_invalid", "The request is not valid"),
             E::IdempotencyMismatch => {
@@ -131,6 +138,7 @@ impl From<StoreError> for Problem {
             | E::Cancelled
             | E::ReservationExhausted
             | E::Migration(_)
+            | E::TooOld { .. }
             | E::Unreadable(_)) => {
                 tracing::error!(error = %other, "an error that no route should meet");
                 Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)

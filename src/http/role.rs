@@ -11,7 +11,7 @@ use crate::store::{CustodianKey, Role};
 
 /// The least role for each route, the one place where that is said. A route that is not here is for
 /// admins. GET stands for HEAD too.
-const LEAST: [(&str, &str, Role); 17] = [
+const LEAST: &[(&str, &str, Role)] = &[
     ("GET", "/v1/datasets", Role::Analyst),
     ("GET", "/v1/datasets/{dataset}", Role::Analyst),
     ("GET", "/v1/datasets/{dataset}/budget", Role::Analyst),
@@ -23,6 +23,7 @@ const LEAST: [(&str, &str, Role); 17] = [
     ("GET", "/v1/jobs/{job}/events", Role::Analyst),
     ("POST", "/v1/jobs/{job}/cancel", Role::Analyst),
     ("GET", "/v1/jobs/{job}/report", Role::Analyst),
+    ("GET", "/v1/jobs/{job}/attempts", Role::Custodian),
     ("GET", "/v1/jobs/{job}/synthetic", Role::Analyst),
     ("POST", "/v1/jobs/{job}/samples", Role::Analyst),
     ("POST", "/v1/datasets", Role::Custodian),
@@ -57,13 +58,18 @@ pub(super) struct ViewParams {
 }
 
 /// Whoever sent a request, as the keys say.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Caller(pub Role);
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    /// What the key may do.
+    pub role: Role,
+    /// On whose behalf it calls.
+    pub tenant: String,
+}
 
 impl Caller {
     /// The proof for the custodian's view, when that is asked for, or nothing is and the role may have it.
-    pub fn key_for(self, view: Option<View>) -> Result<Option<CustodianKey>, Problem> {
-        match (view, self.0.custodian_key()) {
+    pub fn key_for(&self, view: Option<View>) -> Result<Option<CustodianKey>, Problem> {
+        match (view, self.role.custodian_key()) {
             (Some(View::Released), _) => Ok(None),
             (Some(View::Custodian), None) => Err(forbidden(Role::Custodian)),
             (_, key) => Ok(key),
@@ -81,7 +87,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let caller = parts.extensions.get::<Self>().copied();
+        let caller = parts.extensions.get::<Self>().cloned();
         caller.ok_or_else(|| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))
     }
 }

@@ -13,6 +13,7 @@ use super::problem::Problem;
 use super::state::App;
 use super::{
     auth, budgets, datasets, estimates, events, health, jobs, openapi, request_id, results, rows, samples, submission,
+    workers,
 };
 
 /// The service, ready to be served.
@@ -49,6 +50,8 @@ pub(super) fn guarded_routes() -> OpenApiRouter<App> {
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::cancel))
         .routes(routes!(events::events))
+        .routes(routes!(workers::attempts))
+        .routes(routes!(workers::list))
         .routes(routes!(results::synthetic))
         .routes(routes!(results::report))
         .routes(routes!(samples::create))

@@ -5,11 +5,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::events::Feed;
 use super::figures::Figures;
+use super::known_keys::KnownKeys;
 use super::samples::Writers;
 use super::webhooks::Webhooks;
 use crate::engine::Machine;
 use crate::store::models::Models;
-use crate::store::{Bell, Blobs};
+use crate::store::{Bell, Blobs, QueueRoom};
 use crate::tabular::UploadLimits;
 
 /// The shared state; cheap to clone.
@@ -25,12 +26,16 @@ pub struct App {
     pub feed: Feed,
     /// Limits of one upload.
     pub limits: UploadLimits,
+    /// How many jobs may wait.
+    pub room: QueueRoom,
     /// Ready-made models.
     pub models: Models,
     /// What a worker has; jobs that need more memory are refused. Workers elsewhere may have less.
     pub workers: Machine,
     /// Whether callers need no key: loopback development only.
     pub open: bool,
+    /// Keys that were looked up a moment ago.
+    pub keys: KnownKeys,
     /// Figures that were computed before.
     pub figures: Figures,
     /// Places for clients whose rows are being written.

@@ -32,6 +32,7 @@ const TRIES: usize = 50;
         `largest_next_epsilon`; `state_conflict`: no rows yet", content_type = "application/problem+json"),
     (status = 422, description = "`request_invalid`; `idempotency_mismatch`; `job_too_large` with `memory_bytes`, \
         `memory_limit_bytes` and `largest` (`rows`, `stage2`: what would fit instead)", content_type = "application/problem+json"),
+    (status = 429, description = "`queue_full`: too many jobs wait", content_type = "application/problem+json"),
 ))]
 pub(super) async fn submit(
     State(app): State<App>,
@@ -41,6 +42,9 @@ pub(super) async fn submit(
 ) -> Result<impl IntoResponse, Problem> {
     let (request, seen) = (request.settled(&app.webhooks)?, caller.key_for(None)?);
     let key = idempotency_key(&headers)?;
+    if !(-100..=100).contains(&request.priority) {
+        return Err(Problem::invalid("priority", "priority is a number from -100 to 100"));
+    }
     let text = serde_json::to_value(&request).map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
     let body = hex::encode(Sha256::digest(text.to_string()));
     let once = key.map(|key| Idempotency { key, body: &body });
@@ -53,7 +57,7 @@ pub(super) async fn submit(
         Some(id) => id,
         None => {
             let dataset = store::find_dataset(&app.pool, &request.dataset).await?;
-            admit(&app, (&request, text), &dataset, once).await?.job_id
+            admit(&app, (&caller, &request, text), &dataset, once).await?.job_id
         }
     };
     let job = store::find_job(&app.pool, id).await?;
@@ -63,7 +67,7 @@ pub(super) async fn submit(
 
 async fn admit(
     app: &App,
-    (request, text): (&JobRequest, Value),
+    (caller, request, text): (&Caller, &JobRequest, Value),
     dataset: &Dataset,
     once: Option<Idempotency<'_>>,
 ) -> Result<Submission, Problem> {
@@ -89,6 +93,9 @@ async fn admit(
             facts: plan.facts(),
             price,
             priced_on: account,
+            tenant: caller.tenant.clone(),
+            priority: request.priority,
+            room: app.room,
         };
         match store::submit(&app.pool, &new, once).await {
             Err(StoreError::Stale) => {}

@@ -5,20 +5,22 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::time::Instant;
 
+use rand::Rng;
 use tokio_util::sync::CancellationToken;
 
+use super::fault::{Class, Fault};
 use super::heartbeat;
 use super::tether::Tether;
 use super::worker::Worker;
 use crate::engine::{
-    self, Drawn, EngineError, Generator, Halt, Host, Job, Machine, MemoryError, Plan, Progress, PublicTable, Ready,
-    Source, Stage, Stop, fit_here, perplexity, system_key,
+    self, Drawn, EngineError, Generator, Halt, Host, Job, Machine, Plan, Progress, PublicTable, Ready, Source, Stage,
+    Stop, fit_here, perplexity, system_key,
 };
 use crate::marginals::Distribution;
 use crate::model::Compute;
 use crate::report::{self, GeneratorReport, Perplexity};
-use crate::store::models::{Models, ModelsError};
-use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, StoreError, Stored};
+use crate::store::models::Models;
+use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, Lease, StoreError, Stored};
 use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};
 
 /// Works on a claimed job and leaves it finished, handed back, or to whoever took the lease.
@@ -27,8 +29,6 @@ pub(super) async fn run(worker: &Worker, (claimed, sent): (Claimed, Instant), dr
     tracing::info!(job = %lease.job_id, attempt = attempts, "claimed");
     let result = if claimed.cancel_requested {
         ended(worker, &claimed, store::finish_cancelled(&worker.pool, lease).await)
-    } else if attempts > worker.terms.max_attempts {
-        ended(worker, &claimed, store::fail(&worker.pool, lease, "worker_lost").await)
     } else {
         work(worker, (claimed, sent), drain).await
     };
@@ -75,7 +75,7 @@ async fn work(
         Ok(task) => task,
         Err(error) => {
             tracing::error!(job = %lease.job_id, %error, "the attempt could not begin");
-            return store::hand_back(&worker.pool, lease, Some(worker.terms.wait_after(claimed.attempts))).await;
+            return give_up(worker, lease, claimed.attempts, "worker_error").await;
         }
     };
     let tether = Arc::new(Tether::new(
@@ -121,25 +121,6 @@ async fn public_rows(worker: &Worker, table: PublicTable) -> Result<PublicRows, 
     Ok(PublicRows { schema: dataset.declared()?, rows })
 }
 
-/// Why an attempt did not produce results.
-#[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    #[error(transparent)]
-    Memory(#[from] MemoryError),
-    #[error(transparent)]
-    Models(Box<ModelsError>),
-    #[error(transparent)]
-    Storage(#[from] io::Error),
-    #[error("the stored rows do not fit the schema")]
-    Rows,
-    #[error("no generator drew rows")]
-    Empty,
-    #[error("a thread of the worker panicked")]
-    Panicked,
-}
-
 /// Trains, generates and reports, on a blocking thread.
 fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>, Fault> {
     let base = task.plan.base.as_ref().map(|base| task.models.load_described(&base.model)).transpose();
@@ -150,10 +131,10 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     // The server judged by its own figure; this worker may have less.
     let plan = fit_here(&task.plan, &codec, task.machine)?;
     let most = plan.persons.map(|persons| persons.max_rows);
-    let rows = decode(blobs.reader(&task.rows)?, &task.schema, most).map_err(|_| Fault::Rows)?;
+    let rows = decode(blobs.reader(&task.rows)?, &task.schema, most)?;
     let Rows { train, persons, held_out } = rows;
     let public = match &task.public {
-        Some(public) => Some(decode(blobs.reader(&public.rows)?, &public.schema, None).map_err(|_| Fault::Rows)?.train),
+        Some(public) => Some(decode(blobs.reader(&public.rows)?, &public.schema, None)?.train),
         None => None,
     };
     let public = public.as_ref().zip(task.public.as_ref().map(|public| &public.schema));
@@ -222,16 +203,14 @@ async fn conclude(
         Err(Fault::Engine(EngineError::Halt(Halt::Cancelled))) => store::finish_cancelled(pool, lease).await,
         Err(Fault::Engine(EngineError::Halt(Halt::LeaseLost))) => return Err(StoreError::LeaseLost),
         Err(Fault::Engine(EngineError::Halt(Halt::Draining))) => return store::hand_back(pool, lease, None).await,
-        Err(Fault::Engine(EngineError::Halt(Halt::ReservationExhausted))) => {
-            store::fail(pool, lease, "reservation_exhausted").await
-        }
         Err(fault) => {
             tracing::error!(job = %lease.job_id, attempt = attempts, error = %fault, "the attempt failed");
-            if attempts < worker.terms.max_attempts {
-                return store::hand_back(pool, lease, Some(worker.terms.wait_after(attempts))).await;
+            match fault.class() {
+                Class::Worker(code) if attempts < worker.terms.max_attempts => {
+                    return give_up(worker, lease, attempts, code).await;
+                }
+                Class::Worker(code) | Class::Job(code) => store::fail(pool, lease, code).await,
             }
-            let too_large = matches!(fault, Fault::Memory(MemoryError::TooLarge { .. }));
-            store::fail(pool, lease, if too_large { "job_too_large" } else { "worker_error" }).await
         }
     };
     if done.is_ok()
@@ -240,6 +219,13 @@ async fn conclude(
         worker.blobs.remove(&checkpoint)?;
     }
     done
+}
+
+/// Leaves a job to another attempt, after a while that differs from job to job: what failed for many at once is
+/// not tried again by all at once.
+async fn give_up(worker: &Worker, lease: Lease, attempts: i32, code: &str) -> Result<(), StoreError> {
+    let wait = worker.terms.wait_after(attempts).mul_f64(rand::rng().random_range(0.75..1.25));
+    store::hand_back(&worker.pool, lease, Some((code, wait))).await
 }
 
 /// Finishes the job; while the database is away and the lease holds, tries again.

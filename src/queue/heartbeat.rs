@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::tether::Tether;
-use crate::store::{self, Bell, StoreError};
+use crate::store::{self, Bell, Ring, StoreError};
 
 /// A database that is away is asked again after this long.
 const RETRY: Duration = Duration::from_secs(1);
@@ -26,6 +26,6 @@ pub(super) async fn beat(tether: Arc<Tether>, bell: Bell) {
             }
         };
         // A ring may be a cancellation: look at once.
-        Bell::wait(&mut listener, Some(tether.lease.job_id), wait).await;
+        Bell::wait(&mut listener, Ring::Cancel(tether.lease.job_id), wait).await;
     }
 }

@@ -11,7 +11,7 @@ pub struct LeaseTerms {
     pub poll: Duration,
     /// A job that was claimed this often without reaching its end has failed.
     pub max_attempts: i32,
-    /// Wait before a job is tried again after a fault of the worker; times 4 for each attempt.
+    /// Wait before a job is tried again after a fault of its worker; times 4 for each attempt.
     pub backoff: Duration,
     /// A draining worker may finish the private block at work for this long.
     pub drain: Duration,
@@ -22,7 +22,7 @@ impl Default for LeaseTerms {
         Self {
             ttl: Duration::from_secs(60),
             poll: Duration::from_secs(5),
-            max_attempts: 5,
+            max_attempts: 4,
             backoff: Duration::from_secs(30),
             drain: Duration::from_secs(45),
         }

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use super::attempt;
+use super::presence::{At, announce};
 use super::terms::LeaseTerms;
+use super::{attempt, rescuer};
 use crate::engine::Machine;
 use crate::model::Compute;
 use crate::store::models::Models;
-use crate::store::{self, Bell, Blobs};
+use crate::store::{self, Bell, Blobs, Claimant, Claimed, Presence, Ring, StoreError};
 
 /// Everything a worker needs.
 #[derive(Clone)]
@@ -29,19 +30,28 @@ pub struct Worker {
     pub compute: Compute,
     /// The ready-made models of this machine.
     pub models: Models,
-    /// The name under which its leases are held.
-    pub name: String,
+    /// Who it is.
+    pub presence: Presence,
+    /// Where one job at a time may run: host and card. `None` on processors.
+    pub place: Option<String>,
+    /// Most jobs of one dataset that run at a time; 0 for no limit.
+    pub per_dataset: u32,
 }
 
 impl Worker {
     /// Works until `drain` is cancelled; a job at work is then handed back.
     pub async fn run(&self, drain: CancellationToken) {
+        let at = At::default();
+        let announced = announce(self.pool.clone(), self.presence.clone(), at.clone(), drain.clone());
+        let announced = tokio::spawn(announced);
         let mut listener = self.bell.listener();
         while !drain.is_cancelled() {
             let sent = Instant::now();
-            let wait = match store::claim(&self.pool, &self.name, self.terms.ttl).await {
+            let wait = match self.claim().await {
                 Ok(Some(claimed)) => {
+                    at.set(Some(claimed.lease.job_id));
                     attempt::run(self, (claimed, sent), drain.clone()).await;
+                    at.set(None);
                     continue;
                 }
                 Ok(None) => self.terms.poll,
@@ -52,8 +62,17 @@ impl Worker {
             };
             tokio::select! {
                 () = drain.cancelled() => {}
-                () = Bell::wait(&mut listener, None, wait) => {}
+                () = Bell::wait(&mut listener, Ring::Work, wait) => {}
             }
         }
+        announced.abort();
+        // Whoever is not told will see it fall silent.
+        let _ = store::forget_worker(&self.pool, &self.presence.name).await;
+    }
+
+    async fn claim(&self) -> Result<Option<Claimed>, StoreError> {
+        rescuer::rescue(&self.pool, &self.blobs, self.terms).await?;
+        let (worker, place) = (self.presence.name.as_str(), self.place.as_deref());
+        store::claim(&self.pool, Claimant { worker, place, per_dataset: self.per_dataset }, self.terms.ttl).await
     }
 }

@@ -11,24 +11,47 @@ use uuid::Uuid;
 /// How long to wait before listening again after the database went away.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Notifications of the channel `jobs`, fanned out to everyone in this process over one database
-/// connection. A ring is a hint: it may be lost, so whoever waits also looks from time to time.
+/// What was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ring {
+    /// Something about this job changed.
+    Job(Uuid),
+    /// There is a job to be claimed.
+    Work,
+    /// This job is to stop.
+    Cancel(Uuid),
+    /// Something may have been missed.
+    Missed,
+}
+
+/// Notifications, fanned out to everyone in this process over one database connection. A ring is a hint: it
+/// may be lost, so whoever waits also looks from time to time.
 #[derive(Clone)]
 pub struct Bell {
-    rings: broadcast::Sender<Uuid>,
+    rings: broadcast::Sender<Ring>,
 }
 
 impl Bell {
-    /// Starts to listen, until the token is cancelled.
+    /// Starts to listen to changes of jobs, until the token is cancelled.
     #[must_use]
     pub fn start(pool: PgPool, stop: CancellationToken) -> Self {
+        Self::on(&["jobs"], pool, stop)
+    }
+
+    /// Starts to listen to what concerns a worker. A thousand workers must not all wake whenever a job changes.
+    #[must_use]
+    pub fn of_worker(pool: PgPool, stop: CancellationToken) -> Self {
+        Self::on(&["work", "cancel"], pool, stop)
+    }
+
+    fn on(channels: &'static [&'static str], pool: PgPool, stop: CancellationToken) -> Self {
         let (rings, _) = broadcast::channel(1024);
         let sender = rings.clone();
         tokio::spawn(async move {
             while !stop.is_cancelled() {
                 tokio::select! {
                     () = stop.cancelled() => {}
-                    Err(error) = listen(&pool, &sender) => {
+                    Err(error) = listen(channels, &pool, &sender) => {
                         tracing::warn!(%error, "listening for job changes failed; polling goes on");
                         tokio::time::sleep(RETRY).await;
                     }
@@ -38,14 +61,13 @@ impl Bell {
         Self { rings }
     }
 
-    /// Waits until some job changed, or `at_most` has passed. Register with [`Bell::listener`]
-    /// before looking at the state, so that no change falls in between.
-    pub async fn wait(listener: &mut broadcast::Receiver<Uuid>, job: Option<Uuid>, at_most: Duration) {
+    /// Waits for this ring, or until `at_most` has passed. Register with [`Bell::listener`] before looking at the
+    /// state, so that no change falls in between.
+    pub async fn wait(listener: &mut broadcast::Receiver<Ring>, awaited: Ring, at_most: Duration) {
         let heard = async {
             loop {
                 match listener.recv().await {
-                    // The nil id says that something may have been missed.
-                    Ok(id) if id.is_nil() || job.is_none_or(|j| j == id) => return,
+                    Ok(ring) if ring == awaited || ring == Ring::Missed => return,
                     Ok(_) => {}
                     Err(broadcast::error::RecvError::Lagged(_)) => return,
                     // The process is stopping: fall back to the clock.
@@ -58,21 +80,36 @@ impl Bell {
 
     /// A listener that hears everything from now on.
     #[must_use]
-    pub fn listener(&self) -> broadcast::Receiver<Uuid> {
+    pub fn listener(&self) -> broadcast::Receiver<Ring> {
         self.rings.subscribe()
     }
 }
 
-async fn listen(pool: &PgPool, rings: &broadcast::Sender<Uuid>) -> Result<std::convert::Infallible, sqlx::Error> {
+async fn listen(
+    channels: &[&str],
+    pool: &PgPool,
+    rings: &broadcast::Sender<Ring>,
+) -> Result<std::convert::Infallible, sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen("jobs").await?;
+    listener.listen_all(channels.iter().copied()).await?;
+    // Whatever rang before anyone listened was missed.
+    let _ = rings.send(Ring::Missed);
     loop {
-        // None: the connection was lost and made anew, so something may have been missed.
-        let id = match listener.try_recv().await? {
-            Some(note) => Uuid::try_parse(note.payload()).unwrap_or(Uuid::nil()),
-            None => Uuid::nil(),
+        let ring = match listener.try_recv().await? {
+            Some(note) => heard(note.channel(), note.payload()),
+            // The connection was lost and made anew.
+            None => Ring::Missed,
         };
         // Nobody listening is fine.
-        let _ = rings.send(id);
+        let _ = rings.send(ring);
+    }
+}
+
+fn heard(channel: &str, payload: &str) -> Ring {
+    match (channel, Uuid::try_parse(payload)) {
+        ("work", _) => Ring::Work,
+        ("cancel", Ok(job)) => Ring::Cancel(job),
+        ("jobs", Ok(job)) => Ring::Job(job),
+        _ => Ring::Missed,
     }
 }

@@ -38,6 +38,9 @@ pub enum StoreError {
     /// The idempotency key was used for another request.
     #[error("this Idempotency-Key was used for a different request; use a new key")]
     IdempotencyMismatch,
+    /// Too many jobs wait.
+    #[error("too many jobs {0} are waiting: try again when some have run")]
+    QueueFull(&'static str),
     /// The lease was lost to time or to another worker: stop at once.
     #[error("the lease on the job was lost")]
     LeaseLost,
@@ -56,6 +59,16 @@ pub enum StoreError {
     /// The schema of the database could not be brought up to date.
     #[error("the database could not be migrated")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// A newer program has changed the schema in a way that this one does not know.
+    #[error(
+        "the database was migrated by a newer version: this one knows {known} migrations and needs {needed}; install a newer one"
+    )]
+    TooOld {
+        /// Migrations that this program knows.
+        known: usize,
+        /// Migrations that a program has to know.
+        needed: usize,
+    },
     /// The folder of blobs failed.
     #[error("storage failed")]
     Blob(#[from] std::io::Error),

@@ -12,7 +12,17 @@ use super::events::Standing;
 use super::populations::lock;
 use crate::privacy::Price;
 
-/// The state of a job; the picture is in `migrations/0003_jobs.sql`.
+/// The state of a job.
+///
+/// ```text
+///                +------------------> cancelled
+///                |                        ^
+/// submit --> queued --claim--> running ---+--> succeeded
+///                ^                |       |
+///                +---hand back----+       +--> failed
+///                    or rescue
+/// ```
+/// The database keeps to it by itself: `jobs_guard` in `migrations/0003_jobs.sql`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
@@ -30,10 +40,20 @@ pub enum JobStatus {
 }
 
 impl JobStatus {
+    /// The states that may come next.
+    #[must_use]
+    pub fn next(self) -> &'static [Self] {
+        match self {
+            Self::Queued => &[Self::Running, Self::Cancelled],
+            Self::Running => &[Self::Queued, Self::Succeeded, Self::Failed, Self::Cancelled],
+            Self::Succeeded | Self::Failed | Self::Cancelled => &[],
+        }
+    }
+
     /// Whether the job will never change again.
     #[must_use]
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+        self.next().is_empty()
     }
 
     /// The state with this word.
@@ -221,14 +241,17 @@ pub async fn list_jobs(pool: &PgPool, filter: JobFilter, limit: i64) -> Result<V
     Ok(rows.into_iter().map(Job::from).collect())
 }
 
-/// How many queued jobs come before this one, plus one.
+/// How many queued jobs come before this one, plus one: of higher priority, or older. Tenants that take turns
+/// may change the order.
 ///
 /// # Errors
 /// Database faults only.
 pub async fn queue_position(pool: &PgPool, job: &Job) -> Result<i64, StoreError> {
     let before = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from jobs where status = 'queued' and (created_at, id) < ($1, $2)"#,
-        job.created_at,
+        r#"select count(*) as "count!" from jobs j join jobs this on this.id = $1
+           where j.status = 'queued'
+               and (j.priority > this.priority
+                    or j.priority = this.priority and (j.created_at, j.id) < (this.created_at, this.id))"#,
         job.id,
     )
     .fetch_one(pool)

@@ -14,6 +14,19 @@ pub struct NewKey {
     pub secret: [u8; 32],
     /// What it may do.
     pub role: Role,
+    /// On whose behalf it calls.
+    pub tenant: String,
+}
+
+/// A key that is known.
+#[derive(Clone, Debug)]
+pub struct KnownKey {
+    /// SHA-256 of the secret part.
+    pub secret: Vec<u8>,
+    /// What it may do.
+    pub role: Role,
+    /// On whose behalf it calls.
+    pub tenant: String,
 }
 
 /// Stores a key.
@@ -21,10 +34,15 @@ pub struct NewKey {
 /// # Errors
 /// Database faults only.
 pub async fn insert_key(pool: &PgPool, key: &NewKey) -> Result<(), StoreError> {
-    let role = key.role.word();
-    sqlx::query!("insert into api_keys (id, secret, role) values ($1, $2, $3)", key.id, &key.secret[..], role)
-        .execute(pool)
-        .await?;
+    sqlx::query!(
+        "insert into api_keys (id, secret, role, tenant) values ($1, $2, $3, $4)",
+        key.id,
+        &key.secret[..],
+        key.role.word(),
+        key.tenant,
+    )
+    .execute(pool)
+    .await?;
     Ok(())
 }
 
@@ -36,14 +54,16 @@ pub async fn any_key(pool: &PgPool) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar!(r#"select exists (select from api_keys) as "any!""#).fetch_one(pool).await?)
 }
 
-/// The digest of the secret of an unrevoked key, and what it may do.
+/// The unrevoked key of this id.
 ///
 /// # Errors
 /// Database faults only.
-pub async fn key_secret(pool: &PgPool, id: &str) -> Result<Option<(Vec<u8>, Role)>, StoreError> {
-    let row =
-        sqlx::query!(r#"select secret, role as "role: Role" from api_keys where id = $1 and revoked_at is null"#, id)
-            .fetch_optional(pool)
-            .await?;
-    Ok(row.map(|row| (row.secret, row.role)))
+pub async fn find_key(pool: &PgPool, id: &str) -> Result<Option<KnownKey>, StoreError> {
+    Ok(sqlx::query_as!(
+        KnownKey,
+        r#"select secret, role as "role: Role", tenant from api_keys where id = $1 and revoked_at is null"#,
+        id
+    )
+    .fetch_optional(pool)
+    .await?)
 }

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use sqlx::postgres::types::PgInterval;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -24,65 +23,9 @@ pub struct Lease {
     pub epoch: i64,
 }
 
-/// A job that was just claimed.
-#[derive(Clone, Debug)]
-pub struct Claimed {
-    /// The right to work on it.
-    pub lease: Lease,
-    /// The private table.
-    pub dataset_id: Uuid,
-    /// The upload to train on.
-    pub dataset_version: i32,
-    /// Whose budget it spends.
-    pub population_id: Uuid,
-    /// Steps, noise and events.
-    pub plan: Value,
-    /// Counting this one.
-    pub attempts: i32,
-    /// Whether it was asked to stop before it was claimed.
-    pub cancel_requested: bool,
-    /// The blob to resume from.
-    pub checkpoint: Option<String>,
-    /// The stage at which an earlier attempt ended.
-    pub stage: Option<String>,
-}
-
-fn interval(ttl: Duration) -> PgInterval {
+/// A time as the database writes it.
+pub(super) fn interval(ttl: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: ttl.as_micros().try_into().unwrap_or(i64::MAX) }
-}
-
-/// Claims the oldest job that is queued, or whose lease ran out, for `ttl`.
-///
-/// # Errors
-/// Database faults only.
-pub async fn claim(pool: &PgPool, worker: &str, ttl: Duration) -> Result<Option<Claimed>, StoreError> {
-    let row = sqlx::query!(
-        "update jobs set status = 'running', worker = $1, lease_epoch = lease_epoch + 1,
-                lease_expires_at = clock_timestamp() + $2::interval, attempts = attempts + 1,
-                started_at = coalesce(started_at, clock_timestamp()), stage_first_step = null
-         where id = (
-             select id from jobs
-             where (status = 'queued' and run_after <= clock_timestamp())
-                or (status = 'running' and lease_expires_at < clock_timestamp())
-             order by created_at for update skip locked limit 1)
-         returning id, lease_epoch, dataset_id, dataset_version, population_id, plan, attempts, cancel_requested,
-                   checkpoint, stage",
-        worker,
-        interval(ttl) as _,
-    )
-    .fetch_optional(pool)
-    .await?;
-    Ok(row.map(|r| Claimed {
-        lease: Lease { job_id: r.id, epoch: r.lease_epoch },
-        dataset_id: r.dataset_id,
-        dataset_version: r.dataset_version,
-        population_id: r.population_id,
-        plan: r.plan,
-        attempts: r.attempts,
-        cancel_requested: r.cancel_requested,
-        checkpoint: r.checkpoint,
-        stage: r.stage,
-    }))
 }
 
 /// Extends a lease to `ttl` from now; says whether the job was asked to stop.
@@ -128,22 +71,23 @@ pub async fn progress(pool: &PgPool, lease: Lease, stage: &str, (step, steps): (
     Ok(())
 }
 
-/// Puts a job back for another worker: at once and without counting the attempt when the worker
-/// drains, after a while and counted when its device failed.
+/// Puts a job back for another worker: at once and without counting the attempt when the worker drains, or
+/// counted and after a while for a fault of the worker, which has a name.
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`].
-pub async fn hand_back(pool: &PgPool, lease: Lease, after: Option<Duration>) -> Result<(), StoreError> {
-    let counted = i32::from(after.is_none());
+pub async fn hand_back(pool: &PgPool, lease: Lease, fault: Option<(&str, Duration)>) -> Result<(), StoreError> {
+    let (name, after) = fault.unwrap_or(("draining", Duration::ZERO));
     sqlx::query!(
-        "update jobs set status = 'queued', lease_expires_at = null, attempts = attempts - $3,
-                run_after = clock_timestamp() + $4::interval
+        "update jobs set status = 'queued', lease_expires_at = null, attempts = attempts - $3, fault = $4,
+                run_after = clock_timestamp() + $5::interval
          where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
          returning id",
         lease.job_id,
         lease.epoch,
-        counted,
-        interval(after.unwrap_or_default()) as _,
+        i32::from(fault.is_none()),
+        name,
+        interval(after) as _,
     )
     .fetch_optional(pool)
     .await?
@@ -158,7 +102,7 @@ pub async fn hand_back(pool: &PgPool, lease: Lease, after: Option<Duration>) -> 
 /// [`StoreError::LeaseLost`]: then nothing was published.
 pub async fn finish(pool: &PgPool, lease: Lease, artifacts: &[Artifact]) -> Result<(), StoreError> {
     let mut tx = pool.begin().await?;
-    if !close(&mut tx, lease, ("succeeded", None)).await?.is_paid() {
+    if !close(&mut tx, lease, ("succeeded", None), true).await?.is_paid() {
         // Results without a charge would be a leak, or a fault of ours: nothing is published.
         return Err(StoreError::Unreadable("a job that was never charged"));
     }
@@ -187,17 +131,18 @@ pub async fn finish_cancelled(pool: &PgPool, lease: Lease) -> Result<(), StoreEr
 
 async fn end_early(pool: &PgPool, lease: Lease, end: (&str, Option<&str>)) -> Result<(), StoreError> {
     let mut tx = pool.begin().await?;
-    close(&mut tx, lease, end).await?;
+    close(&mut tx, lease, end, true).await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// Takes a job to a final state under its lease and hands back what it holds uncharged; returns what was
-/// charged.
-async fn close(
+/// Takes a job to a final state under its lease, or, for the rescuer, after it has run out; hands back what it
+/// holds uncharged; returns what was charged.
+pub(super) async fn close(
     tx: &mut PgConnection,
     lease: Lease,
     (status, error): (&str, Option<&str>),
+    held: bool,
 ) -> Result<Charged, StoreError> {
     let population = sqlx::query_scalar!("select population_id from jobs where id = $1", lease.job_id)
         .fetch_optional(&mut *tx)
@@ -211,12 +156,13 @@ async fn close(
                 stage = case when $3 = 'succeeded' then 'report' else stage end,
                 step = case when $3 = 'succeeded' then 1 else step end,
                 steps = case when $3 = 'succeeded' then 1 else steps end
-         where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
+         where id = $1 and lease_epoch = $2 and status = 'running' and (lease_expires_at > clock_timestamp()) = $5
          returning price, blocks_claimed, charged_at is not null as "charged!""#,
         lease.job_id,
         lease.epoch,
         status,
         error,
+        held,
     )
     .fetch_optional(&mut *tx)
     .await?
@@ -224,19 +170,4 @@ async fn close(
     let charged = Charged { price: priced(row.price)?, claimed: row.blocks_claimed, any: row.charged };
     release(tx, population, lease.job_id, &charged).await?;
     Ok(charged)
-}
-
-/// Ends the lease of a worker that is known to be dead, so that its job can be claimed at once.
-///
-/// # Errors
-/// Database faults only.
-pub async fn expire(pool: &PgPool, worker: &str) -> Result<(), StoreError> {
-    sqlx::query!(
-        "update jobs set lease_expires_at = clock_timestamp() - interval '1 ms'
-         where worker = $1 and status = 'running'",
-        worker,
-    )
-    .execute(pool)
-    .await?;
-    Ok(())
 }

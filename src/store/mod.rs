@@ -5,11 +5,13 @@
 //! other.
 
 mod artifacts;
+mod attempts;
 mod bell;
 mod blobs;
 mod budgets;
 mod charges;
 mod checkpoints;
+mod claims;
 mod custodial;
 mod datasets;
 mod deletion;
@@ -24,15 +26,19 @@ mod leases;
 pub mod models;
 mod pool;
 mod populations;
+mod rescue;
 mod submissions;
 mod versions;
+mod workers;
 
 pub use artifacts::{Artifact, ArtifactKind, artifact};
-pub use bell::Bell;
+pub use attempts::{Attempt, attempts};
+pub use bell::{Bell, Ring};
 pub use blobs::{BlobReader, BlobWriter, Blobs, Stored};
 pub use budgets::{Budget, NewBudget, budget, raise};
 pub use charges::{claim_block, claim_opening};
 pub use checkpoints::{checkpoints, set_checkpoint};
+pub use claims::{Claimant, Claimed, claim};
 pub use custodial::{Custodial, CustodianKey, Role};
 pub use datasets::{
     Allowance, Dataset, NewDataset, PersonColumn, create_dataset, dataset_of_job, find_dataset, list_datasets,
@@ -43,9 +49,11 @@ pub use error::StoreError;
 pub use events::{ExactEvent, Happening, JobEvent, Progress, ReleasedEvent, Standing, events_since, progress_of};
 pub use housekeeping::forget_submissions;
 pub use jobs::{ExactJob, Job, JobFilter, JobStatus, cancel, find_job, list_jobs, queue_position};
-pub use keys::{NewKey, any_key, insert_key, key_secret};
-pub use leases::{Claimed, Lease, claim, expire, fail, finish, finish_cancelled, hand_back, progress, renew};
+pub use keys::{KnownKey, NewKey, any_key, find_key, insert_key};
+pub use leases::{Lease, fail, finish, finish_cancelled, hand_back, progress, renew};
 pub use pool::{connect, migrate, ping};
 pub use populations::{Population, population, populations};
-pub use submissions::{Idempotency, NewJob, Submission, submit, submitted};
+pub use rescue::{Patience, Rescued, expire, rescue};
+pub use submissions::{Idempotency, NewJob, QueueRoom, Submission, submit, submitted};
 pub use versions::{Version, add_version, latest_version, public_version, version_blob};
+pub use workers::{Presence, SeenWorker, forget_worker, list_workers, report_worker};

@@ -31,6 +31,26 @@ pub struct NewJob {
     pub price: Price,
     /// The account that the price was found on.
     pub priced_on: Account,
+    /// On whose behalf.
+    pub tenant: String,
+    /// Among the jobs of the tenant the higher goes first; -100 to 100.
+    pub priority: i16,
+    /// How many jobs may wait.
+    pub room: QueueRoom,
+}
+
+/// How many jobs may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueRoom {
+    /// In all.
+    pub all: i64,
+    /// Of one tenant.
+    pub per_tenant: i64,
+}
+
+impl QueueRoom {
+    /// Room for as many as come.
+    pub const ENDLESS: Self = Self { all: i64::MAX, per_tenant: i64::MAX };
 }
 
 /// A request that may be repeated without a second job.
@@ -57,7 +77,7 @@ pub struct Submission {
 /// [`StoreError::Stale`] when the account has changed in a way that changes the price: price it
 /// again. [`StoreError::BudgetExhausted`], [`StoreError::NoRows`], [`StoreError::IdempotencyMismatch`],
 /// [`StoreError::NotFound`]. [`StoreError::NotPublic`] for a job that would use private rows at no cost: as
-/// another table's, or without any private work.
+/// another table's, or without any private work. [`StoreError::QueueFull`].
 pub async fn submit(pool: &PgPool, new: &NewJob, once: Option<Idempotency<'_>>) -> Result<Submission, StoreError> {
     let mut tx = pool.begin().await?;
     let mut population = lock(&mut tx, new.population_id).await?;
@@ -69,6 +89,7 @@ pub async fn submit(pool: &PgPool, new: &NewJob, once: Option<Idempotency<'_>>) 
     if !still_holds(new, &population.account) {
         return Err(StoreError::Stale);
     }
+    check_room(&mut tx, new).await?;
     population.account.admit(new.price.whole).map_err(StoreError::BudgetExhausted)?;
     let free = new.work == Work::nothing();
     for public in new.public_table.into_iter().chain(free.then_some(new.dataset_id)) {
@@ -84,6 +105,23 @@ pub async fn submit(pool: &PgPool, new: &NewJob, once: Option<Idempotency<'_>>) 
     }
     tx.commit().await?;
     Ok(Submission { job_id, fresh: true })
+}
+
+/// Refuses a job for which there is no room in the queue. Submissions of one moment may go over by their number.
+async fn check_room(tx: &mut PgConnection, NewJob { tenant, room, .. }: &NewJob) -> Result<(), StoreError> {
+    if *room == QueueRoom::ENDLESS {
+        return Ok(());
+    }
+    let queued = sqlx::query!(
+        r#"select count(*) as "all!", count(*) filter (where tenant = $1) as "own!" from jobs where status = 'queued'"#,
+        tenant,
+    )
+    .fetch_one(tx)
+    .await?;
+    if queued.own >= room.per_tenant {
+        return Err(StoreError::QueueFull("of yours"));
+    }
+    if queued.all >= room.all { Err(StoreError::QueueFull("in all")) } else { Ok(()) }
 }
 
 /// Whether a price that was found on an earlier state of the account is good for this one.
@@ -153,8 +191,8 @@ async fn seen(tx: &mut PgConnection, once: Idempotency<'_>) -> Result<Option<Uui
 async fn insert(tx: &mut PgConnection, id: Uuid, version: i32, new: &NewJob) -> Result<(), StoreError> {
     sqlx::query!(
         "insert into jobs (id, dataset_id, dataset_version, population_id, request, plan, epsilon, delta, price,
-                           blocks_allowed)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                           blocks_allowed, tenant, priority)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         id,
         new.dataset_id,
         version,
@@ -165,6 +203,8 @@ async fn insert(tx: &mut PgConnection, id: Uuid, version: i32, new: &NewJob) -> 
         new.planned.delta.get(),
         serde_json::to_value(new.price).map_err(|_| StoreError::Unreadable("a price"))?,
         new.work.blocks_charged() as i32,
+        new.tenant,
+        new.priority,
     )
     .execute(tx)
     .await?;

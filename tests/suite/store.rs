@@ -8,4 +8,5 @@ mod migrations;
 mod models;
 mod openings;
 mod public;
+mod queue;
 mod tampering;

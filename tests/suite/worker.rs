@@ -137,7 +137,7 @@ async fn a_worker_that_is_too_small_leaves_the_job_to_a_larger_one() {
     assert!(job["epsilon"]["charged"].as_f64().unwrap_or(0.0) == 0.0, "{job}");
     small.kill();
     assert!(blocks(&api, id).await.is_empty());
-    let large = api.worker(5.0);
+    let large = api.worker_with(5.0, &[quick]);
     let job = api.job_until(id, PATIENCE, |j| j["finished_at"].is_string()).await;
     assert_eq!(job["status"], "succeeded", "{job}");
     large.kill();
@@ -241,4 +241,93 @@ async fn a_worker_killed_in_a_measurement_or_after_it_loses_nothing() {
     let kinds: Vec<_> = budget["entries"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap()).collect();
     let charges = kinds.iter().filter(|kind| **kind == "charge").count();
     assert_eq!(charges, 2, "each charged once, however often it was taken up: {kinds:?}");
+}
+
+/// What the operator sees: who is there, what each is at, and how the attempts at a job went.
+#[tokio::test]
+async fn workers_are_seen_at_work() {
+    let api = TestApi::open().await;
+    api.clinic(1.0, 2000).await;
+    let request = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 100, "method": {"stage1": "uniform"},
+                         "training": {"steps": 20_000, "batch": 50}});
+    let job = api.post("/v1/jobs", &request).await.expect(202);
+    let id = job["id"].as_str().unwrap();
+    let mut busy = api.worker(30.0);
+    api.job_until(id, PATIENCE, |j| j["progress"]["stage"] == "stage2").await;
+    let _idle = api.worker(30.0);
+    let seen = until(&api, |workers| workers.len() == 2).await;
+    let states: Vec<_> = seen.iter().map(|w| (w["state"].as_str().unwrap(), w["job"].as_str())).collect();
+    assert!(states.contains(&("idle", None)) && states.contains(&("working", Some(id))), "{states:?}");
+    let at_work = seen.iter().find(|w| w["job"] == id).unwrap();
+    assert_eq!((&at_work["device"], at_work["pid"].as_u64()), (&json!("cpu"), Some(u64::from(busy.0.id()))));
+    assert!(at_work["used_bytes"].as_i64() > Some(1 << 20) && at_work["threads"].as_i64() >= Some(1), "{at_work}");
+
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(busy.0.id() as i32), nix::sys::signal::Signal::SIGKILL).unwrap();
+    busy.0.wait().unwrap();
+    sqlx::query("update jobs set lease_expires_at = now() - interval '1 s'").execute(&api.database.pool).await.unwrap();
+    sqlx::query("update workers set heartbeat_at = now() - interval '40 s' where job_id is not null")
+        .execute(&api.database.pool)
+        .await
+        .unwrap();
+    api.job_until(id, PATIENCE, |j| j["attempts"].as_i64() == Some(2)).await;
+    let seen = until(&api, |workers| workers.iter().any(|w| w["state"] == "silent")).await;
+    assert_eq!(seen.iter().filter(|w| w["state"] == "working").count(), 1, "{seen:?}");
+    let attempts = api.get(&format!("/v1/jobs/{id}/attempts")).await.expect(200);
+    let attempts = attempts["items"].as_array().unwrap();
+    let of = |i: usize| (&attempts[i]["number"], &attempts[i]["outcome"], &attempts[i]["reason"]);
+    assert_eq!(of(0), (&json!(1), &json!("lost"), &json!("worker_lost")));
+    assert_eq!(of(1), (&json!(2), &json!(null), &json!(null)));
+}
+
+async fn until(api: &TestApi, done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    let began = std::time::Instant::now();
+    loop {
+        let page = api.get("/v1/workers").await.expect(200);
+        let workers = page["items"].as_array().unwrap().clone();
+        if done(&workers) {
+            return workers;
+        }
+        assert!(began.elapsed() < PATIENCE, "still not: {page}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A worker of a server that takes more memory than it may is killed; its job says so and is tried again by the next.
+#[tokio::test]
+async fn a_worker_that_grows_too_large_is_killed_alone() {
+    let api = TestApi::open().await;
+    api.clinic(1.0, 2000).await;
+    let request = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 100, "method": {"stage1": "uniform"},
+                         "training": {"steps": 20_000, "batch": 50}});
+    let job = api.post("/v1/jobs", &request).await.expect(202);
+    let id = job["id"].as_str().unwrap();
+    let crew = dp2stage::queue::Crew {
+        devices: vec!["cpu".into()],
+        program: env!("CARGO_BIN_EXE_dp2stage").into(),
+        arguments: vec!["work".into(), "--state-dir".into(), api.blobs().parent().unwrap().display().to_string()],
+        environment: vec![
+            ("DATABASE_URL".into(), api.database.url.clone()),
+            ("DP2STAGE__WORKERS__MEMORY_BYTES".into(), "8000000000".into()),
+            ("DP2STAGE__QUEUE__BACKOFF_SECONDS".into(), "0".into()),
+        ],
+        // Any worker has as much before it begins.
+        memory_bytes: 4 << 20,
+        patience: Duration::from_secs(10),
+    };
+    let stop = tokio_util::sync::CancellationToken::new();
+    let crew = tokio::spawn(dp2stage::queue::supervise(crew, api.database.pool.clone(), stop.clone()));
+    // The first lives for half a second: whether it had claimed the job by then is up to the machine.
+    let reason =
+        |a: &Value| a["items"].as_array().is_some_and(|all| all.iter().any(|a| a["reason"] == "out_of_memory"));
+    let began = std::time::Instant::now();
+    loop {
+        let attempts = api.get(&format!("/v1/jobs/{id}/attempts")).await.expect(200);
+        if reason(&attempts) {
+            break;
+        }
+        assert!(began.elapsed() < PATIENCE, "{attempts}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stop.cancel();
+    crew.await.unwrap();
 }

@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::store::{self, Bell, Happening, JobEvent, Progress, StoreError};
+use crate::store::{self, Bell, Happening, JobEvent, Progress, Ring, StoreError};
 
 /// All watched jobs are looked at this often, whether the bell rang or not; also how often progress is told.
 const LOOK: Duration = Duration::from_secs(1);
@@ -86,7 +86,7 @@ impl Feed {
     async fn read(
         &self,
         pool: &PgPool,
-        mut rings: broadcast::Receiver<Uuid>,
+        mut rings: broadcast::Receiver<Ring>,
         mut asking: mpsc::UnboundedReceiver<Uuid>,
     ) {
         let mut tick = tokio::time::interval(LOOK);
@@ -98,7 +98,7 @@ impl Feed {
                 _ = tick.tick() => all = true,
                 Some(job) = asking.recv() => { due.insert(job); }
                 ring = rings.recv(), if !deaf => match ring {
-                    Ok(job) if !job.is_nil() => { due.insert(job); }
+                    Ok(Ring::Job(job)) => { due.insert(job); }
                     // Something may have been missed.
                     Ok(_) | Err(RecvError::Lagged(_)) => all = true,
                     Err(RecvError::Closed) => deaf = true,

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use dp2stage::privacy::{Account, DpEvent, Entry, EntryKind, Grant, NoiseMultiplier, UnitKind, Work, price};
-use dp2stage::store::{self, Allowance, Idempotency, NewBudget, NewDataset, NewJob, StoreError, Submission, Version};
+use dp2stage::store::{
+    self, Allowance, Idempotency, NewBudget, NewDataset, NewJob, QueueRoom, StoreError, Submission, Version,
+};
 use rand::{Rng, SeedableRng};
 use serde_json::json;
 use sqlx::PgPool;
@@ -76,6 +78,9 @@ pub async fn job_on(pool: &PgPool, dataset: &store::Dataset, work: Work) -> NewJ
         facts: json!({}),
         price: price(&account, &work).unwrap(),
         priced_on: account,
+        tenant: "default".into(),
+        priority: 0,
+        room: QueueRoom::ENDLESS,
         work,
     }
 }

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use dp2stage::privacy::EntryKind;
-use dp2stage::store::{self, Artifact, ArtifactKind, Lease, StoreError};
+use dp2stage::store::{self, Artifact, ArtifactKind, Lease, Patience, Rescued, StoreError};
 
 use super::budgets::{submit, table, whole};
 use crate::support::fresh_database;
 
 const LONG: Duration = Duration::from_secs(600);
+const PATIENCE: Patience = Patience { max_attempts: 100, backoff: Duration::ZERO };
 
 #[tokio::test]
 async fn a_job_is_claimed_once() {
@@ -22,7 +23,7 @@ async fn a_job_is_claimed_once() {
         let pool = database.pool.clone();
         async move {
             let mut mine = Vec::new();
-            while let Some(claimed) = store::claim(&pool, &i.to_string(), LONG).await.unwrap() {
+            while let Some(claimed) = store::claim(&pool, i.to_string().as_str(), LONG).await.unwrap() {
                 mine.push(claimed.lease.job_id);
             }
             mine
@@ -42,6 +43,9 @@ async fn a_lost_lease_changes_nothing() {
     submit(pool, &dataset, work.clone()).await.unwrap();
     let stale = store::claim(pool, "first", Duration::from_millis(1)).await.unwrap().unwrap().lease;
     tokio::time::sleep(Duration::from_millis(20)).await;
+    refused(&database.pool, stale).await;
+    assert!(store::claim(pool, "second", LONG).await.unwrap().is_none(), "before it is rescued");
+    store::rescue(pool, PATIENCE).await.unwrap();
     refused(&database.pool, stale).await;
     let second = store::claim(pool, "second", LONG).await.unwrap().unwrap();
     assert_eq!((second.lease.job_id, second.lease.epoch, second.attempts), (stale.job_id, stale.epoch + 1, 2));
@@ -103,7 +107,9 @@ async fn the_lease_of_a_dead_worker_can_be_ended() {
     let dead = store::claim(pool, "dead", LONG).await.unwrap().unwrap().lease;
     store::claim(pool, "alive", LONG).await.unwrap().unwrap();
     assert!(store::claim(pool, "heir", LONG).await.unwrap().is_none());
-    store::expire(pool, "dead").await.unwrap();
+    store::expire(pool, "dead", "worker_lost").await.unwrap();
+    let rescued = store::rescue(pool, PATIENCE).await.unwrap();
+    assert_eq!(rescued, [Rescued { job_id: dead.job_id, ended: false, checkpoint: None }]);
     assert_eq!(store::claim(pool, "heir", LONG).await.unwrap().unwrap().lease.job_id, dead.job_id);
     assert!(store::claim(pool, "heir", LONG).await.unwrap().is_none());
 }

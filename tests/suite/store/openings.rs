@@ -39,9 +39,10 @@ async fn an_opening_is_charged_once() {
     assert!((shares.spent - 0.5).abs() < 1e-6 && shares.reserved == 0.0, "{shares:?}");
     assert!(store::find_job(pool, id).await.unwrap().charged_at.is_some());
 
-    store::expire(pool, "dies").await.unwrap();
+    store::expire(pool, "dies", "worker_lost").await.unwrap();
     let lost = store::claim_opening(pool, lease).await;
     assert!(matches!(lost, Err(StoreError::LeaseLost)));
+    store::rescue(pool, store::Patience { max_attempts: 9, backoff: Duration::ZERO }).await.unwrap();
     let next = claim(pool).await;
     assert!(matches!(store::claim_opening(pool, lease).await, Err(StoreError::LeaseLost)));
     store::claim_opening(pool, next).await.unwrap();

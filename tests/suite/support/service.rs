@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use dp2stage::engine::Machine;
 use dp2stage::http::{self, App, Webhooks};
 use dp2stage::store::models::{Declaration, Hub, Models};
-use dp2stage::store::{Bell, Blobs};
+use dp2stage::store::{Bell, Blobs, QueueRoom};
 use dp2stage::tabular::UploadLimits;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -103,9 +103,11 @@ impl TestApi {
             feed: http::Feed::start(database.pool.clone(), &bell, 16, stopping.clone()),
             bell,
             limits,
+            room: QueueRoom { all: 10_000, per_tenant: 1_000 },
             models,
             workers: Machine { memory_bytes, threads: 2 },
             open,
+            keys: http::KnownKeys::default(),
             figures: http::Figures::default(),
             writers: http::Writers::default(),
             webhooks,

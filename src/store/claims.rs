@@ -1,0 +1,169 @@
+//! Claiming: which queued job goes to a worker that has nothing to do.
+//!
+//! The queued jobs of one tenant on one dataset are a lane. The heads of all lanes that have room compete: the job whose
+//! tenant has the fewest running wins, then the higher priority, then the older one.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::error::StoreError;
+use super::leases::{Lease, interval};
+
+/// Who asks for a job, and under which limits.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimant<'a> {
+    /// The name under which the lease is held.
+    pub worker: &'a str,
+    /// Where one job at a time may run: host and card. `None` for a worker on processors.
+    pub place: Option<&'a str>,
+    /// Most jobs of one dataset that run at a time; 0 for no limit.
+    pub per_dataset: u32,
+}
+
+impl<'a> From<&'a str> for Claimant<'a> {
+    /// A worker without limits.
+    fn from(worker: &'a str) -> Self {
+        Self { worker, place: None, per_dataset: 0 }
+    }
+}
+
+/// A job that was just claimed.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The right to work on it.
+    pub lease: Lease,
+    /// The private table.
+    pub dataset_id: Uuid,
+    /// The upload to train on.
+    pub dataset_version: i32,
+    /// Whose budget it spends.
+    pub population_id: Uuid,
+    /// Steps, noise and events.
+    pub plan: Value,
+    /// Counting this one.
+    pub attempts: i32,
+    /// Whether it was asked to stop before it was claimed.
+    pub cancel_requested: bool,
+    /// The blob to resume from.
+    pub checkpoint: Option<String>,
+    /// The stage at which an earlier attempt ended.
+    pub stage: Option<String>,
+}
+
+/// Two workers that reached for one slot, or for the same few jobs, try again so often.
+const TRIES: usize = 8;
+
+/// Claims a queued job for `ttl`, if there is one that may run. What became of jobs whose lease ran out is
+/// for [`super::rescue`] to say.
+///
+/// # Errors
+/// Database faults only.
+pub async fn claim(
+    pool: &PgPool,
+    claimant: impl Into<Claimant<'_>>,
+    ttl: Duration,
+) -> Result<Option<Claimed>, StoreError> {
+    let claimant = claimant.into();
+    for _ in 0..TRIES {
+        match look(pool, claimant, ttl).await {
+            Err(error) if taken(&error) => {}
+            Err(error) => return Err(error.into()),
+            Ok(Look::Held) => {}
+            Ok(Look::Nothing) => return Ok(None),
+            Ok(Look::Got(claimed)) => return Ok(Some(*claimed)),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether another claim of the same moment took the slot or the place.
+fn taken(error: &sqlx::Error) -> bool {
+    matches!(StoreError::constraint(error), Some("jobs_one_a_slot" | "jobs_one_a_place"))
+}
+
+/// What a look at the lanes gave.
+enum Look {
+    /// A job.
+    Got(Box<Claimed>),
+    /// Jobs that other claims of the same moment held.
+    Held,
+    /// Nothing that may run.
+    Nothing,
+}
+
+async fn look(pool: &PgPool, claimant: Claimant<'_>, ttl: Duration) -> Result<Look, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"with recursive lane as (
+             (select tenant, dataset_id from jobs where status = 'queued' order by tenant, dataset_id limit 1)
+             union all
+             select n.* from lane cross join lateral (
+                 select tenant, dataset_id from jobs
+                 where status = 'queued' and (tenant, dataset_id) > (lane.tenant, lane.dataset_id)
+                 order by tenant, dataset_id limit 1) n
+         ),
+         room as (
+             select lane.*, free.slot
+             from lane left join lateral (
+                 select slot from generate_series(1, $3::int) slot
+                 where not exists (select from jobs r where r.status = 'running'
+                                   and r.dataset_id = lane.dataset_id and r.slot = slot.slot)
+                 order by random() limit 1) free on true
+             where ($3::int = 0 or free.slot is not null)
+                 and not exists (select from jobs r where r.status = 'running' and r.place = $4)
+         ),
+         load as (select tenant, count(*) as running from jobs where status = 'running' group by tenant),
+         head as (
+             select h.*, room.slot from room cross join lateral (
+                 select id, tenant, priority, created_at from jobs
+                 where status = 'queued' and (tenant, dataset_id) = (room.tenant, room.dataset_id)
+                       and run_after <= clock_timestamp()
+                 order by priority desc, created_at, id limit 8) h
+         ),
+         next as (
+             select j.id, head.slot from head join jobs j on j.id = head.id left join load on load.tenant = head.tenant
+             where j.status = 'queued'
+             order by coalesce(load.running, 0), head.priority desc, head.created_at, head.id
+             for update of j skip locked limit 1
+         ),
+         got as (
+             update jobs set status = 'running', worker = $1, lease_epoch = lease_epoch + 1,
+                    lease_expires_at = clock_timestamp() + $2::interval, attempts = attempts + 1, fault = null,
+                    started_at = coalesce(started_at, clock_timestamp()), stage_first_step = null,
+                    slot = next.slot, place = $4
+             from next where jobs.id = next.id
+             returning jobs.id, lease_epoch, dataset_id, dataset_version, population_id, plan, attempts,
+                       cancel_requested, checkpoint, stage
+         )
+         select exists (select from head) as "any!", got.id as "id?", lease_epoch as "epoch?", dataset_id as "dataset?",
+                dataset_version as "version?", population_id as "population?", plan as "plan?", attempts as "attempts?",
+                cancel_requested as "cancel?", checkpoint, stage
+         from (select) one left join got on true"#,
+        claimant.worker,
+        interval(ttl) as _,
+        claimant.per_dataset as i32,
+        claimant.place,
+    )
+    .fetch_one(pool)
+    .await?;
+    let got = || {
+        Some(Claimed {
+            lease: Lease { job_id: row.id?, epoch: row.epoch? },
+            dataset_id: row.dataset?,
+            dataset_version: row.version?,
+            population_id: row.population?,
+            plan: row.plan?,
+            attempts: row.attempts?,
+            cancel_requested: row.cancel?,
+            checkpoint: row.checkpoint,
+            stage: row.stage,
+        })
+    };
+    Ok(match (row.any, got()) {
+        (_, Some(claimed)) => Look::Got(Box::new(claimed)),
+        (true, None) => Look::Held,
+        (false, None) => Look::Nothing,
+    })
+}
