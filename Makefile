@@ -1,7 +1,7 @@
 # The commands of this repository; `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long audit mutants bench quality ci cuda-check sqlx fmt lint doc clean-state
+.PHONY: help demo test long chaos audit mutants bench quality ci cuda-check sqlx fmt lint doc clean-state
 
 # cargo may be where rustup put it and nowhere on PATH, and HOME may be unset (cron, some CI)
 HOME ?= $(shell getent passwd "$$(id -u)" | cut -d: -f6)
@@ -23,6 +23,15 @@ test: ## every test
 
 long: ## the ledger and the accountant with many more draws (10,000 races, histories and cases), and the API's keys and streams: an hour or so
 	@$(WITH_POSTGRES) && DP2STAGE_LONG=1 cargo test --locked --test suite -- store::budgets privacy::accounting api::idempotency api::events
+
+chaos: SHELL := bash
+# figures are lines that begin with a goal's name; the seed of a run is printed, and DP2STAGE_SEED gives it back
+chaos: ## the long form of the reliability tests, as a table: kills, stops, edges, the database away, races, histories; hours
+	@mkdir -p target && set -o pipefail && $(WITH_POSTGRES) && export DP2STAGE_LONG=1 && { \
+		cargo test --locked --test chaos -- --nocapture --test-threads 1 \
+		&& cargo test --locked --test suite -- --nocapture --test-threads 1 store::races store::histories \
+			store::budgets::the_last_of_a_budget_is_spent_once store::budgets::random_histories_are_conserved; \
+	} 2>&1 | tee target/chaos.log; status=$$?; echo; grep -E '^(R[0-9]+|P[0-9]+|disk full): ' target/chaos.log; exit $$status
 
 audit: ## attack the private step with canaries: a lower bound on epsilon, beside what is claimed
 	@$(WITH_POSTGRES) && cargo test --locked --test suite -- --nocapture engine::audit

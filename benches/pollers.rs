@@ -219,7 +219,7 @@ impl House {
         let until = Instant::now() + Duration::from_secs(seconds);
         let everyone = (0..clients).map(|place| {
             let late = Duration::from_secs_f64(place as f64 / clients as f64);
-            let job = if place % 2 == 0 { self.running[place] } else { self.finished[place] };
+            let job = if place.is_multiple_of(2) { self.running[place] } else { self.finished[place] };
             tokio::spawn(poll(self.http.clone(), format!("{}/v1/jobs/{job}", self.server.1), tags, (late, until)))
         });
         let (mut latencies, mut errors) = (Vec::new(), 0);

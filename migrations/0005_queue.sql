@@ -1,7 +1,7 @@
 -- Who works, in which order jobs are taken, and how each attempt at one ended.
 --
--- The queued jobs of one tenant on one dataset are a lane, in the order of priority, then of submission. A worker
--- takes from the lanes the job whose tenant has the fewest running. From here on, only what is queued is claimed:
+-- Tenants take turns: whoever has the fewest running jobs is next. The queued jobs of a tenant on one dataset are a
+-- lane, in the order of priority, then of submission; a worker takes the first of all heads of lanes. From here on, only what is queued is claimed:
 -- jobs whose worker fell silent are put back, or ended, by the rescuer.
 
 alter table api_keys

@@ -8,9 +8,9 @@ use std::time::Duration;
 use dp2stage::http;
 use dp2stage::model::{Place, Precision};
 use dp2stage::queue::LeaseTerms;
-use dp2stage::store::QueueRoom;
 use dp2stage::store::embedded::default_state_dir;
 use dp2stage::store::models::{Declaration, Hub, Models, known_models};
+use dp2stage::store::{self, QueueRoom};
 use dp2stage::tabular::UploadLimits;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -24,6 +24,8 @@ pub struct Config {
     pub server: Server,
     /// PostgreSQL.
     pub database: Database,
+    /// Where tables and results are kept.
+    pub storage: Storage,
     /// Local workers.
     pub workers: Workers,
     /// The times of the queue.
@@ -61,6 +63,18 @@ pub struct Database {
     pub bin_dir: Option<PathBuf>,
     /// Most connections of the server process.
     pub connections: u32,
+}
+
+/// Where tables and results are kept.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Storage {
+    /// A folder or a bucket; none for `blobs` in the state folder.
+    pub url: Option<String>,
+    /// Bytes that may be stored; 0 for no limit.
+    pub quota_bytes: u64,
+    /// Bytes that must stay free on the disk.
+    pub min_free_bytes: u64,
 }
 
 /// Local workers.
@@ -160,6 +174,7 @@ impl Default for Config {
         Self {
             server: Server::default(),
             database: Database::default(),
+            storage: Storage::default(),
             workers: Workers::default(),
             queue: Queue::default(),
             limits: Limits::default(),
@@ -180,6 +195,12 @@ impl Default for Server {
 impl Default for Database {
     fn default() -> Self {
         Self { url: None, bin_dir: None, connections: 16 }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { url: None, quota_bytes: 0, min_free_bytes: 256 << 20 }
     }
 }
 
@@ -273,6 +294,19 @@ impl Config {
         })
     }
 
+    /// Where tables and results are kept: in `blobs` in the state folder, unless said.
+    ///
+    /// # Errors
+    /// No state folder.
+    pub fn storage(&self) -> anyhow::Result<store::Storage> {
+        let Storage { url, quota_bytes, min_free_bytes } = self.storage.clone();
+        let url = match url {
+            Some(url) => url,
+            None => store::Storage::folder(&self.state_dir()?.join("blobs")).url,
+        };
+        Ok(store::Storage { url, quota_bytes, min_free_bytes })
+    }
+
     /// The ready-made models, fetched from the hub that the environment names.
     ///
     /// # Errors
@@ -293,6 +327,12 @@ impl Config {
         }
     }
 
+    /// How many jobs may wait.
+    pub fn queue_room(&self) -> QueueRoom {
+        let limit = |most: u32| if most == 0 { i64::MAX } else { i64::from(most) };
+        QueueRoom { all: limit(self.queue.queued), per_tenant: limit(self.queue.queued_per_tenant) }
+    }
+
     /// Whether jobs may name receivers of messages, and which.
     ///
     /// # Errors
@@ -300,12 +340,6 @@ impl Config {
     pub fn webhooks(&self) -> Result<http::Webhooks, http::BadSettings> {
         let secret = self.webhooks.secret.as_ref().map(|secret| secret.0.as_str());
         http::Webhooks::new(self.webhooks.enabled, &self.webhooks.allow, secret)
-    }
-
-    /// How many jobs may wait.
-    pub fn queue_room(&self) -> QueueRoom {
-        let limit = |most: u32| if most == 0 { i64::MAX } else { i64::from(most) };
-        QueueRoom { all: limit(self.queue.queued), per_tenant: limit(self.queue.queued_per_tenant) }
     }
 
     /// The limits of one upload.

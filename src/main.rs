@@ -12,6 +12,8 @@ fn main() -> std::process::ExitCode {
     // Clients of HTTPS take the process's provider of cryptography; it is ring, as for the database. That
     // one was there already is no fault.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    // Where tests make this process fail; only builds for tests have such places.
+    let _scenario = fail::has_failpoints().then(fail::FailScenario::setup);
     match command::Cli::parse().run() {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use dp2stage::{http, store};
 
 use super::demo::DemoArguments;
-use super::{account, demo, key, logging, models, serve, service, verify, work};
+use super::{account, demo, key, logging, models, recover, serve, service, verify, work};
 use crate::config::Config;
 
 /// Turns private tables into differentially private synthetic tables with language models.
@@ -67,6 +67,8 @@ enum Command {
         /// A ledger as `GET /v1/datasets/{dataset}/ledger` gives it; without one, all of the database.
         file: Option<PathBuf>,
     },
+    /// After the database was restored from a backup: write back what was spent since. No server may run.
+    Recover,
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -144,6 +146,7 @@ impl Cli {
                 Command::Models { command: None } => models::list(&config),
                 Command::Models { command: Some(ModelsCommand::Fetch { name }) } => models::fetch(&config, &name).await,
                 Command::Models { command: Some(ModelsCommand::Pin { name }) } => models::pin(&config, &name).await,
+                Command::Recover => recover::run(config).await,
                 Command::Verify { .. } => verify::database(config).await,
                 Command::Openapi | Command::Account => Ok(()),
             }

@@ -3,13 +3,14 @@
 mod account;
 mod cli;
 mod demo;
-mod housekeeping;
 mod key;
 mod logging;
 mod memory;
 mod models;
+mod recover;
 mod serve;
 mod service;
+mod upkeep;
 mod verify;
 mod work;
 

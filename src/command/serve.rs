@@ -12,9 +12,14 @@ pub async fn run(config: Config, dev: bool) -> anyhow::Result<()> {
     if let Some(key) = &service.first_key {
         println!("admin key, shown only now: {key}");
     }
-    stop_signal().await;
+    let asked = tokio::select! {
+        () = stop_signal() => true,
+        () = service.ended() => false,
+    };
     tracing::info!("stopping");
-    service.stop().await
+    service.stop().await?;
+    anyhow::ensure!(asked, "the service had to stop by itself; the log says why");
+    Ok(())
 }
 
 /// Waits for SIGTERM or SIGINT.

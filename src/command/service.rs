@@ -9,14 +9,14 @@ use dp2stage::http::{self, App, Courier, SystemNames, Webhooks};
 use dp2stage::model::Place;
 use dp2stage::queue::{Crew, supervise, watch};
 use dp2stage::store::embedded::{Cluster, ClusterConfig, Places};
-use dp2stage::store::{self, Bell, Blobs, StoreError};
+use dp2stage::store::{self, Bell, StoreError};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::housekeeping::keep_house;
 use super::memory::worker_machine;
+use super::upkeep;
 use crate::config::Config;
 
 /// What a worker may have resident beyond what its jobs were counted to take, or a tenth if that is more.
@@ -75,9 +75,6 @@ impl Database {
     }
 }
 
-/// Keys of measurements that no job names are forgotten ones when they have been there for so long.
-const FORGOTTEN: Duration = Duration::from_secs(3600);
-
 /// A service that answers requests.
 pub struct Service {
     /// Where it listens.
@@ -108,10 +105,11 @@ impl Service {
         let address = listener.local_addr()?;
         let database = Database::open(&config).await?;
         database.migrate().await?;
+        let blobs = config.storage()?.open()?;
+        upkeep::refuse_rewound(&database.pool, &blobs).await?;
         let first_key = if open { None } else { first_key(&database.pool).await? };
         let stopping = CancellationToken::new();
-        let blobs = Blobs::open(&config.state_dir()?.join("blobs"))?;
-        blobs.sweep_keys(&store::checkpoints(&database.pool).await?, FORGOTTEN)?;
+        tokio::spawn(upkeep::run(database.pool.clone(), blobs.clone(), stopping.clone()));
         let webhooks = config.webhooks()?;
         let bell = Bell::start(database.pool.clone(), stopping.clone());
         let app = App {
@@ -130,12 +128,16 @@ impl Service {
             webhooks: webhooks.clone(),
             stopping: stopping.clone(),
         };
-        tokio::spawn(keep_house(database.pool.clone(), stopping.clone()));
-        let messages = messages(webhooks, database.pool.clone(), stopping.clone())?;
         let crew = tokio::spawn(supervise(crew(&config, &places, &database)?, database.pool.clone(), stopping.clone()));
         tokio::spawn(watch(database.pool.clone(), blobs, config.terms(), stopping.clone()));
+        let messages = messages(webhooks, database.pool.clone(), stopping.clone())?;
         let api = axum::serve(listener, http::router(app)).with_graceful_shutdown(stopping.clone().cancelled_owned());
         Ok(Self { address, first_key, database, stopping, api: tokio::spawn(api.into_future()), crew, messages })
+    }
+
+    /// Ends when the service has to stop by itself.
+    pub async fn ended(&self) {
+        self.stopping.cancelled().await;
     }
 
     /// Stops taking requests, lets workers drain, closes the database.
@@ -171,9 +173,12 @@ async fn first_key(pool: &PgPool) -> anyhow::Result<Option<String>> {
 }
 
 fn crew(config: &Config, places: &[Place], database: &Database) -> anyhow::Result<Crew> {
-    let (settings, machine) = (&config.queue, worker_machine(config, places.len()));
+    let (settings, storage, machine) = (&config.queue, config.storage()?, worker_machine(config, places.len()));
     let environment = [
         ("DATABASE_URL", database.url.clone()),
+        ("DP2STAGE__STORAGE__URL", storage.url),
+        ("DP2STAGE__STORAGE__QUOTA_BYTES", storage.quota_bytes.to_string()),
+        ("DP2STAGE__STORAGE__MIN_FREE_BYTES", storage.min_free_bytes.to_string()),
         ("DP2STAGE__WORKERS__THREADS", config.workers.threads.to_string()),
         ("DP2STAGE__WORKERS__MEMORY_BYTES", machine.memory_bytes.to_string()),
         ("DP2STAGE__WORKERS__PRECISION", config.workers.precision.to_string()),

@@ -6,7 +6,7 @@ use anyhow::Context;
 use dp2stage::engine::Machine;
 use dp2stage::model::{Compute, Place};
 use dp2stage::queue::Worker;
-use dp2stage::store::{self, Bell, Blobs, Presence};
+use dp2stage::store::{self, Bell, Presence};
 use tokio_util::sync::CancellationToken;
 
 use super::memory::worker_machine;
@@ -34,7 +34,7 @@ pub async fn run(config: Config, name: Option<String>, tied_to: Option<u32>) -> 
     let presence = presence(name, device, machine);
     let worker = Worker {
         bell: Bell::of_worker(pool.clone(), drain.clone()),
-        blobs: Blobs::open(&config.state_dir()?.join("blobs"))?,
+        blobs: config.storage()?.open()?,
         terms: config.terms(),
         machine,
         compute,

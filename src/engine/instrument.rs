@@ -8,17 +8,18 @@ use crate::marginals::{Instrument, Phase, Refused};
 use crate::privacy::{Allowance, Purpose};
 
 use super::measuring::{Measuring, RoundNoise};
-use super::ports::Streams;
+use super::ports::{Streams, Witness};
 
 /// Allowances and randomness of one measurement.
-pub struct Noise {
+pub struct Noise<'a> {
     allowances: HashMap<Phase, Allowance>,
     /// Rows of one unit of privacy at most: as many times one row's sensitivity.
     rows_each: u32,
     rng: ChaCha20Rng,
+    witness: Option<&'a dyn Witness>,
 }
 
-impl Noise {
+impl<'a> Noise<'a> {
     /// What was charged for `measuring`, with randomness from a key that serves nothing else.
     #[must_use]
     pub fn new(measuring: &Measuring, rows_each: u32, key: &dyn Streams) -> Self {
@@ -30,14 +31,23 @@ impl Noise {
             .chain(measuring.rounds.iter().enumerate().flat_map(round))
             .chain(measuring.labels.map(|noise| (Phase::Labels, noise)));
         let allowances = charged.map(|(phase, noise)| (phase, Allowance::of(noise))).collect();
-        Self { allowances, rows_each, rng: key.stream(Purpose::Measurement, 0) }
+        Self { allowances, rows_each, rng: key.stream(Purpose::Measurement, 0), witness: None }
+    }
+
+    /// The same, with a witness of every release.
+    #[must_use]
+    pub fn before(self, witness: Option<&'a dyn Witness>) -> Self {
+        Self { witness, ..self }
     }
 }
 
-impl Instrument for Noise {
+impl Instrument for Noise<'_> {
     fn measure(&mut self, phase: Phase, counts: &mut [i64], sensitivity: u32, mu2: f64) -> Result<f64, Refused> {
         let sensitivity = sensitivity.checked_mul(self.rows_each).ok_or(Refused)?;
         let allowance = self.allowances.get_mut(&phase).ok_or(Refused)?;
+        if let Some(witness) = self.witness {
+            witness.counts(phase, counts, mu2, self.rng.clone())?;
+        }
         allowance.release(&mut self.rng, counts, sensitivity, mu2).map_err(|_| Refused)
     }
 

@@ -53,7 +53,7 @@ pub use opening::{Behind, KEPT_KEY_BYTES, Kept, Opening, OpeningError, is_kept_k
 pub use optimiser::{Adam, AdamSettings, Optimiser, Rule, Schedule, Sgd, SgdSettings};
 pub use perplexity::perplexity;
 pub use plan::{Descent, Facts, Overrides, Plan, PlanError};
-pub use ports::{FreshKey, Halt, Host, Meter, Progress, Stage, Stop, Streams, Vault, system_key};
+pub use ports::{FreshKey, Halt, Host, Meter, Progress, Stage, Stop, Streams, Vault, Witness, system_key};
 pub use run::{EngineError, Job, Learnt, Outcome, Seconds, run, run_on};
 pub use shape::{Ready, codec, released_shape, shape, written};
 pub use split::SplitOverrides;

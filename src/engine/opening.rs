@@ -61,14 +61,19 @@ impl Opening<'_> {
         };
         host.meter.claim_opening()?;
         let key = NoiseSource::kept(key);
-        let mut noise = Noise::new(self.measuring, self.rows_each, &key);
+        let mut noise = Noise::new(self.measuring, self.rows_each, &key).before(host.meter.witness());
         let distribution = self.survey(&mut noise, &mut key.stream(Purpose::Pseudo, 0), host)?;
         let bytes = distribution.to_bytes();
         host.vault.save(&Stored::Measured(bytes.clone()).written(&[]))?;
         Ok(Kept::new(distribution, bytes))
     }
 
-    fn survey(&self, noise: &mut Noise, rng: &mut ChaCha20Rng, host: &Host<'_>) -> Result<Distribution, OpeningError> {
+    fn survey(
+        &self,
+        noise: &mut Noise<'_>,
+        rng: &mut ChaCha20Rng,
+        host: &Host<'_>,
+    ) -> Result<Distribution, OpeningError> {
         let (axes, steps) = (axes(self.schema), self.measuring.parts());
         let survey = Survey { axes: &axes, target: self.schema.target(), recipe: &self.measuring.recipe };
         let column = |column: usize| self.rows.column(column).collect();

@@ -4,6 +4,7 @@
 use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::marginals::{Phase, Refused};
 use crate::model::DeviceError;
 use crate::privacy::{NoiseSource, Purpose};
 
@@ -27,6 +28,28 @@ pub trait Meter {
     /// # Errors
     /// [`Halt`]; nothing private has been touched for this block then.
     fn claim_block(&self, block: u32) -> Result<(), Halt>;
+
+    /// Whoever is to be told of every release: a test that holds what was done against what was charged.
+    fn witness(&self) -> Option<&dyn Witness> {
+        None
+    }
+}
+
+/// Is told of every release about private rows, a moment before its noise is drawn. Nothing is released that was
+/// not told; what was told last may not have been released.
+pub trait Witness {
+    /// A private step, and the stream that its noise will come from.
+    ///
+    /// # Errors
+    /// [`Halt`] when it cannot be kept; then the step must not be.
+    fn step(&self, block: u32, step: u32, noise: ChaCha20Rng) -> Result<(), Halt>;
+
+    /// Exact counts that get noise for the price of a Gaussian of squared mean `mu2`, and the stream that it will come
+    /// from.
+    ///
+    /// # Errors
+    /// [`Refused`] when it cannot be kept; then they must not be released.
+    fn counts(&self, phase: Phase, counts: &[i64], mu2: f64, noise: ChaCha20Rng) -> Result<(), Refused>;
 }
 
 /// Where checkpoints are kept, sealed. Only the latest one counts.

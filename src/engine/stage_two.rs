@@ -5,6 +5,7 @@
 //! released gradients: the optimiser, a learning rate that is a function of the step alone, averages.
 
 use crate::model::{Compute, Gpt2, Room};
+use crate::privacy::Purpose;
 
 use super::checkpoint::Checkpoint;
 use super::dp_step::{Chance, PrivateRows, Work};
@@ -60,6 +61,9 @@ impl StageTwo<'_> {
         for step in first..first + private.block_steps {
             self.host.stop.pulse(Progress { stage: Stage::Stage2, step, steps })?;
             let chance = Chance { streams: key.as_ref(), step: u64::from(step) };
+            if let Some(witness) = self.host.meter.witness() {
+                witness.step(state.blocks, step, key.stream(Purpose::Noise, chance.step))?;
+            }
             mechanism.release(&state.weights, self.rows, chance, work)?;
             let rate = private.schedule.at(step, steps);
             state.optimiser.step(rate, &work.gradient, (&mut state.weights, moves));

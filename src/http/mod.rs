@@ -23,6 +23,7 @@ mod left;
 mod method;
 mod openapi;
 mod page;
+mod patience;
 mod planning;
 mod privacy_unit;
 mod problem;

@@ -137,6 +137,7 @@ impl From<StoreError> for Problem {
             | E::LeaseLost
             | E::Cancelled
             | E::ReservationExhausted
+            | E::Rewound(_)
             | E::Migration(_)
             | E::TooOld { .. }
             | E::Unreadable(_)) => {
@@ -208,18 +209,19 @@ fn word(trained: Trained) -> &'static str {
     }
 }
 
-/// A fault of the folder of blobs: a full disk is said so, the rest is ours.
+/// A fault of the storage: that it is full is said so, the rest is ours.
 pub(super) fn storage(cause: &std::io::Error) -> Problem {
     tracing::error!(error = %cause, "storage failed");
-    match cause.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Problem::new(
-            StatusCode::INSUFFICIENT_STORAGE,
-            "storage_full",
-            "No space left",
-            "the server's disk is full; nothing was stored",
-        ),
-        _ => Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR),
-    }
+    let detail = match cause.kind() {
+        std::io::ErrorKind::StorageFull => {
+            "the server's disk is full; nothing was stored: the operator may free space, or lower storage.min_free_bytes"
+        }
+        std::io::ErrorKind::QuotaExceeded => {
+            "the storage's quota is used up; nothing was stored: delete datasets, or have storage.quota_bytes raised"
+        }
+        _ => return Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR),
+    };
+    Problem::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", "No space left", detail)
 }
 
 impl From<SchemaError> for Problem {

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::state::App;
 use super::{
-    auth, budgets, datasets, estimates, events, health, jobs, openapi, request_id, results, rows, samples, submission,
-    workers,
+    auth, budgets, datasets, estimates, events, health, jobs, openapi, patience, request_id, results, rows, samples,
+    submission, workers,
 };
 
 /// The service, ready to be served.
@@ -29,6 +29,7 @@ pub fn router(app: App) -> Router {
         .route("/openapi.json", get(move || async move { ([(header::CONTENT_TYPE, "application/json")], json) }))
         .route("/openapi.yaml", get(move || async move { ([(header::CONTENT_TYPE, "application/yaml")], yaml) }))
         .fallback(async || Problem::of_status(StatusCode::NOT_FOUND))
+        .layer(from_fn(patience::layer))
         // A panic says nothing to the client; the hook has logged where it happened.
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()
@@ -49,9 +50,9 @@ pub(super) fn guarded_routes() -> OpenApiRouter<App> {
         .routes(routes!(submission::submit, jobs::list))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::cancel))
-        .routes(routes!(events::events))
         .routes(routes!(workers::attempts))
         .routes(routes!(workers::list))
+        .routes(routes!(events::events))
         .routes(routes!(results::synthetic))
         .routes(routes!(results::report))
         .routes(routes!(samples::create))

@@ -49,6 +49,7 @@ const DRAIN: u64 = 64 << 20;
     (status = 422, description = "`csv_invalid` with up to 20 `problems` of `{row, column, reason}`, never a value; \
         `gzip_invalid`, `gzip_truncated`, `gzip_trailing`, `gzip_ratio`", content_type = "application/problem+json"),
     (status = 503, description = "`unavailable`: too many uploads under way", content_type = "application/problem+json"),
+    (status = 507, description = "`storage_full`: the disk is full, or the quota used up; nothing was stored", content_type = "application/problem+json"),
 ))]
 pub(super) async fn put(
     State(app): State<App>,

@@ -18,7 +18,7 @@ use crate::tabular::UploadLimits;
 pub struct App {
     /// The database.
     pub pool: PgPool,
-    /// The folder of blobs.
+    /// The storage.
     pub blobs: Blobs,
     /// Rings when jobs change.
     pub bell: Bell,

@@ -31,8 +31,8 @@ pub use epsilon::{epsilon, epsilon_of, epsilon_rdp};
 pub use event::DpEvent;
 pub use gaussian::{epsilon as gaussian_epsilon, largest_mean as gaussian_mean, upper as gaussian_delta};
 pub use ledger::{
-    Account, Amount, Book, BookFault, Digest, Entry, EntryKind, Findings, Grant, GrantRecord, Price, RECORD_VERSION,
-    Refusal, ReservationRecord, Rule, Shares, UnitKind, Work, price,
+    Account, Amount, Book, BookFault, Digest, Entry, EntryKind, Findings, Grant, GrantRecord, Holding, Price,
+    RECORD_VERSION, Refusal, ReservationRecord, Rule, Shares, UnitKind, Work, price,
 };
 pub use loss::{Loss, Release};
 pub use noise::{NoiseSource, Purpose, add_gaussian, noisy_mean};

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::fault::{Class, Fault};
 use super::heartbeat;
-use super::tether::Tether;
+use super::tether::{PATIENCE, Tether};
+use super::witness::WitnessFile;
 use super::worker::Worker;
 use crate::engine::{
     self, Drawn, EngineError, Generator, Halt, Host, Job, Machine, Plan, Progress, PublicTable, Ready, Source, Stage,
@@ -20,7 +21,7 @@ use crate::marginals::Distribution;
 use crate::model::Compute;
 use crate::report::{self, GeneratorReport, Perplexity};
 use crate::store::models::Models;
-use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, Lease, StoreError, Stored};
+use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, Lease, StoreError, Stored, edge, within};
 use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};
 
 /// Works on a claimed job and leaves it finished, handed back, or to whoever took the lease.
@@ -28,7 +29,7 @@ pub(super) async fn run(worker: &Worker, (claimed, sent): (Claimed, Instant), dr
     let (lease, attempts) = (claimed.lease, claimed.attempts);
     tracing::info!(job = %lease.job_id, attempt = attempts, "claimed");
     let result = if claimed.cancel_requested {
-        ended(worker, &claimed, store::finish_cancelled(&worker.pool, lease).await)
+        ended(worker, &claimed, within(PATIENCE, store::finish_cancelled(&worker.pool, lease)).await)
     } else {
         work(worker, (claimed, sent), drain).await
     };
@@ -71,20 +72,21 @@ async fn work(
     drain: CancellationToken,
 ) -> Result<(), StoreError> {
     let lease = claimed.lease;
-    let task = match prepare(worker, &claimed).await {
+    let task = match within(PATIENCE, prepare(worker, &claimed)).await {
         Ok(task) => task,
         Err(error) => {
             tracing::error!(job = %lease.job_id, %error, "the attempt could not begin");
             return give_up(worker, lease, claimed.attempts, "worker_error").await;
         }
     };
-    let tether = Arc::new(Tether::new(
+    let tether = Tether::new(
         worker.pool.clone(),
         worker.blobs.clone(),
         (lease, worker.terms, sent),
         claimed.checkpoint.clone(),
         drain,
-    ));
+    );
+    let tether = Arc::new(tether.before(WitnessFile::of_environment(lease)?));
     let heartbeat = tokio::spawn(heartbeat::beat(tether.clone(), worker.bell.clone()));
     let (hold, blobs) = (tether.clone(), worker.blobs.clone());
     let outcome = tokio::task::spawn_blocking(move || produce(&task, &hold, &blobs)).await;
@@ -144,12 +146,14 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     let halted = |halt: Halt| Fault::Engine(EngineError::from(halt));
     tether.pulse(Progress { stage: Stage::Report, step: 0, steps: 1 }).map_err(halted)?;
     let (used, others) = outcome.drawn.split_first().ok_or(Fault::Empty)?;
-    let mut artifacts = vec![artifact(ArtifactKind::Synthetic, store_rows(blobs, &used.rows)?)];
+    edge("artifact", "before").map_err(io::Error::other)?;
+    let mut artifacts = vec![artifact(ArtifactKind::Synthetic, kept(tether, || store_rows(blobs, &used.rows))?)];
+    edge("artifact", "after").map_err(io::Error::other)?;
     if let Some(model) = &outcome.model {
-        artifacts.push(artifact(ArtifactKind::Model, blobs.put(&model.weights)?));
+        artifacts.push(artifact(ArtifactKind::Model, kept(tether, || blobs.put(&model.weights))?));
     }
     if let Some(distribution) = &outcome.distribution {
-        artifacts.push(artifact(ArtifactKind::Distribution, blobs.put(distribution)?));
+        artifacts.push(artifact(ArtifactKind::Distribution, kept(tether, || blobs.put(distribution))?));
     }
     let measure = || {
         let mut report = report::custodian(&task.schema, &train, &held_out, &used.rows);
@@ -164,7 +168,7 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     // A panic there costs the report, not the job.
     if let Some(report) = task.report.then(|| catch_unwind(measure)).and_then(Result::ok) {
         let report = serde_json::to_vec(&report).map_err(io::Error::other)?;
-        artifacts.push(artifact(ArtifactKind::Report, blobs.put(&report)?));
+        artifacts.push(artifact(ArtifactKind::Report, kept(tether, || blobs.put(&report))?));
     }
     Ok(artifacts)
 }
@@ -176,6 +180,11 @@ fn tried_generator(task: &Task, train: &Table, drawn: &Drawn, used: bool) -> Gen
         Generator::Auto | Generator::Lm => "lm",
     };
     GeneratorReport::of(&task.schema, train, (generator, &drawn.rows), (used, drawn.distance))
+}
+
+/// Stores a result; waits for room where there is none.
+fn kept(tether: &Tether, store: impl FnMut() -> io::Result<Stored>) -> Result<Stored, Fault> {
+    tether.keep(store).map_err(|halt| EngineError::from(halt).into())
 }
 
 fn store_rows(blobs: &Blobs, table: &Table) -> io::Result<Stored> {
@@ -200,16 +209,20 @@ async fn conclude(
     let (pool, lease) = (&worker.pool, tether.lease);
     let done = match outcome {
         Ok(artifacts) => publish(tether, artifacts).await,
-        Err(Fault::Engine(EngineError::Halt(Halt::Cancelled))) => store::finish_cancelled(pool, lease).await,
+        Err(Fault::Engine(EngineError::Halt(Halt::Cancelled))) => {
+            within(PATIENCE, store::finish_cancelled(pool, lease)).await
+        }
         Err(Fault::Engine(EngineError::Halt(Halt::LeaseLost))) => return Err(StoreError::LeaseLost),
-        Err(Fault::Engine(EngineError::Halt(Halt::Draining))) => return store::hand_back(pool, lease, None).await,
+        Err(Fault::Engine(EngineError::Halt(Halt::Draining))) => {
+            return within(PATIENCE, store::hand_back(pool, lease, None)).await;
+        }
         Err(fault) => {
             tracing::error!(job = %lease.job_id, attempt = attempts, error = %fault, "the attempt failed");
             match fault.class() {
                 Class::Worker(code) if attempts < worker.terms.max_attempts => {
                     return give_up(worker, lease, attempts, code).await;
                 }
-                Class::Worker(code) | Class::Job(code) => store::fail(pool, lease, code).await,
+                Class::Worker(code) | Class::Job(code) => within(PATIENCE, store::fail(pool, lease, code)).await,
             }
         }
     };
@@ -225,7 +238,7 @@ async fn conclude(
 /// not tried again by all at once.
 async fn give_up(worker: &Worker, lease: Lease, attempts: i32, code: &str) -> Result<(), StoreError> {
     let wait = worker.terms.wait_after(attempts).mul_f64(rand::rng().random_range(0.75..1.25));
-    store::hand_back(&worker.pool, lease, Some((code, wait))).await
+    within(PATIENCE, store::hand_back(&worker.pool, lease, Some((code, wait)))).await
 }
 
 /// Finishes the job; while the database is away and the lease holds, tries again.
@@ -235,7 +248,7 @@ async fn publish(tether: &Arc<Tether>, artifacts: Vec<Artifact>) -> Result<(), S
         tokio::task::spawn_blocking(move || hold.persist(|| store::finish(&hold.pool, hold.lease, &artifacts)));
     match published.await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(Halt::Cancelled)) => store::finish_cancelled(&tether.pool, tether.lease).await,
+        Ok(Err(Halt::Cancelled)) => within(PATIENCE, store::finish_cancelled(&tether.pool, tether.lease)).await,
         _ => Err(StoreError::LeaseLost),
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::tether::Tether;
-use crate::store::{self, Bell, Ring, StoreError};
+use super::tether::{PATIENCE, Tether};
+use crate::store::{self, Bell, Ring, StoreError, within};
 
 /// A database that is away is asked again after this long.
 const RETRY: Duration = Duration::from_secs(1);
@@ -14,7 +14,8 @@ pub(super) async fn beat(tether: Arc<Tether>, bell: Bell) {
     let mut listener = bell.listener();
     loop {
         let sent = Instant::now();
-        let wait = match store::renew(&tether.pool, tether.lease, tether.terms.ttl).await {
+        let patience = PATIENCE.min(tether.terms.renew_every());
+        let wait = match within(patience, store::renew(&tether.pool, tether.lease, tether.terms.ttl)).await {
             Ok(cancel_requested) => {
                 tether.renewed(sent, cancel_requested);
                 tether.terms.renew_every()

@@ -13,6 +13,7 @@ mod presence;
 mod rescuer;
 mod terms;
 mod tether;
+mod witness;
 mod worker;
 
 pub use crew::{Crew, supervise};

@@ -8,7 +8,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::store::{self, Presence};
+use super::tether::PATIENCE;
+use crate::store::{self, Presence, within};
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(10);
@@ -33,7 +34,8 @@ impl At {
 pub(super) async fn announce(pool: PgPool, presence: Presence, at: At, drain: CancellationToken) {
     loop {
         let (job, draining) = (at.job(), drain.is_cancelled());
-        if let Err(error) = store::report_worker(&pool, &presence, resident(presence.pid), (job, draining)).await {
+        let said = store::report_worker(&pool, &presence, resident(presence.pid), (job, draining));
+        if let Err(error) = within(PATIENCE, said).await {
             tracing::debug!(%error, "a sign of life was not heard");
         }
         tokio::select! {

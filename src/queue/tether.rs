@@ -1,5 +1,6 @@
 //! The tether between the engine, which works on a thread of its own, and the job it works for.
 
+use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,11 +10,14 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::terms::LeaseTerms;
-use crate::engine::{Halt, Meter, Progress, Stage, Stop, Vault};
-use crate::store::{self, Blobs, Lease, StoreError};
+use super::witness::WitnessFile;
+use crate::engine::{Halt, Meter, Progress, Stage, Stop, Vault, Witness};
+use crate::store::{self, Blobs, Lease, StoreError, edge, is_full, within};
 
 /// Progress is written at most this often.
 const REPORT_EVERY: Duration = Duration::from_millis(300);
+/// An answer of the database that takes longer will not come.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// A database that is away is asked again after this long.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -26,6 +30,7 @@ pub struct Tether {
     runtime: Handle,
     blobs: Blobs,
     cancelled: AtomicBool,
+    witness: Option<WitnessFile>,
     state: Mutex<State>,
 }
 
@@ -56,7 +61,12 @@ impl Tether {
             checkpoint,
         };
         let (runtime, cancelled) = (Handle::current(), AtomicBool::new(false));
-        Self { pool, lease, terms, drain, runtime, blobs, cancelled, state: Mutex::new(state) }
+        Self { pool, lease, terms, drain, runtime, blobs, cancelled, witness: None, state: Mutex::new(state) }
+    }
+
+    /// The same hold, with a witness of every release if there is one.
+    pub(super) fn before(self, witness: Option<WitnessFile>) -> Self {
+        Self { witness, ..self }
     }
 
     /// Records a renewal that was sent at `sent`.
@@ -90,15 +100,22 @@ impl Tether {
         if self.cancelled.load(Ordering::Relaxed) { Err(Halt::Cancelled) } else { Ok(()) }
     }
 
-    /// Runs a statement, again and again while the database is away and the lease is trusted.
+    /// How long an answer of the database is worth waiting for: not beyond the lease.
+    fn patience(&self) -> Duration {
+        self.state().trusted_until.saturating_duration_since(Instant::now()).min(PATIENCE)
+    }
+
+    /// Runs a statement, again and again while the database or the storage is away and the lease is trusted.
     pub(super) fn persist<T, F>(&self, mut statement: impl FnMut() -> F) -> Result<T, Halt>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
         loop {
-            match self.runtime.block_on(statement()) {
+            match self.runtime.block_on(within(self.patience(), statement())) {
                 Ok(value) => return Ok(value),
-                Err(StoreError::Unavailable(_)) => {
+                // The heartbeat may go on while storage is away: a worker that is to stop would wait for ever.
+                Err(StoreError::Blob(_)) if self.drain.is_cancelled() => return Err(Halt::Draining),
+                Err(StoreError::Unavailable(_) | StoreError::Blob(_)) => {
                     self.check()?;
                     std::thread::sleep(RETRY);
                 }
@@ -123,7 +140,7 @@ impl Tether {
         self.runtime.spawn(async move {
             let steps = (progress.step as i32, progress.steps as i32);
             // The heartbeat learns of a lost lease and of a cancellation; this is for the eye only.
-            let _ = store::progress(&pool, lease, progress.stage.word(), steps).await;
+            let _ = within(PATIENCE, store::progress(&pool, lease, progress.stage.word(), steps)).await;
         });
     }
 }
@@ -151,21 +168,57 @@ impl Tether {
     }
 }
 
+impl Tether {
+    /// Has a charge written. What it pays for begins only when it would survive the loss of the database; and nothing
+    /// is charged on a ledger that has forgotten lines.
+    fn charge<F: Future<Output = Result<(), StoreError>>>(&self, statement: impl FnMut() -> F) -> Result<(), Halt> {
+        let witnessed = || store::witness_of_job(&self.pool, &self.blobs, self.lease.job_id);
+        self.check_charge()?;
+        self.persist(witnessed)?;
+        self.persist(statement)?;
+        self.persist(witnessed)
+    }
+
+    /// Stores something, again and again while storage is full and the lease is trusted; but not for ever: then the
+    /// job is handed back, and is claimed again by a worker that has room.
+    pub(super) fn keep<T>(&self, mut store: impl FnMut() -> io::Result<T>) -> Result<T, Halt> {
+        let began = Instant::now();
+        loop {
+            match store() {
+                Ok(value) => return Ok(value),
+                Err(error) if is_full(&error) && began.elapsed() < self.terms.ttl => {
+                    self.check_charge()?;
+                    std::thread::sleep(RETRY);
+                }
+                Err(error) if is_full(&error) => {
+                    tracing::warn!(job = %self.lease.job_id, %error, "storage is full; the job is handed back");
+                    return Err(Halt::Draining);
+                }
+                Err(error) => return Err(Halt::Host(error.to_string())),
+            }
+        }
+    }
+}
+
 impl Meter for Tether {
     fn claim_opening(&self) -> Result<(), Halt> {
-        self.check_charge()?;
-        self.persist(|| store::claim_opening(&self.pool, self.lease))
+        self.charge(|| store::claim_opening(&self.pool, self.lease))
     }
 
     fn claim_block(&self, block: u32) -> Result<(), Halt> {
-        self.check_charge()?;
-        self.persist(|| store::claim_block(&self.pool, self.lease, block as i32))
+        self.charge(|| store::claim_block(&self.pool, self.lease, block as i32))
+    }
+
+    fn witness(&self) -> Option<&dyn Witness> {
+        self.witness.as_ref().map(|witness| witness as &dyn Witness)
     }
 }
 
 impl Vault for Tether {
     fn save(&self, checkpoint: &[u8]) -> Result<(), Halt> {
-        let stored = self.blobs.put(checkpoint).map_err(|e| Halt::Host(e.to_string()))?;
+        edge("checkpoint_blob", "before").map_err(|e| Halt::Host(e.to_string()))?;
+        let stored = self.keep(|| self.blobs.put(checkpoint))?;
+        edge("checkpoint_blob", "after").map_err(|e| Halt::Host(e.to_string()))?;
         self.persist(|| store::set_checkpoint(&self.pool, self.lease, &stored.name))?;
         let before = self.state().checkpoint.replace(stored.name.clone());
         if let Some(before) = before.filter(|b| *b != stored.name) {

@@ -7,18 +7,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::presence::{At, announce};
 use super::terms::LeaseTerms;
+use super::tether::PATIENCE;
 use super::{attempt, rescuer};
 use crate::engine::Machine;
 use crate::model::Compute;
 use crate::store::models::Models;
-use crate::store::{self, Bell, Blobs, Claimant, Claimed, Presence, Ring, StoreError};
+use crate::store::{self, Bell, Blobs, Claimant, Claimed, Presence, Ring, StoreError, within};
 
 /// Everything a worker needs.
 #[derive(Clone)]
 pub struct Worker {
     /// The database.
     pub pool: PgPool,
-    /// The folder of blobs.
+    /// The storage.
     pub blobs: Blobs,
     /// Rings when jobs arrive.
     pub bell: Bell,
@@ -39,6 +40,12 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// Whether there is room for a checkpoint: a job that could not keep one would only use up its spare blocks.
+    async fn check_room(&self) -> std::io::Result<()> {
+        let blobs = self.blobs.clone();
+        tokio::task::spawn_blocking(move || blobs.check_room()).await?
+    }
+
     /// Works until `drain` is cancelled; a job at work is then handed back.
     pub async fn run(&self, drain: CancellationToken) {
         let at = At::default();
@@ -47,7 +54,11 @@ impl Worker {
         let mut listener = self.bell.listener();
         while !drain.is_cancelled() {
             let sent = Instant::now();
-            let wait = match self.claim().await {
+            let claimed = match self.check_room().await {
+                Ok(()) => within(PATIENCE, self.claim()).await,
+                Err(full) => Err(full.into()),
+            };
+            let wait = match claimed {
                 Ok(Some(claimed)) => {
                     at.set(Some(claimed.lease.job_id));
                     attempt::run(self, (claimed, sent), drain.clone()).await;
@@ -67,7 +78,7 @@ impl Worker {
         }
         announced.abort();
         // Whoever is not told will see it fall silent.
-        let _ = store::forget_worker(&self.pool, &self.presence.name).await;
+        let _ = within(PATIENCE, store::forget_worker(&self.pool, &self.presence.name)).await;
     }
 
     async fn claim(&self) -> Result<Option<Claimed>, StoreError> {

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::{Executor, PgPool};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How long to wait before listening again after the database went away.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// After this much silence the database is asked whether it is still there, and has so long to answer.
+const SILENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What was heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,12 +94,21 @@ async fn listen(
     pool: &PgPool,
     rings: &broadcast::Sender<Ring>,
 ) -> Result<std::convert::Infallible, sqlx::Error> {
-    let mut listener = PgListener::connect_with(pool).await?;
+    // A connection of its own: one that went deaf may never come back to a pool.
+    let options = pool.connect_options().as_ref().clone();
+    let own = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(options);
+    let mut listener = PgListener::connect_with(&own).await?;
     listener.listen_all(channels.iter().copied()).await?;
     // Whatever rang before anyone listened was missed.
     let _ = rings.send(Ring::Missed);
     loop {
-        let ring = match listener.try_recv().await? {
+        let Ok(note) = tokio::time::timeout(SILENCE, listener.try_recv()).await else {
+            let asked = tokio::time::timeout(PATIENCE, listener.execute("select 1")).await;
+            let silent = |_| sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer"));
+            asked.map_err(silent)??;
+            continue;
+        };
+        let ring = match note? {
             Some(note) => heard(note.channel(), note.payload()),
             // The connection was lost and made anew.
             None => Ring::Missed,

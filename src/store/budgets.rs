@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::error::StoreError;
 use super::jobs::JobStatus;
-use super::populations::{Line, Population, lock, population, post};
-use crate::privacy::{Amount, Book, BookFault, Entry, EntryKind, Findings, Grant, GrantRecord, UnitKind};
+use super::populations::{Line, Population, entries_after, lock, population, post};
+use crate::privacy::{Book, BookFault, EntryKind, Findings, Grant, GrantRecord, UnitKind};
 
 /// A budget with everything that was written about it, read in one snapshot.
 #[derive(Clone, Debug)]
@@ -60,28 +60,9 @@ pub async fn budget(pool: &PgPool, id: Uuid) -> Result<Budget, StoreError> {
     Ok(Budget { population, book, jobs: jobs.into_iter().map(|job| (job.id, job.status)).collect() })
 }
 
-async fn book(tx: &mut PgConnection, population: Uuid) -> Result<Book, StoreError> {
-    let lines = sqlx::query!(
-        "select seq, job_id, kind, block, mu2_pico, leak_atto, at_micros, record, digest
-         from ledger_entries where population_id = $1 order by seq",
-        population,
-    )
-    .fetch_all(tx)
-    .await?;
-    let entries = lines.into_iter().map(|line| {
-        Some(Entry {
-            seq: line.seq,
-            kind: EntryKind::of_word(&line.kind)?,
-            job_id: line.job_id,
-            block: line.block,
-            amount: Amount { mu2_pico: line.mu2_pico, leak_atto: line.leak_atto },
-            at_micros: line.at_micros,
-            record: line.record,
-            digest: line.digest.try_into().ok()?,
-        })
-    });
-    let entries = entries.collect::<Option<_>>().ok_or(StoreError::Unreadable("a ledger"))?;
-    Ok(Book::new(population, entries))
+/// The ledger of a population as it is in this transaction.
+pub(super) async fn book(tx: &mut PgConnection, population: Uuid) -> Result<Book, StoreError> {
+    Ok(Book::new(population, entries_after(tx, population, 0).await?))
 }
 
 /// What a custodian grants for a new population.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use super::edges::commit;
 use super::error::StoreError;
 use super::leases::Lease;
 use super::populations::{Line, lock, post};
@@ -52,8 +53,7 @@ pub async fn claim_block(pool: &PgPool, lease: Lease, block: i32) -> Result<(), 
         post(&mut tx, population, line).await?;
     }
     count(&mut tx, lease, block, ordinal).await?;
-    tx.commit().await?;
-    Ok(())
+    commit(tx, "block").await
 }
 
 /// Charges a job for what it measures before any block: the whole price, once, unless it is charged already.
@@ -89,8 +89,7 @@ pub async fn claim_opening(pool: &PgPool, lease: Lease) -> Result<(), StoreError
     sqlx::query!("update jobs set charged_at = clock_timestamp() where id = $1", lease.job_id)
         .execute(&mut *tx)
         .await?;
-    tx.commit().await?;
-    Ok(())
+    commit(tx, "opening").await
 }
 
 /// The number and the amount of the charge that goes with the block of this ordinal, if one does.

@@ -2,24 +2,16 @@
 
 use sqlx::PgPool;
 
+use super::edges::edge;
 use super::error::StoreError;
 use super::leases::Lease;
-
-/// The checkpoints of all jobs.
-///
-/// # Errors
-/// [`StoreError::Unavailable`].
-pub async fn checkpoints(pool: &PgPool) -> Result<Vec<String>, StoreError> {
-    Ok(sqlx::query_scalar!(r#"select checkpoint as "name!" from jobs where checkpoint is not null"#)
-        .fetch_all(pool)
-        .await?)
-}
 
 /// Points the job to a newer checkpoint blob.
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`].
 pub async fn set_checkpoint(pool: &PgPool, lease: Lease, blob: &str) -> Result<(), StoreError> {
+    edge("checkpoint", "before")?;
     sqlx::query!(
         "update jobs set checkpoint = $3
          where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
@@ -31,5 +23,5 @@ pub async fn set_checkpoint(pool: &PgPool, lease: Lease, blob: &str) -> Result<(
     .fetch_optional(pool)
     .await?
     .ok_or(StoreError::LeaseLost)?;
-    Ok(())
+    edge("checkpoint", "after")
 }

@@ -1,7 +1,7 @@
 //! Claiming: which queued job goes to a worker that has nothing to do.
 //!
-//! The queued jobs of one tenant on one dataset are a lane. The heads of all lanes that have room compete: the job whose
-//! tenant has the fewest running wins, then the higher priority, then the older one.
+//! Tenants take turns: whoever has the fewest running jobs is next. The queued jobs of a tenant on one dataset are a
+//! lane; of the heads of its lanes that have room the one of the highest priority is taken, then the oldest.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::edges::edge;
 use super::error::StoreError;
 use super::leases::{Lease, interval};
 
@@ -67,16 +68,45 @@ pub async fn claim(
     ttl: Duration,
 ) -> Result<Option<Claimed>, StoreError> {
     let claimant = claimant.into();
+    edge("claim", "before")?;
     for _ in 0..TRIES {
-        match look(pool, claimant, ttl).await {
-            Err(error) if taken(&error) => {}
-            Err(error) => return Err(error.into()),
-            Ok(Look::Held) => {}
-            Ok(Look::Nothing) => return Ok(None),
-            Ok(Look::Got(claimed)) => return Ok(Some(*claimed)),
+        let mut held = false;
+        for tenant in turns(pool, claimant.place).await? {
+            match look(pool, (claimant, &tenant), ttl).await {
+                Err(error) if taken(&error) => held = true,
+                Err(error) => return Err(error.into()),
+                Ok(Look::Held) => held = true,
+                Ok(Look::Nothing) => {}
+                Ok(Look::Got(claimed)) => {
+                    edge("claim", "after")?;
+                    return Ok(Some(*claimed));
+                }
+            }
+        }
+        if !held {
+            return Ok(None);
         }
     }
     Ok(None)
+}
+
+/// The tenants that have jobs in the queue, whose turn it is first; none while the place is taken.
+async fn turns(pool: &PgPool, place: Option<&str>) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"with recursive waiting as (
+             (select tenant from jobs where status = 'queued' order by tenant limit 1)
+             union all
+             select n.* from waiting cross join lateral (
+                 select tenant from jobs where status = 'queued' and tenant > waiting.tenant order by tenant limit 1) n
+         ),
+         load as (select tenant, count(*) as running from jobs where status = 'running' group by tenant)
+         select tenant as "tenant!" from waiting left join load using (tenant)
+         where not exists (select from jobs where status = 'running' and place = $1)
+         order by coalesce(running, 0), random()"#,
+        place,
+    )
+    .fetch_all(pool)
+    .await?)
 }
 
 /// Whether another claim of the same moment took the slot or the place.
@@ -94,38 +124,36 @@ enum Look {
     Nothing,
 }
 
-async fn look(pool: &PgPool, claimant: Claimant<'_>, ttl: Duration) -> Result<Look, sqlx::Error> {
+/// Takes the first job of a tenant that may run.
+async fn look(pool: &PgPool, (claimant, tenant): (Claimant<'_>, &str), ttl: Duration) -> Result<Look, sqlx::Error> {
     let row = sqlx::query!(
         r#"with recursive lane as (
-             (select tenant, dataset_id from jobs where status = 'queued' order by tenant, dataset_id limit 1)
+             (select dataset_id from jobs where status = 'queued' and tenant = $5 order by dataset_id limit 1)
              union all
              select n.* from lane cross join lateral (
-                 select tenant, dataset_id from jobs
-                 where status = 'queued' and (tenant, dataset_id) > (lane.tenant, lane.dataset_id)
-                 order by tenant, dataset_id limit 1) n
+                 select dataset_id from jobs where status = 'queued' and tenant = $5 and dataset_id > lane.dataset_id
+                 order by dataset_id limit 1) n
          ),
          room as (
-             select lane.*, free.slot
+             select lane.dataset_id, free.slot
              from lane left join lateral (
                  select slot from generate_series(1, $3::int) slot
                  where not exists (select from jobs r where r.status = 'running'
                                    and r.dataset_id = lane.dataset_id and r.slot = slot.slot)
                  order by random() limit 1) free on true
-             where ($3::int = 0 or free.slot is not null)
-                 and not exists (select from jobs r where r.status = 'running' and r.place = $4)
+             where $3::int = 0 or free.slot is not null
          ),
-         load as (select tenant, count(*) as running from jobs where status = 'running' group by tenant),
          head as (
              select h.*, room.slot from room cross join lateral (
-                 select id, tenant, priority, created_at from jobs
-                 where status = 'queued' and (tenant, dataset_id) = (room.tenant, room.dataset_id)
+                 select id, priority, created_at from jobs
+                 where status = 'queued' and tenant = $5 and dataset_id = room.dataset_id
                        and run_after <= clock_timestamp()
                  order by priority desc, created_at, id limit 8) h
+             order by priority desc, created_at, id limit 16
          ),
          next as (
-             select j.id, head.slot from head join jobs j on j.id = head.id left join load on load.tenant = head.tenant
-             where j.status = 'queued'
-             order by coalesce(load.running, 0), head.priority desc, head.created_at, head.id
+             select j.id, head.slot from head join jobs j on j.id = head.id where j.status = 'queued'
+             order by head.priority desc, head.created_at, head.id
              for update of j skip locked limit 1
          ),
          got as (
@@ -145,6 +173,7 @@ async fn look(pool: &PgPool, claimant: Claimant<'_>, ttl: Duration) -> Result<Lo
         interval(ttl) as _,
         claimant.per_dataset as i32,
         claimant.place,
+        tenant,
     )
     .fetch_one(pool)
     .await?;

@@ -69,8 +69,12 @@ pub enum StoreError {
         /// Migrations that a program has to know.
         needed: usize,
     },
-    /// The folder of blobs failed.
-    #[error("storage failed")]
+    /// The ledger of a population lacks a line that is witnessed in the storage, or has another in its place: the
+    /// database was restored from a backup, or is another one.
+    #[error("the ledger of population {0} was rewound: stop all servers and workers and run `dp2stage recover`")]
+    Rewound(uuid::Uuid),
+    /// Storage failed.
+    #[error("storage failed: {0}")]
     Blob(#[from] std::io::Error),
     /// Something stored is not what this version writes.
     #[error("{0} in the database cannot be read by this version")]

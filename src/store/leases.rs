@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::artifacts::{Artifact, insert_artifact};
 use super::charges::{Charged, priced, release};
+use super::edges::{commit, edge};
 use super::error::StoreError;
 use super::populations::lock;
 
@@ -33,7 +34,8 @@ pub(super) fn interval(ttl: Duration) -> PgInterval {
 /// # Errors
 /// [`StoreError::LeaseLost`].
 pub async fn renew(pool: &PgPool, lease: Lease, ttl: Duration) -> Result<bool, StoreError> {
-    sqlx::query_scalar!(
+    edge("renew", "before")?;
+    let cancel_requested = sqlx::query_scalar!(
         "update jobs set lease_expires_at = clock_timestamp() + $3::interval
          where id = $1 and lease_epoch = $2 and status = 'running' and lease_expires_at > clock_timestamp()
          returning cancel_requested",
@@ -43,7 +45,9 @@ pub async fn renew(pool: &PgPool, lease: Lease, ttl: Duration) -> Result<bool, S
     )
     .fetch_optional(pool)
     .await?
-    .ok_or(StoreError::LeaseLost)
+    .ok_or(StoreError::LeaseLost)?;
+    edge("renew", "after")?;
+    Ok(cancel_requested)
 }
 
 /// Records how far the job is.
@@ -77,6 +81,7 @@ pub async fn progress(pool: &PgPool, lease: Lease, stage: &str, (step, steps): (
 /// # Errors
 /// [`StoreError::LeaseLost`].
 pub async fn hand_back(pool: &PgPool, lease: Lease, fault: Option<(&str, Duration)>) -> Result<(), StoreError> {
+    edge("hand_back", "before")?;
     let (name, after) = fault.unwrap_or(("draining", Duration::ZERO));
     sqlx::query!(
         "update jobs set status = 'queued', lease_expires_at = null, attempts = attempts - $3, fault = $4,
@@ -92,7 +97,7 @@ pub async fn hand_back(pool: &PgPool, lease: Lease, fault: Option<(&str, Duratio
     .fetch_optional(pool)
     .await?
     .ok_or(StoreError::LeaseLost)?;
-    Ok(())
+    edge("hand_back", "after")
 }
 
 /// Finishes a job and makes its results visible, in one transaction; spare blocks that were never
@@ -109,8 +114,7 @@ pub async fn finish(pool: &PgPool, lease: Lease, artifacts: &[Artifact]) -> Resu
     for artifact in artifacts {
         insert_artifact(&mut tx, lease.job_id, artifact).await?;
     }
-    tx.commit().await?;
-    Ok(())
+    commit(tx, "finish").await
 }
 
 /// Finishes a job with a failure code; a reservation that was not charged is handed back.
@@ -132,8 +136,7 @@ pub async fn finish_cancelled(pool: &PgPool, lease: Lease) -> Result<(), StoreEr
 async fn end_early(pool: &PgPool, lease: Lease, end: (&str, Option<&str>)) -> Result<(), StoreError> {
     let mut tx = pool.begin().await?;
     close(&mut tx, lease, end, true).await?;
-    tx.commit().await?;
-    Ok(())
+    commit(tx, "end").await
 }
 
 /// Takes a job to a final state under its lease, or, for the rescuer, after it has run out; hands back what it

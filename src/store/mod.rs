@@ -1,4 +1,4 @@
-//! The archive: PostgreSQL, blobs and ready-made models. SQL is written here and nowhere else, one table family a file.
+//! The archive: PostgreSQL, storage and ready-made models. SQL is written here and nowhere else, one table family a file.
 //!
 //! No transaction spans work: each is a handful of statements. Whatever touches a budget first
 //! locks its population's row, so admissions and charges on the same people happen one after the
@@ -16,6 +16,7 @@ mod custodial;
 mod datasets;
 mod deletion;
 mod deliveries;
+mod edges;
 pub mod embedded;
 mod error;
 mod events;
@@ -24,20 +25,22 @@ mod jobs;
 mod keys;
 mod leases;
 pub mod models;
+mod orphans;
 mod pool;
 mod populations;
 mod rescue;
 mod submissions;
 mod versions;
+mod witness;
 mod workers;
 
 pub use artifacts::{Artifact, ArtifactKind, artifact};
 pub use attempts::{Attempt, attempts};
 pub use bell::{Bell, Ring};
-pub use blobs::{BlobReader, BlobWriter, Blobs, Stored};
+pub use blobs::{BlobReader, BlobWriter, Blobs, Storage, StorageError, Stored, is_full};
 pub use budgets::{Budget, NewBudget, budget, raise};
 pub use charges::{claim_block, claim_opening};
-pub use checkpoints::{checkpoints, set_checkpoint};
+pub use checkpoints::set_checkpoint;
 pub use claims::{Claimant, Claimed, claim};
 pub use custodial::{Custodial, CustodianKey, Role};
 pub use datasets::{
@@ -45,15 +48,18 @@ pub use datasets::{
 };
 pub use deletion::delete_dataset;
 pub use deliveries::{Delivery, DeliveryState, Sent, delivery_of_job, settle_delivery, take_deliveries};
+pub use edges::edge;
 pub use error::StoreError;
 pub use events::{ExactEvent, Happening, JobEvent, Progress, ReleasedEvent, Standing, events_since, progress_of};
 pub use housekeeping::forget_submissions;
 pub use jobs::{ExactJob, Job, JobFilter, JobStatus, cancel, find_job, list_jobs, queue_position};
 pub use keys::{KnownKey, NewKey, any_key, find_key, insert_key};
 pub use leases::{Lease, fail, finish, finish_cancelled, hand_back, progress, renew};
-pub use pool::{connect, migrate, ping};
+pub use orphans::{Swept, sweep_orphans};
+pub use pool::{connect, migrate, ping, within};
 pub use populations::{Population, population, populations};
 pub use rescue::{Patience, Rescued, expire, rescue};
 pub use submissions::{Idempotency, NewJob, QueueRoom, Submission, submit, submitted};
 pub use versions::{Version, add_version, latest_version, public_version, version_blob};
+pub use witness::{Recovered, Rewound, recover, rewound, witness, witness_all, witness_of_job};
 pub use workers::{Presence, SeenWorker, forget_worker, list_workers, report_worker};

@@ -1,17 +1,23 @@
 //! Connections to PostgreSQL.
 
+use std::io;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 
 use super::error::StoreError;
 
-/// A connection that was not used for this long is asked whether it lives.
-const RESTED: Duration = Duration::from_secs(1);
+/// A connection that does not answer for this long is not lent out.
+const QUICK: Duration = Duration::from_millis(600);
+/// One that does not answer for this long when it is given back is closed.
+const SLOW: Duration = Duration::from_secs(10);
 
 /// A pool of at most `connections`, whose sessions give up long statements and forgotten
 /// transactions. Opens no connection yet.
+///
+/// A network may swallow packets and never say so: whoever takes or gives back a connection first hears from the
+/// other end, within a time. Statements under way are for [`within`].
 #[must_use]
 pub fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
     let options = options.application_name("dp2stage").options([
@@ -23,17 +29,32 @@ pub fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
         .max_connections(connections)
         .acquire_timeout(Duration::from_millis(1500))
         .idle_timeout(Duration::from_secs(300))
-        // Asking a connection whether it lives costs as much as a query does: those of a moment ago do.
         .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for > RESTED {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
+        .before_acquire(|connection, _| Box::pin(answers(connection, QUICK)))
+        .after_release(|connection, _| Box::pin(answers(connection, SLOW)))
         .connect_lazy_with(options)
+}
+
+/// Hears from the other end of a connection; what does not answer in time is an error, and closed by the pool.
+async fn answers(connection: &mut PgConnection, patience: Duration) -> Result<bool, sqlx::Error> {
+    tokio::time::timeout(patience, connection.ping()).await.map_err(|_| silence())??;
+    Ok(true)
+}
+
+/// What the database answers, or that it is away when nothing came for `patience`. What was asked for may have been
+/// done all the same.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] when time is up; else those of `answer`.
+pub async fn within<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(patience, answer).await.map_err(|_| StoreError::Unavailable(silence()))?
+}
+
+fn silence() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database does not answer"))
 }
 
 /// Brings the schema of the database up to date; does nothing when it is, or when a newer program has brought it
@@ -59,4 +80,14 @@ pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
 pub async fn ping(pool: &PgPool) -> Result<(), StoreError> {
     sqlx::query_scalar!("select 1").fetch_one(pool).await?;
     Ok(())
+}
+
+/// Does what blocks, storage above all, on a thread that may.
+pub(super) async fn aside<T, F>(work: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> io::Result<T> + Send + 'static,
+{
+    // A panic there has been reported by the thread.
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?.map_err(StoreError::Blob)
 }

@@ -1,6 +1,6 @@
 //! Populations: the budgets, and the one function that writes on their ledgers.
 
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::error::StoreError;
@@ -86,6 +86,84 @@ pub async fn populations(connection: impl PgExecutor<'_>) -> Result<Vec<Uuid>, S
     Ok(sqlx::query_scalar!("select id from populations order by id").fetch_all(connection).await?)
 }
 
+/// All populations, and lines of their ledgers.
+pub(super) async fn lengths(connection: impl PgExecutor<'_>) -> Result<Vec<(Uuid, i64)>, StoreError> {
+    let rows = sqlx::query!("select id, entries from populations order by id").fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.entries)).collect())
+}
+
+/// Lines of a population's ledger.
+pub(super) async fn length_of(connection: impl PgExecutor<'_>, id: Uuid) -> Result<i64, StoreError> {
+    sqlx::query_scalar!("select entries from populations where id = $1", id)
+        .fetch_optional(connection)
+        .await?
+        .ok_or(StoreError::NotFound("population"))
+}
+
+struct Written {
+    seq: i64,
+    job_id: Option<Uuid>,
+    kind: String,
+    block: i32,
+    mu2_pico: i64,
+    leak_atto: i64,
+    at_micros: i64,
+    record: String,
+    digest: Vec<u8>,
+}
+
+impl TryFrom<Written> for Entry {
+    type Error = StoreError;
+
+    fn try_from(line: Written) -> Result<Self, StoreError> {
+        let (Some(kind), Ok(digest)) = (EntryKind::of_word(&line.kind), line.digest.try_into()) else {
+            return Err(StoreError::Unreadable("a ledger"));
+        };
+        Ok(Self {
+            seq: line.seq,
+            kind,
+            job_id: line.job_id,
+            block: line.block,
+            amount: Amount { mu2_pico: line.mu2_pico, leak_atto: line.leak_atto },
+            at_micros: line.at_micros,
+            record: line.record,
+            digest,
+        })
+    }
+}
+
+/// The lines of a ledger after this one, in their order.
+pub(super) async fn entries_after(
+    connection: impl PgExecutor<'_>,
+    id: Uuid,
+    seq: i64,
+) -> Result<Vec<Entry>, StoreError> {
+    let lines = sqlx::query_as!(
+        Written,
+        "select seq, job_id, kind, block, mu2_pico, leak_atto, at_micros, record, digest
+         from ledger_entries where population_id = $1 and seq > $2 order by seq",
+        id,
+        seq,
+    )
+    .fetch_all(connection)
+    .await?;
+    lines.into_iter().map(Entry::try_from).collect()
+}
+
+/// One line of a ledger.
+pub(super) async fn entry(pool: &PgPool, id: Uuid, seq: i64) -> Result<Option<Entry>, StoreError> {
+    let line = sqlx::query_as!(
+        Written,
+        "select seq, job_id, kind, block, mu2_pico, leak_atto, at_micros, record, digest
+         from ledger_entries where population_id = $1 and seq = $2",
+        id,
+        seq,
+    )
+    .fetch_optional(pool)
+    .await?;
+    line.map(Entry::try_from).transpose()
+}
+
 /// Locks a population's row until the transaction ends and returns how it stands.
 pub(super) async fn lock(tx: &mut PgConnection, id: Uuid) -> Result<Population, StoreError> {
     sqlx::query_scalar!("select id from populations where id = $1 for update", id)
@@ -128,7 +206,8 @@ pub(super) async fn post(tx: &mut PgConnection, population: &mut Population, lin
     update(tx, population).await
 }
 
-async fn insert(tx: &mut PgConnection, population: Uuid, entry: &Entry) -> Result<(), StoreError> {
+/// Writes a line as it is. The totals are another matter.
+pub(super) async fn insert(tx: &mut PgConnection, population: Uuid, entry: &Entry) -> Result<(), StoreError> {
     sqlx::query!(
         "insert into ledger_entries
              (population_id, seq, job_id, kind, block, mu2_pico, leak_atto, at_micros, record, digest)
@@ -149,7 +228,8 @@ async fn insert(tx: &mut PgConnection, population: Uuid, entry: &Entry) -> Resul
     Ok(())
 }
 
-async fn update(tx: &mut PgConnection, population: &Population) -> Result<(), StoreError> {
+/// Writes the totals as they are.
+pub(super) async fn update(tx: &mut PgConnection, population: &Population) -> Result<(), StoreError> {
     let account = population.account;
     sqlx::query!(
         "update populations set epsilon = $2, cap_mu2_pico = $3, cap_leak_atto = $4, spent_mu2_pico = $5,

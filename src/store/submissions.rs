@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use super::edges::commit;
 use super::error::StoreError;
 use super::populations::{Line, Population, lock, post};
 use crate::privacy::{Account, EntryKind, Grant, Price, RECORD_VERSION, ReservationRecord, Rule, Work};
@@ -103,7 +104,7 @@ pub async fn submit(pool: &PgPool, new: &NewJob, once: Option<Idempotency<'_>>) 
     if let Some(once) = once {
         remember(&mut tx, once, job_id).await?;
     }
-    tx.commit().await?;
+    commit(tx, "submit").await?;
     Ok(Submission { job_id, fresh: true })
 }
 

@@ -16,6 +16,7 @@ mod public;
 mod reading;
 mod ready_made;
 mod refusal;
+mod restore;
 mod samples;
 mod streaming;
 mod submissions;

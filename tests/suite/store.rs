@@ -3,10 +3,14 @@
 mod blobs;
 mod budgets;
 mod embedded;
+mod histories;
 mod leases;
 mod migrations;
 mod models;
 mod openings;
+mod orphans;
 mod public;
 mod queue;
+mod races;
 mod tampering;
+mod witness;

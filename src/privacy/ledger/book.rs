@@ -77,6 +77,17 @@ fn loosened(cap: Amount) -> Amount {
     Amount { mu2_pico: cap.mu2_pico.saturating_add(cap.mu2_pico / 1_000_000 + 2), ..cap }
 }
 
+/// What a job holds that it has not been charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// The job.
+    pub job: Uuid,
+    /// What is left of its reservation.
+    pub left: Amount,
+    /// Whether it was charged for a part.
+    pub begun: bool,
+}
+
 /// A job with a reservation.
 struct Open {
     work: Work,
@@ -130,6 +141,16 @@ impl Book {
         let events = reading.charged();
         let findings = reading.findings.ok_or(BookFault { seq: 0, what: "there is no grant".to_owned() })?;
         Ok(Findings { events, head, ..findings })
+    }
+
+    /// What jobs hold that they have not been charged, after the last line.
+    ///
+    /// # Errors
+    /// [`BookFault`].
+    pub fn holdings(&self) -> Result<Vec<Holding>, BookFault> {
+        let (reading, _) = self.read(false)?;
+        let open = reading.open.iter().filter(|(_, open)| !open.ended && open.left != Amount::default());
+        Ok(open.map(|(job, open)| Holding { job: *job, left: open.left, begun: open.charges > 0 }).collect())
     }
 
     fn read(&self, prices: bool) -> Result<(Reading, Digest), BookFault> {

@@ -11,7 +11,7 @@ mod price;
 
 pub use account::{Account, Refusal, Shares};
 pub use amount::Amount;
-pub use book::{Book, BookFault, Findings};
+pub use book::{Book, BookFault, Findings, Holding};
 pub use entry::{Digest, Entry, EntryKind, GrantRecord, RECORD_VERSION, ReservationRecord, UnitKind};
 pub use grant::Grant;
 pub use price::{Price, Rule, Work, price};

@@ -128,7 +128,7 @@ async fn smooth_and_rough(pool: &PgPool, smooth: Uuid, rough: Uuid) -> (Lease, L
     lose(pool, lost).await;
     let again = claim(pool).await;
     at(pool, again, "measure", 2).await;
-    store::hand_back(pool, again, Some(("device_error", Duration::ZERO))).await.expect("handed back");
+    store::hand_back(pool, again, Some(("worker_error", Duration::ZERO))).await.expect("handed back");
     let last = claim(pool).await;
     at(pool, last, "generate", 5).await;
     (one, last)
@@ -194,7 +194,7 @@ async fn retries_do_not_show_in_the_released_stream() {
         assert_eq!(words.iter().filter(|word| **word == "queued").count(), 4, "{words:?}");
         assert!(words.iter().filter(|word| **word == "measure").count() == 2, "{words:?}");
         let faults: Vec<_> = exact.iter().filter(|event| event.word() == "queued").map(|e| &e.data["error"]).collect();
-        assert_eq!(faults, [&json!(null), &json!(null), &json!("device_error"), &json!("draining")]);
+        assert_eq!(faults, [&json!(null), &json!(null), &json!("worker_error"), &json!("draining")]);
         if failing {
             assert_eq!(exact.last().expect("an end").data["error"], "reservation_exhausted");
         }
@@ -338,7 +338,7 @@ async fn every_event_comes_once_to_clients_that_come_and_go() {
                     lose(pool, lease).await;
                     break;
                 }
-                store::hand_back(pool, lease, Some(("device_error", Duration::from_millis(100))))
+                store::hand_back(pool, lease, Some(("worker_error", Duration::from_millis(100))))
                     .await
                     .expect("handed back");
             }

@@ -1,64 +1,23 @@
 //! Large uploads to a real server process, whose memory must not grow with the table.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::support::{TestDatabase, client, clinic, fresh_database, scratch};
+use crate::support::{Server, client, clinic, fresh_database, scratch};
 
 /// Size of the table: many times what the server may hold.
 const TABLE: usize = 96 << 20;
 /// What the server may grow by while it takes the table.
 const GROWTH: u64 = 48 << 20;
 
-/// `dp2stage serve --dev` without workers. Killed with its handle.
-struct Server {
-    child: Child,
-    base: String,
-}
-
-impl Server {
-    fn start(database: &TestDatabase, folder: &TempDir) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_dp2stage"))
-            .args(["serve", "--dev", "--bind", "127.0.0.1:0", "--state-dir"])
-            .arg(folder.path())
-            .current_dir("/")
-            .env("DATABASE_URL", &database.url)
-            .env("DP2STAGE__WORKERS__LOCAL", "0")
-            .env("DP2STAGE__LOG__FILTER", "warn")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a server");
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let first = lines.next().expect("a line").expect("text");
-        let base = first.strip_prefix("dp2stage listens on ").expect("an address").to_owned();
-        Self { child, base }
-    }
-
-    /// A figure of /proc/PID/status in bytes.
-    fn memory(&self, field: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("Linux");
-        let line = status.lines().find_map(|l| l.strip_prefix(field)).expect("a field");
-        line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
-    }
-
-    async fn declare(&self, client: &reqwest::Client) {
-        let body = json!({"name": "big", "schema": clinic(), "rows_public": 1000,
-                          "budget": {"epsilon": 1.0, "delta": 1e-6}});
-        let made = client.post(format!("{}/v1/datasets", self.base)).json(&body).send().await.expect("an answer");
-        assert_eq!(made.status(), 201);
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+async fn declare(server: &Server, client: &reqwest::Client) {
+    let body = json!({"name": "big", "schema": clinic(), "rows_public": 1000,
+                      "budget": {"epsilon": 1.0, "delta": 1e-6}});
+    let made = client.post(format!("{}/v1/datasets", server.base)).json(&body).send().await.expect("an answer");
+    assert_eq!(made.status(), 201);
 }
 
 /// About a megabyte of rows and how many they are.
@@ -79,9 +38,9 @@ fn table(block: Bytes, times: usize) -> reqwest::Body {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_does_not_grow_with_the_table() {
     let (database, folder) = (fresh_database().await, scratch());
-    let server = Server::start(&database, &folder);
+    let server = Server::start(&database.url, folder.path(), &[]);
     let client = client();
-    server.declare(&client).await;
+    declare(&server, &client).await;
     let (block, rows) = block();
     let times = TABLE.div_ceil(block.len());
     let put = |body: reqwest::Body| {
@@ -115,8 +74,8 @@ async fn a_server_that_is_killed_in_an_upload_keeps_nothing_of_it() {
     let client = client();
     let making = folder.path().join("blobs/tmp");
     let files = || std::fs::read_dir(&making).expect("a folder").count();
-    let mut server = Server::start(&database, &folder);
-    server.declare(&client).await;
+    let mut server = Server::start(&database.url, folder.path(), &[]);
+    declare(&server, &client).await;
     let url = |server: &Server| format!("{}/v1/datasets/big/rows", server.base);
     let upload = client.put(url(&server)).header("content-type", "text/csv").body(table(block().0, 100_000)).send();
     let upload = tokio::spawn(upload);
@@ -130,7 +89,7 @@ async fn a_server_that_is_killed_in_an_upload_keeps_nothing_of_it() {
     assert!(upload.await.expect("a task").is_err());
     assert_eq!(files(), 1, "nobody could clear it away");
 
-    let server = Server::start(&database, &folder);
+    let server = Server::start(&database.url, folder.path(), &[]);
     assert_eq!(files(), 0);
     let dataset = client.get(format!("{}/v1/datasets/big", server.base)).send().await.expect("an answer");
     assert!(dataset.json::<Value>().await.expect("JSON")["rows"].is_null());

@@ -11,7 +11,7 @@ use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::support::{fresh_database, repeats};
+use crate::support::{figure, fresh_database, repeats};
 
 const LONG: Duration = Duration::from_secs(600);
 
@@ -105,7 +105,8 @@ pub async fn account(pool: &PgPool, dataset: &store::Dataset) -> Account {
 async fn the_last_of_a_budget_is_spent_once() {
     let database = fresh_database().await;
     let pool = &database.pool;
-    for _ in 0..repeats(60, 10_000) {
+    let races = repeats(60, 10_000);
+    for _ in 0..races {
         let dataset = table(pool, 1.0).await;
         submit(pool, &dataset, whole(1.0, 0.4)).await.unwrap();
         let race = (0..3).map(|_| submit(pool, &dataset, whole(1.0, 0.5)));
@@ -119,6 +120,7 @@ async fn the_last_of_a_budget_is_spent_once() {
         assert_eq!(budget.verify(true).unwrap().account, budget.population.account);
         assert_eq!(budget.book.entries.len(), 3);
     }
+    figure("P1", (races, "races for the last of a budget"), &[(0, "overspent"), (0, "without a winner or with two")]);
 }
 
 /// A price for an untouched budget is not admitted to one that was touched meanwhile.

@@ -13,7 +13,7 @@ use crate::support::fresh_database;
 
 const LONG: Duration = Duration::from_secs(600);
 
-async fn claim(pool: &PgPool) -> Lease {
+pub async fn claim(pool: &PgPool) -> Lease {
     store::claim(pool, "w", LONG).await.unwrap().unwrap().lease
 }
 

@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::budgets::{job_on, table, whole};
-use crate::support::{fresh_database, repeats};
+use crate::support::fresh_database;
 
 const LONG: Duration = Duration::from_secs(600);
 const PATIENCE: Patience = Patience { max_attempts: 3, backoff: Duration::ZERO };
@@ -210,31 +210,4 @@ async fn a_full_queue_refuses() {
         .await
         .unwrap();
     assert_eq!(held, 6, "the refused ones hold nothing");
-}
-
-/// 10,000 jobs and 32 pollers (1,000 in the short form), some of which die: each job is claimed once a lease.
-#[tokio::test]
-async fn jobs_are_claimed_once_by_many_pollers() {
-    let database = fresh_database().await;
-    let pool = &database.pool;
-    let datasets = [table(pool, 1.0).await, table(pool, 1.0).await, table(pool, 1.0).await];
-    let jobs = repeats(1_000, 10_000);
-    let template = submit(pool, &datasets[0], ("default", 0)).await;
-    let copies = "insert into jobs (id, dataset_id, dataset_version, population_id, request, plan, epsilon, delta,
-                                    price, blocks_allowed)
-                  select gen_random_uuid(), d.id, 1, d.population_id, j.request, j.plan, j.epsilon, j.delta, j.price,
-                         j.blocks_allowed
-                  from jobs j, generate_series(2, $2) i join datasets d on d.id = ($3::uuid[])[1 + i % 3]
-                  where j.id = $1";
-    let ids = datasets.iter().map(|d| d.id).collect::<Vec<_>>();
-    sqlx::query(copies).bind(template).bind(jobs as i32).bind(ids).execute(pool).await.unwrap();
-    let pollers = (0..32).map(|i| async move {
-        let mut mine = Vec::new();
-        while let Some(lease) = claim(pool, Claimant { per_dataset: 0, ..worker(&i.to_string()) }).await {
-            mine.push(lease.job_id);
-        }
-        mine
-    });
-    let all = futures_util::future::join_all(pollers).await.concat();
-    assert_eq!((all.len(), all.iter().collect::<HashSet<_>>().len()), (jobs, jobs));
 }

@@ -49,12 +49,31 @@ pub struct TestDatabase {
 /// Clones the template. The first caller starts the server, or connects to `TEST_DATABASE_URL` when that is set.
 pub async fn fresh_database() -> TestDatabase {
     let server = SERVER.get_or_init(start_server).await;
+    clone_of(server, &server.template).await
+}
+
+impl TestDatabase {
+    /// A copy of this database as it is now. Nobody but this handle may be connected.
+    pub async fn copy(&mut self) -> TestDatabase {
+        let server = SERVER.get_or_init(start_server).await;
+        self.pool.close().await;
+        let copy = clone_of(server, &self.name).await;
+        self.pool = pool_of(&self.options).await;
+        copy
+    }
+}
+
+async fn pool_of(options: &PgConnectOptions) -> PgPool {
+    PgPoolOptions::new().max_connections(8).connect_with(options.clone()).await.expect("a connection")
+}
+
+async fn clone_of(server: &Server, template: &str) -> TestDatabase {
     let name = unique_name(TEST);
     // every test has a runtime of its own, and a connection dies with the runtime that opened it: none is shared
-    let clone = format!("CREATE DATABASE {name} TEMPLATE {} STRATEGY wal_log", server.template);
+    let clone = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log");
     command(&server.admin, clone).await.expect("a clone of the template");
     let options = server.admin.clone().database(&name);
-    let pool = PgPoolOptions::new().max_connections(8).connect_with(options.clone()).await.expect("a connection");
+    let pool = pool_of(&options).await;
     let url = url_of(&options, &server.admin);
     TestDatabase { url, options, pool, name }
 }

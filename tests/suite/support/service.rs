@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use dp2stage::engine::Machine;
 use dp2stage::http::{self, App, Webhooks};
 use dp2stage::store::models::{Declaration, Hub, Models};
-use dp2stage::store::{Bell, Blobs, QueueRoom};
+use dp2stage::store::{Bell, QueueRoom, Storage};
 use dp2stage::tabular::UploadLimits;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -71,25 +71,32 @@ impl TestApi {
 
     /// An API whose workers may take so many bytes of memory.
     pub async fn with_workers(open: bool, limits: UploadLimits, memory_bytes: u64) -> Self {
-        Self::over((fresh_database().await, scratch()), open, limits, memory_bytes, Webhooks::default()).await
+        Self::with_room(open, limits, memory_bytes, 0).await
+    }
+
+    /// An API that may store so many bytes; 0 for no limit.
+    pub async fn with_room(open: bool, limits: UploadLimits, memory_bytes: u64, quota_bytes: u64) -> Self {
+        let left = (fresh_database().await, scratch());
+        Self::over(left, open, limits, (memory_bytes, quota_bytes), Webhooks::default()).await
     }
 
     /// An open API where jobs may name receivers.
     pub async fn with_webhooks(webhooks: Webhooks) -> Self {
-        Self::over((fresh_database().await, scratch()), true, UploadLimits::default(), 8 << 30, webhooks).await
+        Self::over((fresh_database().await, scratch()), true, UploadLimits::default(), (8 << 30, 0), webhooks).await
     }
 
     /// Another server over what an open one left; that one stops.
     pub async fn restarted(self) -> Self {
         drop(self.stop);
-        Self::over((self.database, self.folder), true, UploadLimits::default(), 8 << 30, Webhooks::default()).await
+        let left = (self.database, self.folder);
+        Self::over(left, true, UploadLimits::default(), (8 << 30, 0), Webhooks::default()).await
     }
 
     async fn over(
         (database, folder): (TestDatabase, TempDir),
         open: bool,
         limits: UploadLimits,
-        memory_bytes: u64,
+        (memory_bytes, quota_bytes): (u64, u64),
         webhooks: Webhooks,
     ) -> Self {
         let stopping = CancellationToken::new();
@@ -99,7 +106,7 @@ impl TestApi {
         let bell = Bell::start(database.pool.clone(), stopping.clone());
         let app = App {
             pool: database.pool.clone(),
-            blobs: Blobs::open(&folder.path().join("blobs")).expect("a folder"),
+            blobs: Storage { quota_bytes, ..Storage::folder(&folder.path().join("blobs")) }.open().expect("a folder"),
             feed: http::Feed::start(database.pool.clone(), &bell, 16, stopping.clone()),
             bell,
             limits,

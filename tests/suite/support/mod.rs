@@ -3,12 +3,17 @@
 mod cluster;
 mod counted;
 mod database;
+mod figures;
 mod promises;
-mod service;
+pub mod queue;
+mod server;
+pub mod service;
 
 pub use cluster::{folder_of_this_run, scratch};
 pub use counted::held;
 pub use database::{TestDatabase, fresh_database};
+pub use figures::{dice, figure};
+pub use server::Server;
 pub use service::{Answer, TestApi, client, clinic};
 
 /// How often a test repeats itself: `long` when DP2STAGE_LONG is set (`make long`), else `short`.

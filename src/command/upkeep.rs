@@ -1,0 +1,79 @@
+//! What a server does besides answering: it sweeps away what need not be kept and witnesses the ledger.
+
+use std::time::{Duration, Instant};
+
+use dp2stage::store::{self, Blobs, Rewound, StoreError, Swept};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+/// How often the ledger is witnessed. What is charged is witnessed at once, by the worker; this is for the rest.
+const WITNESS_EVERY: Duration = Duration::from_secs(30);
+/// How often it is swept.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// Blobs that are younger than this may be on their way to being named.
+const ORPHAN: Duration = Duration::from_secs(3600);
+/// A submission may be repeated under its Idempotency-Key for this long.
+const KEYS: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Refuses a database that has forgotten what was spent; witnesses what is not witnessed yet.
+pub async fn refuse_rewound(pool: &PgPool, blobs: &Blobs) -> anyhow::Result<()> {
+    let rewound = store::rewound(pool, blobs).await?;
+    if rewound.is_empty() {
+        return Ok(store::witness_all(pool, blobs).await?);
+    }
+    let ledgers: Vec<String> = rewound.iter().map(say).collect();
+    anyhow::bail!(
+        "the database has forgotten what was spent: it was restored from a backup, or it is another one than the \
+         storage belongs to.\n{}\nIf it is the right database, run `dp2stage recover`, which writes the missing lines \
+         back from the storage, and start again.",
+        ledgers.join("\n"),
+    )
+}
+
+fn say(rewound: &Rewound) -> String {
+    let Rewound { population, witnessed, kept, forked, ref set_back } = *rewound;
+    match (kept, forked) {
+        (None, _) => format!("  population {population} is not there; {witnessed} lines of its ledger are missing"),
+        (_, true) => format!("  population {population}: its ledger goes on differently from how it is witnessed"),
+        (Some(_), _) if rewound.missing() == 0 => {
+            format!("  population {population}: {} jobs had begun more than is known of them", set_back.len())
+        }
+        (Some(kept), _) => {
+            format!("  population {population}: {} lines are missing after line {kept}", rewound.missing())
+        }
+    }
+}
+
+/// Removes what need not be kept. What cannot be removed now goes an hour later.
+async fn sweep(pool: &PgPool, blobs: &Blobs) {
+    match store::sweep_orphans(pool, blobs, ORPHAN).await {
+        Ok(Swept { blobs: 0, unfinished: 0 }) => {}
+        Ok(Swept { blobs, unfinished }) => tracing::info!(blobs, unfinished, "swept what nothing names"),
+        Err(error) => tracing::warn!(%error, "the storage could not be swept"),
+    }
+    match store::forget_submissions(pool, KEYS).await {
+        Ok(0) => {}
+        Ok(keys) => tracing::info!(keys, "idempotency keys were forgotten"),
+        Err(error) => tracing::warn!(%error, "old idempotency keys could not be forgotten"),
+    }
+}
+
+/// Sweeps and witnesses until `stopping` is cancelled; cancels it when the database is rewound under a running server.
+pub async fn run(pool: PgPool, blobs: Blobs, stopping: CancellationToken) {
+    let mut swept: Option<Instant> = None;
+    while !stopping.is_cancelled() {
+        if swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
+            sweep(&pool, &blobs).await;
+            swept = Some(Instant::now());
+        }
+        match store::witness_all(&pool, &blobs).await {
+            Ok(()) => {}
+            Err(error @ StoreError::Rewound(_)) => {
+                tracing::error!(%error, "the database was rewound under a running server");
+                stopping.cancel();
+            }
+            Err(error) => tracing::warn!(%error, "the ledger could not be witnessed; it is tried again"),
+        }
+        let _ = tokio::time::timeout(WITNESS_EVERY, stopping.cancelled()).await;
+    }
+}

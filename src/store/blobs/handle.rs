@@ -1,0 +1,189 @@
+//! The storage: blobs under the digests of their contents, and pages under names that are told.
+
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use uuid::Uuid;
+
+use super::folder::Folder;
+use super::name;
+use super::place::Place;
+use super::reader::BlobReader;
+use super::room::Room;
+use super::writer::{BlobWriter, Stored};
+use crate::engine::{KEPT_KEY_BYTES, is_kept_key};
+
+/// The storage; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    pub(super) place: Place,
+    pub(super) room: Room,
+    /// How far this process knows each ledger, and the blocks of each job, to be witnessed.
+    pub(in crate::store) witnessed: Arc<Mutex<HashMap<Uuid, i64>>>,
+}
+
+/// Something that is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its name, without the folder that it is in.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was published, by the clock of the storage.
+    pub modified: SystemTime,
+}
+
+impl Blobs {
+    pub(super) fn new(place: Place, room: Room) -> Self {
+        Self { place, room, witnessed: Arc::default() }
+    }
+
+    /// Opens a folder without limits, making it if needed, readable by its owner alone. Clears away what killed
+    /// processes left half-written; files in the making of living ones are locked, and stay.
+    ///
+    /// # Errors
+    /// I/O faults.
+    pub fn open(root: &Path) -> io::Result<Self> {
+        Ok(Self::new(Place::Folder(Folder::open(root)?), Room::new(0, 0)))
+    }
+
+    /// Begins a blob. Dropped unpublished, it leaves nothing.
+    ///
+    /// # Errors
+    /// I/O faults; `StorageFull` and `QuotaExceeded` where there is no room for a byte.
+    pub fn create(&self) -> io::Result<BlobWriter> {
+        BlobWriter::new(self, 0)
+    }
+
+    /// Stores bytes that are at hand.
+    ///
+    /// # Errors
+    /// As [`Self::create`] and [`BlobWriter::publish`].
+    pub fn put(&self, bytes: &[u8]) -> io::Result<Stored> {
+        // All of it fits, or not a byte is written.
+        let mut writer = BlobWriter::new(self, bytes.len() as u64)?;
+        writer.write_all(bytes)?;
+        writer.publish()
+    }
+
+    /// The content of a blob.
+    ///
+    /// # Errors
+    /// I/O faults; `InvalidData` when the content is not what the name says.
+    pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.reader(name)?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// A blob to be read piece by piece; the end is an error when the content was not what the name
+    /// says.
+    ///
+    /// # Errors
+    /// I/O faults.
+    pub fn reader(&self, name: &str) -> io::Result<BlobReader> {
+        BlobReader::open(&self.place, name)
+    }
+
+    /// Whether there is a blob of this name. Its content is not read.
+    ///
+    /// # Errors
+    /// I/O faults.
+    pub fn has(&self, name: &str) -> io::Result<bool> {
+        match self.reader(name) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes a blob that nothing points to any more; one that is gone already is fine.
+    ///
+    /// # Errors
+    /// I/O faults.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        name::promised(name)?;
+        self.place.remove(name)
+    }
+
+    /// Whether there is room: for as many bytes as this process was refused last, or for a byte.
+    ///
+    /// # Errors
+    /// `StorageFull` and `QuotaExceeded` when there is none; I/O faults.
+    pub fn check_room(&self) -> io::Result<()> {
+        self.room.check_again(&self.place)
+    }
+
+    /// The blobs that have been there for so long. What is in the folder and is no blob is not among them.
+    ///
+    /// # Errors
+    /// I/O faults.
+    pub fn older_than(&self, age: Duration) -> io::Result<Vec<Seen>> {
+        let Some(moment) = SystemTime::now().checked_sub(age) else { return Ok(Vec::new()) };
+        let blobs = self.place.files("")?.into_iter();
+        Ok(blobs.filter(|seen| name::is_name(&seen.name) && seen.modified <= moment).collect())
+    }
+
+    /// Whether a blob is the key of a measurement, which nobody must keep.
+    ///
+    /// # Errors
+    /// I/O faults.
+    pub fn is_key(&self, seen: &Seen) -> io::Result<bool> {
+        if seen.bytes != KEPT_KEY_BYTES as u64 {
+            return Ok(false);
+        }
+        match self.read(&seen.name) {
+            Ok(bytes) => Ok(is_kept_key(&bytes)),
+            // Its job may have ended, and taken it along; and what is damaged is no key any more.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes blobs for good.
+    ///
+    /// # Errors
+    /// I/O faults.
+    pub fn remove_all<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+        names.into_iter().try_for_each(|name| self.remove(name))?;
+        self.place.sync()
+    }
+
+    /// Clears away what was left half-written by writers that are dead: in a folder a lock says so, in a bucket
+    /// whatever is so old counts as such. Returns how many there were.
+    ///
+    /// # Errors
+    /// I/O faults.
+    pub fn clear_unfinished(&self, age: Duration) -> io::Result<usize> {
+        SystemTime::now().checked_sub(age).map_or(Ok(0), |moment| self.place.clear(moment))
+    }
+
+    /// Writes a page that is not there yet; says whether it was this call that wrote it. Quotas do not hold for
+    /// pages.
+    pub(in crate::store) fn put_page(&self, path: &str, bytes: &[u8]) -> io::Result<bool> {
+        self.place.put_new(path, bytes)
+    }
+
+    /// Writes a page in the place of another one, or of none.
+    pub(in crate::store) fn replace_page(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.place.put_over(path, bytes)
+    }
+
+    /// The content of a page, if there is one.
+    pub(in crate::store) fn page(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        self.place.get(path)
+    }
+
+    /// The names of the pages in a folder.
+    pub(in crate::store) fn pages(&self, folder: &str) -> io::Result<Vec<String>> {
+        Ok(self.place.files(folder)?.into_iter().map(|seen| seen.name).collect())
+    }
+
+    /// The names of the folders in a folder.
+    pub(in crate::store) fn folders(&self, folder: &str) -> io::Result<Vec<String>> {
+        self.place.folders(folder)
+    }
+}
