@@ -50,6 +50,7 @@ pub async fn run(pool: PgPool, blobs: Blobs, stopping: CancellationToken) {
             match store::sweep_orphans(&pool, &blobs, ORPHAN).await {
                 Ok(Swept { blobs: 0, unfinished: 0 }) => {}
                 Ok(Swept { blobs, unfinished }) => tracing::info!(blobs, unfinished, "swept what nothing names"),
+                Err(_) if stopping.is_cancelled() => {}
                 Err(error) => tracing::warn!(%error, "the storage could not be swept"),
             }
             swept = Some(Instant::now());
@@ -60,6 +61,7 @@ pub async fn run(pool: PgPool, blobs: Blobs, stopping: CancellationToken) {
                 tracing::error!(%error, "the database was rewound under a running server");
                 stopping.cancel();
             }
+            Err(_) if stopping.is_cancelled() => {}
             Err(error) => tracing::warn!(%error, "the ledger could not be witnessed; it is tried again"),
         }
         let _ = tokio::time::timeout(WITNESS_EVERY, stopping.cancelled()).await;
