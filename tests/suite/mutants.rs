@@ -19,7 +19,14 @@ struct Mutant {
     test: &'static str,
 }
 
-const MUTANTS: [Mutant; 28] = [
+const MUTANTS: [Mutant; 29] = [
+    Mutant {
+        name: "a charge that only the database knows of",
+        file: "src/queue/tether.rs",
+        text: "self.persist(statement)?;",
+        fault: "return self.persist(statement);",
+        test: "store::witness::no_work_begins_before_its_charge_is_witnessed",
+    },
     Mutant {
         name: "no noise",
         file: "src/privacy/noise.rs",
