@@ -14,7 +14,8 @@ use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::store;
+use super::tether::PATIENCE;
+use crate::store::{self, within};
 
 /// How to start a worker. It is expected to end when the process `--tied-to` does.
 #[derive(Clone, Debug)]
@@ -56,7 +57,7 @@ async fn keep(crew: &Crew, pool: &PgPool, stop: &CancellationToken) {
             Err(error) => tracing::error!(%error, "a worker could not be started"),
         }
         // It is dead for certain, so nobody need wait for its lease to run out.
-        if let Err(error) = store::expire(pool, &name).await {
+        if let Err(error) = within(PATIENCE, store::expire(pool, &name)).await {
             tracing::warn!(%error, "the lease of a dead worker could not be ended; it will run out");
         }
         wait = if born.elapsed() > HEALTHY { FIRST_WAIT } else { (wait * 2).min(LONGEST_WAIT) };
