@@ -163,6 +163,7 @@ async fn a_road_that_swallows_again_and_again_holds_nothing_up() {
     let ended = settled(&database.pool, Duration::from_secs(120)).await == 0;
     let (state, told) = (job(&database.pool, id).await, replay(&database.pool, &file).await);
     println!("R7: all connections are back after {:.1} s; job {state:?}", recovered.as_secs_f64());
+    println!("R7: {told:?}");
     // What was cut short in a block may have used up the spares: an end like another.
     let right = ended && (state.0 == "succeeded" || state.1.as_deref() == Some("reservation_exhausted"));
     let faults = [

@@ -77,6 +77,7 @@ async fn kills_lose_no_job_and_count_every_step() {
         tokio::time::sleep(Duration::from_millis(dice.random_range(0..700))).await;
         late = late.max(stuck(pool).await);
         let victim = somebody_at_work(pool, &workers, &mut dice).await;
+        tokio::time::sleep(Duration::from_millis(dice.random_range(0..300))).await;
         workers.remove(&victim).expect("a worker").kill();
     }
     while workers.len() < WORKERS {
