@@ -307,7 +307,9 @@ fn plant_target() -> tempfile::TempDir {
     for part in parts {
         for entry in std::fs::read_dir(debug.join(part)).unwrap().map(Result::unwrap) {
             let name = entry.file_name().into_string().unwrap();
-            let own = ["dp2stage-", "libdp2stage-", "suite-", "accounting-"].iter().any(|own| name.starts_with(own));
+            let own = ["dp2stage-", "libdp2stage-", "suite-", "chaos-", "accounting-"]
+                .iter()
+                .any(|own| name.starts_with(own));
             if own && entry.path().is_dir() {
                 std::fs::remove_dir_all(entry.path()).unwrap();
             } else if own {
