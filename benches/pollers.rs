@@ -99,7 +99,9 @@ async fn fill(
                     now(), case when i > $2 then now() end, case when i > $2 then null else now() + interval '1 day' end
                 from (select * from jobs where status = 'queued' limit 1) job, generate_series(1, $1 + $2) i";
     sqlx::query(copy).bind(jobs).bind(running).execute(pool).await?;
-    sqlx::query("analyze").execute(pool).await?;
+    // As in a table that has been there for a while.
+    sqlx::query("vacuum analyze").execute(pool).await?;
+    sqlx::query("checkpoint").execute(pool).await?;
     Ok(sqlx::query_scalar("select id from jobs where status = 'running'").fetch_all(pool).await?)
 }
 
@@ -219,7 +221,7 @@ impl House {
         let until = Instant::now() + Duration::from_secs(seconds);
         let everyone = (0..clients).map(|place| {
             let late = Duration::from_secs_f64(place as f64 / clients as f64);
-            let job = if place % 2 == 0 { self.running[place] } else { self.finished[place] };
+            let job = if place.is_multiple_of(2) { self.running[place] } else { self.finished[place] };
             tokio::spawn(poll(self.http.clone(), format!("{}/v1/jobs/{job}", self.server.1), tags, (late, until)))
         });
         let (mut latencies, mut errors) = (Vec::new(), 0);
@@ -273,6 +275,7 @@ async fn run(clients: usize, seconds: u64, jobs: i32) -> Result<(), Failure> {
     let cluster = tokio::task::spawn_blocking(move || Cluster::start(&config)).await??;
     let house = House::new(&cluster, &folder.path().join("state"), clients, jobs).await?;
     let size = (clients, seconds);
+    house.polled("GET once a second: the first seconds of the server", false, (clients, 5)).await?;
     house.polled("GET once a second", false, size).await?;
     house.polled("GET with If-None-Match once a second", true, size).await?;
     house.followed(size).await?;

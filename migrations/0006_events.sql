@@ -28,7 +28,7 @@ comment on column job_events.released is '1, 2, 3 among the events that everyone
 comment on column job_events.kind is 'status: the job has a new state, or was claimed again. stage: a stage began. cancel: it was asked to stop.';
 comment on column job_events.word is 'The state, or the stage; requested, where it was asked to stop.';
 comment on column job_events.attempt is 'Claims of the job up to then that count.';
-comment on column job_events.error is 'The failure code, where the job failed.';
+comment on column job_events.error is 'The failure code, where the job failed; where it was put back, why.';
 comment on column job_events.at is 'When. Released for states alone, which the job shows as well.';
 
 alter table jobs
@@ -76,7 +76,7 @@ begin
         perform job_event(new.id, not again, 'status', 'running', new.attempts, null,
                           case when again then clock_timestamp() else coalesce(new.started_at, clock_timestamp()) end);
     elsif new.status = 'queued' and old.status = 'running' then
-        perform job_event(new.id, false, 'status', 'queued', new.attempts, null, clock_timestamp());
+        perform job_event(new.id, false, 'status', 'queued', new.attempts, new.fault, clock_timestamp());
     end if;
     if new.stage is distinct from old.stage or new.status = 'succeeded' then
         again := new.stage is distinct from old.stage;

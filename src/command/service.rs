@@ -122,6 +122,7 @@ impl Service {
             workers: worker_machine(&config, places.len()),
             pool: database.pool.clone(),
             open,
+            keys: http::KnownKeys::default(),
             figures: http::Figures::default(),
             writers: http::Writers::default(),
             webhooks: webhooks.clone(),

@@ -45,15 +45,17 @@ fn say(rewound: &Rewound) -> String {
 }
 
 /// Removes what need not be kept. What cannot be removed now goes an hour later.
-async fn sweep(pool: &PgPool, blobs: &Blobs) {
+async fn sweep(pool: &PgPool, blobs: &Blobs, stopping: &CancellationToken) {
     match store::sweep_orphans(pool, blobs, ORPHAN).await {
         Ok(Swept { blobs: 0, unfinished: 0 }) => {}
         Ok(Swept { blobs, unfinished }) => tracing::info!(blobs, unfinished, "swept what nothing names"),
+        Err(_) if stopping.is_cancelled() => {}
         Err(error) => tracing::warn!(%error, "the storage could not be swept"),
     }
     match store::forget_submissions(pool, KEYS).await {
         Ok(0) => {}
         Ok(keys) => tracing::info!(keys, "idempotency keys were forgotten"),
+        Err(_) if stopping.is_cancelled() => {}
         Err(error) => tracing::warn!(%error, "old idempotency keys could not be forgotten"),
     }
 }
@@ -63,7 +65,7 @@ pub async fn run(pool: PgPool, blobs: Blobs, stopping: CancellationToken) {
     let mut swept: Option<Instant> = None;
     while !stopping.is_cancelled() {
         if swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
-            sweep(&pool, &blobs).await;
+            sweep(&pool, &blobs, &stopping).await;
             swept = Some(Instant::now());
         }
         match store::witness_all(&pool, &blobs).await {
@@ -72,6 +74,7 @@ pub async fn run(pool: PgPool, blobs: Blobs, stopping: CancellationToken) {
                 tracing::error!(%error, "the database was rewound under a running server");
                 stopping.cancel();
             }
+            Err(_) if stopping.is_cancelled() => {}
             Err(error) => tracing::warn!(%error, "the ledger could not be witnessed; it is tried again"),
         }
         let _ = tokio::time::timeout(WITNESS_EVERY, stopping.cancelled()).await;

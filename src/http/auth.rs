@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 use super::problem::Problem;
 use super::role::{Caller, forbidden, least};
 use super::state::App;
-use crate::store::{self, NewKey, Role};
+use crate::store::{NewKey, Role};
 
 /// A key at the only moment when its secret is known.
 pub struct IssuedKey {
@@ -92,7 +92,7 @@ async fn check(app: &App, token: Option<&str>) -> Result<Caller, Problem> {
         Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid key is needed", detail)
     };
     let (id, secret) = token.and_then(|t| t.strip_prefix("dp2_")?.split_once('_')).ok_or_else(refusal)?;
-    let known = store::find_key(&app.pool, id).await?.ok_or_else(refusal)?;
+    let known = app.keys.find(&app.pool, id).await?.ok_or_else(refusal)?;
     let given = Sha256::digest(secret.as_bytes());
     let same = bool::from(known.secret.as_slice().ct_eq(given.as_slice()));
     if same { Ok(Caller { role: known.role, tenant: known.tenant }) } else { Err(refusal()) }

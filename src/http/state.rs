@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::events::Feed;
 use super::figures::Figures;
+use super::known_keys::KnownKeys;
 use super::samples::Writers;
 use super::webhooks::Webhooks;
 use crate::engine::Machine;
@@ -33,6 +34,8 @@ pub struct App {
     pub workers: Machine,
     /// Whether callers need no key: loopback development only.
     pub open: bool,
+    /// Keys that were looked up a moment ago.
+    pub keys: KnownKeys,
     /// Figures that were computed before.
     pub figures: Figures,
     /// Places for clients whose rows are being written.

@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::presence::resident;
-use crate::store::{self, StoreError};
+use super::tether::PATIENCE;
+use crate::store::{self, StoreError, within};
 
 /// How to start a worker. It is expected to end when the process `--tied-to` does.
 #[derive(Clone, Debug)]
@@ -67,7 +68,7 @@ async fn keep(crew: &Crew, device: &str, pool: &PgPool, stop: &CancellationToken
             }
             Err(error) => tracing::error!(%error, "a worker could not be started"),
         }
-        if let Err(error) = bury(pool, &name, fault).await {
+        if let Err(error) = within(PATIENCE, bury(pool, &name, fault)).await {
             tracing::warn!(%error, "the lease of a dead worker could not be ended; it will run out");
         }
         wait = if born.elapsed() > HEALTHY { FIRST_WAIT } else { (wait * 2).min(LONGEST_WAIT) };

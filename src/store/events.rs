@@ -41,7 +41,7 @@ pub struct ExactEvent {
     pub at: OffsetDateTime,
     /// Claims of the job up to then that count.
     pub attempt: i32,
-    /// The failure code, where the job failed.
+    /// The failure code, where the job failed; where it was put back, why.
     pub error: Option<String>,
 }
 

@@ -72,16 +72,25 @@ pub fn worker(api: &TestApi, lease_seconds: f64, witness: &Path) -> WorkerProces
     worker_with(api, lease_seconds, witness, &[])
 }
 
+/// The same, with a name.
+pub fn worker_named(api: &TestApi, name: &str, lease_seconds: f64, witness: &Path) -> WorkerProcess {
+    api.worker_named(name, lease_seconds, &variables(witness))
+}
+
 /// The same, with these variables besides.
 pub fn worker_with(api: &TestApi, lease_seconds: f64, witness: &Path, environment: &[(&str, &str)]) -> WorkerProcess {
-    let mut all = vec![
+    let mut all = variables(witness);
+    all.extend(environment);
+    api.worker_with(lease_seconds, &all)
+}
+
+fn variables(witness: &Path) -> Vec<(&str, &str)> {
+    vec![
         ("DP2STAGE_WITNESS", witness.to_str().expect("a plain path")),
         ("DP2STAGE__WORKERS__THREADS", "1"),
         ("DP2STAGE__QUEUE__BACKOFF_SECONDS", "0"),
         ("DP2STAGE__LOG__FILTER", "off"),
-    ];
-    all.extend(environment);
-    api.worker_with(lease_seconds, &all)
+    ]
 }
 
 /// Waits until all jobs are final. Returns how many are not by then.

@@ -1,13 +1,18 @@
 //! R1 and R3: workers die of kill -9 at random moments.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
+use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use sqlx::PgPool;
 
-use crate::jobs::{counted, faults, measured, settled, submit, surveyed, trained, unfinished, wide, witness, worker};
+use crate::jobs::{
+    counted, faults, measured, settled, submit, surveyed, trained, unfinished, wide, witness, worker_named,
+};
 use crate::replay::replay;
+use crate::support::service::WorkerProcess;
 use crate::support::{TestApi, dice, figure, repeats};
 
 const LEASE: f64 = 2.0;
@@ -16,11 +21,11 @@ const WORKERS: usize = 3;
 const GRACE: &str = "15 s";
 
 fn some_job(number: usize) -> Value {
-    match number % 4 {
-        0 => trained(0.1, 20),
-        1 => measured(0.1),
-        2 => surveyed(0.1),
-        _ => counted(0.1),
+    match number % 6 {
+        1 => trained(0.1, 20),
+        3 => measured(0.1),
+        5 => counted(0.1),
+        _ => surveyed(0.1),
     }
 }
 
@@ -33,6 +38,24 @@ async fn stuck(pool: &PgPool) -> usize {
     late as usize
 }
 
+/// One of these workers, at random, that holds a job; often one that measures.
+async fn somebody_at_work(pool: &PgPool, workers: &BTreeMap<String, WorkerProcess>, dice: &mut ChaCha8Rng) -> String {
+    let (began, measures) = (Instant::now(), dice.random_bool(0.4));
+    loop {
+        let busy = "select worker, stage is not distinct from 'measure' from jobs
+                    where status = 'running' and lease_expires_at > clock_timestamp()";
+        let busy: Vec<(String, bool)> = sqlx::query_as(busy).fetch_all(pool).await.expect("workers");
+        let wanted = measures && began.elapsed() < Duration::from_secs(3);
+        let alive = busy.iter().filter(|(name, measures)| workers.contains_key(name) && (*measures || !wanted));
+        let alive: Vec<&String> = alive.map(|(name, _)| name).collect();
+        if !alive.is_empty() {
+            return alive[dice.random_range(0..alive.len())].clone();
+        }
+        assert!(began.elapsed() < crate::jobs::PATIENCE, "nobody works");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
 async fn kills_lose_no_job_and_count_every_step() {
     let (kills, mut dice) = (repeats(20, 200), dice("R1"));
@@ -40,17 +63,26 @@ async fn kills_lose_no_job_and_count_every_step() {
     let pool = &api.database.pool;
     api.clinic(8.0, 300).await;
     wide(&api).await;
-    let mut workers: Vec<_> = (0..WORKERS).map(|_| worker(&api, LEASE, &file)).collect();
+    let mut workers = BTreeMap::new();
     let (mut jobs, mut late) = (0, 0);
-    for _ in 0..kills {
+    for kill in 0..kills {
+        while workers.len() < WORKERS {
+            let name = format!("worker {} {kill}", workers.len());
+            workers.insert(name.clone(), worker_named(&api, &name, LEASE, &file));
+        }
         while unfinished(pool).await <= WORKERS {
             submit(&api, &some_job(jobs)).await;
             jobs += 1;
         }
-        tokio::time::sleep(Duration::from_millis(dice.random_range(100..900))).await;
+        tokio::time::sleep(Duration::from_millis(dice.random_range(0..700))).await;
         late = late.max(stuck(pool).await);
-        let victim = dice.random_range(0..WORKERS);
-        std::mem::replace(&mut workers[victim], worker(&api, LEASE, &file)).kill();
+        let victim = somebody_at_work(pool, &workers, &mut dice).await;
+        tokio::time::sleep(Duration::from_millis(dice.random_range(0..300))).await;
+        workers.remove(&victim).expect("a worker").kill();
+    }
+    while workers.len() < WORKERS {
+        let name = format!("heir {}", workers.len());
+        workers.insert(name.clone(), worker_named(&api, &name, LEASE, &file));
     }
     let last = Instant::now();
     while unfinished(pool).await > 0 && last.elapsed() < crate::jobs::PATIENCE {

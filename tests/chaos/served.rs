@@ -64,6 +64,12 @@ impl Served {
         self.ask(Method::POST, path, Some(body), key).await
     }
 
+    /// Asks as a client that has little patience; says whether the answer was 200.
+    pub async fn is_well(&self, path: &str) -> bool {
+        let request = self.client.get(format!("{}{path}", self.base)).timeout(Duration::from_secs(3));
+        request.send().await.is_ok_and(|response| response.status() == StatusCode::OK)
+    }
+
     /// Declares the clinic and uploads rows of it.
     pub async fn clinic(&self, rows: usize) {
         let declared = json!({"name": "clinic", "schema": clinic(), "rows_public": rows,

@@ -19,7 +19,14 @@ struct Mutant {
     test: &'static str,
 }
 
-const MUTANTS: [Mutant; 28] = [
+const MUTANTS: [Mutant; 29] = [
+    Mutant {
+        name: "a charge that only the database knows of",
+        file: "src/queue/tether.rs",
+        text: "self.persist(statement)?;",
+        fault: "return self.persist(statement);",
+        test: "store::witness::no_work_begins_before_its_charge_is_witnessed",
+    },
     Mutant {
         name: "no noise",
         file: "src/privacy/noise.rs",
@@ -300,7 +307,9 @@ fn plant_target() -> tempfile::TempDir {
     for part in parts {
         for entry in std::fs::read_dir(debug.join(part)).unwrap().map(Result::unwrap) {
             let name = entry.file_name().into_string().unwrap();
-            let own = ["dp2stage-", "libdp2stage-", "suite-", "accounting-"].iter().any(|own| name.starts_with(own));
+            let own = ["dp2stage-", "libdp2stage-", "suite-", "chaos-", "accounting-"]
+                .iter()
+                .any(|own| name.starts_with(own));
             if own && entry.path().is_dir() {
                 std::fs::remove_dir_all(entry.path()).unwrap();
             } else if own {

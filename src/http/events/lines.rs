@@ -25,7 +25,7 @@ pub(in super::super) struct EventView {
     /// Claims of the job up to then that count; custodian view.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempt: Option<i32>,
-    /// The failure code, when failed; in the released view always `job_failed`.
+    /// The failure code, when failed, or why the job was put back; in the released view `job_failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }

@@ -47,6 +47,11 @@ async fn only_a_good_key_opens() {
 
     let revoke = sqlx::query("update api_keys set revoked_at = now() where id = $1");
     revoke.bind(&key.stored.id).execute(&api.database.pool).await.unwrap();
+    let began = std::time::Instant::now();
+    while with(&api, &format!("Bearer {}", key.token)).await.status == 200 {
+        assert!(began.elapsed() < std::time::Duration::from_secs(1), "a revoked key is refused within a second");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     problem(&with(&api, &format!("Bearer {}", key.token)).await, 401, "unauthorized");
     assert_eq!(with(&api, &format!("Bearer {}", other.token)).await.status, 200);
 }

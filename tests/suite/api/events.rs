@@ -193,6 +193,8 @@ async fn retries_do_not_show_in_the_released_stream() {
         assert_eq!(words.iter().filter(|word| **word == "running").count(), 4, "{words:?}");
         assert_eq!(words.iter().filter(|word| **word == "queued").count(), 4, "{words:?}");
         assert!(words.iter().filter(|word| **word == "measure").count() == 2, "{words:?}");
+        let faults: Vec<_> = exact.iter().filter(|event| event.word() == "queued").map(|e| &e.data["error"]).collect();
+        assert_eq!(faults, [&json!(null), &json!(null), &json!("worker_error"), &json!("draining")]);
         if failing {
             assert_eq!(exact.last().expect("an end").data["error"], "reservation_exhausted");
         }

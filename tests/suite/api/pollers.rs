@@ -49,7 +49,8 @@ async fn hundreds_of_clients_share_a_few_connections() {
         let mut tag = String::new();
         for _ in 0..SECONDS {
             clock.tick().await;
-            let request = if place % 2 == 0 { http.get(&url) } else { http.get(&url).header("if-none-match", &tag) };
+            let request =
+                if place.is_multiple_of(2) { http.get(&url) } else { http.get(&url).header("if-none-match", &tag) };
             let answer = request.send().await.expect("an answer");
             assert!([200, 304].contains(&answer.status().as_u16()), "{}", answer.status());
             tag = answer.headers()["etag"].to_str().expect("plain").to_owned();

@@ -114,6 +114,7 @@ impl TestApi {
             models,
             workers: Machine { memory_bytes, threads: 2 },
             open,
+            keys: http::KnownKeys::default(),
             figures: http::Figures::default(),
             writers: http::Writers::default(),
             webhooks,
@@ -170,8 +171,13 @@ impl TestApi {
 
     /// A worker with these variables in its environment besides.
     pub fn worker_with(&self, lease_seconds: f64, environment: &[(&str, &str)]) -> WorkerProcess {
+        self.worker_named(&format!("worker-{}", uuid::Uuid::now_v7().simple()), lease_seconds, environment)
+    }
+
+    /// The same, with a name under which its leases are held.
+    pub fn worker_named(&self, name: &str, lease_seconds: f64, environment: &[(&str, &str)]) -> WorkerProcess {
         let child = Command::new(env!("CARGO_BIN_EXE_dp2stage"))
-            .arg("work")
+            .args(["work", "--name", name])
             .arg("--state-dir")
             .arg(self.folder.path())
             .current_dir("/")

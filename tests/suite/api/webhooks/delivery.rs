@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An API whose jobs may name this receiver.
 async fn api(receiver: &Receiver) -> TestApi {
-    let api = TestApi::with_webhooks(webhooks(&[receiver.place.clone()])).await;
+    let api = TestApi::with_webhooks(webhooks(std::slice::from_ref(&receiver.place))).await;
     api.clinic(100.0, 100).await;
     api
 }
@@ -37,7 +37,8 @@ async fn claim(pool: &PgPool) -> Lease {
 /// Sends what is due from the database until it is dropped.
 fn deliverer(api: &TestApi, receiver: &Receiver) -> DropGuard {
     let stop = CancellationToken::new();
-    let courier = Courier::new(webhooks(&[receiver.place.clone()]), Arc::new(SystemNames)).expect("a courier");
+    let courier =
+        Courier::new(webhooks(std::slice::from_ref(&receiver.place)), Arc::new(SystemNames)).expect("a courier");
     tokio::spawn(http::deliver(api.database.pool.clone(), courier, stop.clone()));
     stop.drop_guard()
 }

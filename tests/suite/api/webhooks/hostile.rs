@@ -189,7 +189,7 @@ impl Names for Evil {
         } else if let Some(text) = name.strip_suffix(".mixed.example") {
             vec![address(NOWHERE), address(text), address("2c0f:ffff:ffff::2")]
         } else if name == "rebind.example" {
-            vec![if before % 2 == 0 { address(NOWHERE) } else { address("127.0.0.1") }]
+            vec![if before.is_multiple_of(2) { address(NOWHERE) } else { address("127.0.0.1") }]
         } else {
             vec![address("127.0.0.1"), address("::1")]
         };
@@ -255,7 +255,7 @@ async fn a_name_that_changes_its_mind_gains_nothing() {
     for attempt in 0..4 {
         let fault = courier.send(&delivery(&url)).await.expect_err("nobody is there");
         let nowhere = [Fault::Connection, Fault::Timeout].contains(&fault);
-        assert!(if attempt % 2 == 0 { nowhere } else { fault == Fault::Address }, "{fault:?}");
+        assert!(if attempt.is_multiple_of(2) { nowhere } else { fault == Fault::Address }, "{fault:?}");
         assert_eq!(names.asked.load(Ordering::SeqCst), attempt + 1, "one answer for each attempt");
     }
     assert_eq!(came.load(Ordering::SeqCst), 0);
@@ -273,7 +273,8 @@ async fn nobody_else_says_where_to_connect_to() {
             _ => &[308],
         })
         .await;
-        let courier = Courier::new(webhooks(&[receiver.place.clone()]), Arc::new(SystemNames)).expect("a courier");
+        let courier =
+            Courier::new(webhooks(std::slice::from_ref(&receiver.place)), Arc::new(SystemNames)).expect("a courier");
         assert_eq!(courier.send(&delivery(&receiver.url())).await, Err(Fault::Status(status)));
         assert_eq!(receiver.received().len(), 1, "not followed");
         let (host, port) = receiver.place.split_once(':').expect("a port");
