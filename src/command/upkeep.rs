@@ -25,7 +25,7 @@ pub async fn refuse_rewound(pool: &PgPool, blobs: &Blobs) -> anyhow::Result<()> 
     anyhow::bail!(
         "the database has forgotten what was spent: it was restored from a backup, or it is another one than the \
          storage belongs to.\n{}\nIf it is the right database, run `dp2stage recover`, which writes the missing lines \
-         back from the storage, and start again.",
+         back from the storage, and start again; for a new installation name another storage.",
         ledgers.join("\n"),
     )
 }
