@@ -244,7 +244,8 @@ fn mutants_can_be_planted() {
         let (file, test) = mutant.test.rsplit_once("::").unwrap();
         let file = root().join("tests/suite").join(file.replace("::", "/")).with_extension("rs");
         let tests = std::fs::read_to_string(&file).unwrap();
-        let found = ["", "    "].iter().any(|indent| tests.contains(&format!("#[test]\n{indent}fn {test}(")));
+        let heads = ["#[test]\nfn", "#[test]\n    fn", "#[tokio::test]\nasync fn", "worker_threads = 2)]\nasync fn"];
+        let found = heads.iter().any(|head| tests.contains(&format!("{head} {test}(")));
         assert!(found, "{}: there is no {}", mutant.name, mutant.test);
     }
     let names: BTreeSet<_> = MUTANTS.iter().map(|mutant| mutant.name).collect();
