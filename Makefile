@@ -28,8 +28,8 @@ chaos: SHELL := bash
 # figures are lines that begin with a goal's name; the seed of a run is printed, and DP2STAGE_SEED gives it back
 chaos: ## the long form of the reliability tests, as a table: kills, stops, edges, the database away, races, histories; hours
 	@mkdir -p target && set -o pipefail && $(WITH_POSTGRES) && export DP2STAGE_LONG=1 && { \
-		cargo test --locked --test chaos -- --nocapture --test-threads 1 \
-		&& cargo test --locked --test suite -- --nocapture --test-threads 1 store::races store::histories \
+		cargo test --locked --test chaos -- --nocapture --test-threads 2 \
+		&& cargo test --locked --test suite -- --nocapture --test-threads 2 store::races store::histories \
 			store::budgets::the_last_of_a_budget_is_spent_once store::budgets::random_histories_are_conserved; \
 	} 2>&1 | tee target/chaos.log; status=$$?; echo; grep -E '^(R[0-9]+|P[0-9]+|disk full): ' target/chaos.log; exit $$status
 
