@@ -166,9 +166,7 @@ impl Tether {
         self.check()?;
         if self.drain.is_cancelled() { Err(Halt::Draining) } else { Ok(()) }
     }
-}
 
-impl Tether {
     /// Has a charge written. What it pays for begins only when it would survive the loss of the database; and nothing
     /// is charged on a ledger that has forgotten lines.
     fn charge<F: Future<Output = Result<(), StoreError>>>(&self, statement: impl FnMut() -> F) -> Result<(), Halt> {

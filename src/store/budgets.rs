@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::error::StoreError;
 use super::jobs::JobStatus;
 use super::populations::{Line, Population, entries_after, lock, population, post};
-use crate::privacy::{Book, BookFault, EntryKind, Findings, Grant, GrantRecord, UnitKind};
+use crate::privacy::{Amount, Book, BookFault, EntryKind, Findings, Grant, GrantRecord, UnitKind};
 
 /// A budget with everything that was written about it, read in one snapshot.
 #[derive(Clone, Debug)]
@@ -78,7 +78,16 @@ pub struct NewBudget {
 
 /// Opens a ledger with its first grant.
 pub(super) async fn open(tx: &mut PgConnection, new: &NewBudget) -> Result<Uuid, StoreError> {
-    let (id, cap) = (Uuid::now_v7(), new.grant.cap());
+    let id = Uuid::now_v7();
+    found(&mut *tx, id, new, new.grant.cap()).await?;
+    let mut population = population(&mut *tx, id).await?;
+    let line = granted(&population)?;
+    post(tx, &mut population, line).await?;
+    Ok(id)
+}
+
+/// Makes a population that has spent nothing, without a line of its ledger.
+pub(super) async fn found(tx: &mut PgConnection, id: Uuid, new: &NewBudget, cap: Amount) -> Result<(), StoreError> {
     sqlx::query!(
         "insert into populations (id, unit, units_public, epsilon, delta, cap_mu2_pico, cap_leak_atto)
          values ($1, $2, $3, $4, $5, $6, $7)",
@@ -90,12 +99,9 @@ pub(super) async fn open(tx: &mut PgConnection, new: &NewBudget) -> Result<Uuid,
         cap.mu2_pico,
         cap.leak_atto,
     )
-    .execute(&mut *tx)
+    .execute(tx)
     .await?;
-    let mut population = population(&mut *tx, id).await?;
-    let line = granted(&population)?;
-    post(tx, &mut population, line).await?;
-    Ok(id)
+    Ok(())
 }
 
 /// The line for the grant and the cap of a population as they are.

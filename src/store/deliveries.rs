@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use sqlx::PgPool;
-use sqlx::postgres::types::PgInterval;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::error::StoreError;
 use super::jobs::JobStatus;
+use super::leases::interval;
 
 /// A message that was taken to be sent. Released facts alone.
 #[derive(Clone, Debug)]
@@ -59,10 +59,6 @@ pub struct DeliveryState {
     pub due_at: OffsetDateTime,
     /// When it was delivered or given up.
     pub ended_at: Option<OffsetDateTime>,
-}
-
-fn interval(time: Duration) -> PgInterval {
-    PgInterval { months: 0, days: 0, microseconds: time.as_micros().try_into().unwrap_or(i64::MAX) }
 }
 
 /// Takes at most `most` messages that are due; whoever took one has `lease` to send it, then it is due again.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use sqlx::PgPool;
-use sqlx::postgres::types::PgInterval;
 
 use super::error::StoreError;
+use super::leases::interval;
 
 /// Lines that are removed by one statement.
 const BATCH: i64 = 10_000;
@@ -15,13 +15,12 @@ const BATCH: i64 = 10_000;
 /// # Errors
 /// Database faults only.
 pub async fn forget_submissions(pool: &PgPool, age: Duration) -> Result<u64, StoreError> {
-    let age = PgInterval { months: 0, days: 0, microseconds: age.as_micros().try_into().unwrap_or(i64::MAX) };
     let mut forgotten = 0;
     loop {
         let some = sqlx::query!(
             "delete from idempotency_keys where key in (
                  select key from idempotency_keys where created_at < clock_timestamp() - $1::interval limit $2)",
-            age.clone() as _,
+            interval(age) as _,
             BATCH,
         );
         let some = some.execute(pool).await?.rows_affected();

@@ -14,7 +14,7 @@ use super::copy::witness_all;
 use super::page;
 use crate::privacy::{Book, Entry, EntryKind, Findings, GrantRecord};
 use crate::store::blobs::Blobs;
-use crate::store::budgets::book;
+use crate::store::budgets::{NewBudget, book, found};
 use crate::store::error::StoreError;
 use crate::store::pool::aside;
 use crate::store::populations::{Line, Population, insert, lock, post, update};
@@ -104,7 +104,7 @@ async fn write_back(
     };
     let mut tx = pool.begin().await?;
     if told.unknown {
-        found(&mut tx, told.population, lines).await?;
+        found_again(&mut tx, told.population, lines).await?;
     }
     let mut population = lock(&mut tx, told.population).await?;
     if population.entries != known.len() {
@@ -125,24 +125,11 @@ async fn write_back(
 }
 
 /// Makes a population that the database does not know, from its first grant.
-async fn found(tx: &mut PgConnection, population: Uuid, lines: &[Entry]) -> Result<(), StoreError> {
+async fn found_again(tx: &mut PgConnection, population: Uuid, lines: &[Entry]) -> Result<(), StoreError> {
     let unreadable = StoreError::Unreadable("a grant");
     let first = lines.first().ok_or(StoreError::NotFound("population"))?;
-    let record: GrantRecord = serde_json::from_str(&first.record).map_err(|_| unreadable)?;
-    sqlx::query!(
-        "insert into populations (id, unit, units_public, epsilon, delta, cap_mu2_pico, cap_leak_atto)
-         values ($1, $2, $3, $4, $5, $6, $7)",
-        population,
-        record.unit.word(),
-        record.units_public,
-        record.grant.epsilon.get(),
-        record.grant.delta.get(),
-        first.amount.mu2_pico,
-        first.amount.leak_atto,
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
+    let GrantRecord { grant, unit, units_public, .. } = serde_json::from_str(&first.record).map_err(|_| unreadable)?;
+    found(tx, population, &NewBudget { grant, unit, units_public }, first.amount).await
 }
 
 fn take(population: &mut Population, findings: &Findings, lines: i64) {
