@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::marginal::one_way;
-use super::pair::two_way;
+use super::fidelity::{one_way, two_way};
 use crate::tabular::{Schema, Table};
 
 /// How near the rows of one generator came.

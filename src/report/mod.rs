@@ -8,30 +8,20 @@
 //! ([`two_way`]), and does a model that was fitted on the synthetic rows work on real ones that
 //! nobody trained on ([`efficacy`]).
 
-mod bins;
-mod boosting;
-mod dense;
-mod efficacy;
+mod fidelity;
 mod generators;
-mod logistic;
-mod marginal;
-mod pair;
-mod scores;
 mod section;
-mod sparse;
 mod summary;
-mod task;
+mod utility;
 
-pub use bins::{Bins, WIDTHS};
-pub use boosting::Boosting;
-pub use dense::{DenseLayout, MAX_DENSE_FEATURES};
-pub use efficacy::{Efficacy, MIN_HELD_OUT, Models, efficacy};
+pub use fidelity::{
+    Bins, ColumnIntersection, MAX_PAIRS, OneWay, PairIntersection, TwoWay, WIDTHS, WORST_PAIRS, intersection, one_way,
+    pair_intersection, two_way,
+};
 pub use generators::GeneratorReport;
-pub use logistic::Logistic;
-pub use marginal::{ColumnIntersection, OneWay, intersection, one_way};
-pub use pair::{MAX_PAIRS, PairIntersection, TwoWay, WORST_PAIRS, pair_intersection, two_way};
-pub use scores::{Scores, roc_auc, score_classes, score_positive};
 pub use section::Section;
-pub use sparse::{SparseEncoder, SparseMatrix};
 pub use summary::{CustodianReport, NOTICE, Perplexity, RowCounts, View, custodian};
-pub use task::{MAX_CLASSES, MAX_FIT_CELLS, MAX_FIT_ROWS, Task};
+pub use utility::{
+    Boosting, DenseLayout, Efficacy, Logistic, MAX_CLASSES, MAX_DENSE_FEATURES, MAX_FIT_CELLS, MAX_FIT_ROWS,
+    MIN_HELD_OUT, Models, Scores, SparseEncoder, SparseMatrix, Task, efficacy, roc_auc, score_classes, score_positive,
+};

@@ -3,11 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::efficacy::{Efficacy, efficacy};
+use super::fidelity::{OneWay, TwoWay, one_way, two_way};
 use super::generators::GeneratorReport;
-use super::marginal::{OneWay, one_way};
-use super::pair::{TwoWay, two_way};
 use super::section::Section;
+use super::utility::{Efficacy, efficacy};
 use crate::tabular::{Schema, Table};
 
 /// What every custodian report says about itself.
