@@ -10,6 +10,7 @@
 
 mod fidelity;
 mod generators;
+mod page;
 mod section;
 mod summary;
 mod utility;
@@ -19,6 +20,7 @@ pub use fidelity::{
     pair_intersection, two_way,
 };
 pub use generators::GeneratorReport;
+pub use page::{About, custodian_page};
 pub use section::Section;
 pub use summary::{CustodianReport, NOTICE, Perplexity, RowCounts, View, custodian};
 pub use utility::{

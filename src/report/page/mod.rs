@@ -1,0 +1,16 @@
+//! Reports as pages: one HTML file each, with no script and nothing loaded from anywhere, for a statistician and for a
+//! data-protection officer: answers first, then the evidence. Text is escaped by `maud`; names of columns and
+//! values are as the custodian declared them.
+
+mod about;
+mod charts;
+mod document;
+mod fidelity;
+mod frame;
+mod promise;
+mod text;
+mod utility;
+mod verdict;
+
+pub use about::About;
+pub use document::custodian_page;
