@@ -14,9 +14,11 @@ use super::error::StoreError;
 pub fn edge(of: &str, moment: &str) -> Result<(), StoreError> {
     if fail::has_failpoints() {
         let name = format!("{of}.{moment}");
-        let away = |action: Option<String>| match action.as_deref() {
-            Some("abort") => std::process::abort(),
-            _ => Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)),
+        let away = |action: Option<String>| -> Result<(), StoreError> {
+            match action.as_deref() {
+                Some("abort") => std::process::abort(),
+                _ => Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)),
+            }
         };
         fail::fail_point!(&name, away);
         // Without failpoints the line above is empty.
