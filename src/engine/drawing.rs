@@ -1,6 +1,8 @@
 //! The synthetic rows: from the language model, from the distribution, or from whichever of them is nearer to the
 //! noisy tables.
 
+use std::time::Instant;
+
 use crate::marginals::Distribution;
 use crate::privacy::Purpose;
 use crate::tabular::{Schema, Table};
@@ -22,6 +24,19 @@ pub struct Drawn {
     /// How far they are from the noisy tables, where there are some: the mean over tables of the part of rows that would
     /// have to move. Post-processing.
     pub distance: Option<f64>,
+    /// What the language model wrote for them, if it did.
+    pub effort: Option<Effort>,
+}
+
+/// What a language model wrote, the rows that were not kept included.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Effort {
+    /// Rows.
+    pub rows: u64,
+    /// Their tokens.
+    pub tokens: u64,
+    /// Seconds by the clock, for the custodian.
+    pub seconds: f64,
 }
 
 /// Rows that are drawn from a language model for one that is kept, up to so many.
@@ -58,7 +73,7 @@ impl Drawing<'_> {
             let rows = distribution.draw(self.plan.rows as usize, &mut rng);
             let distance = Some(distribution.distance(&rows));
             let rows = decoded(distribution, &rows, &mut rng);
-            drawn.push(Drawn { generator: Generator::Distribution, rows, distance });
+            drawn.push(Drawn { generator: Generator::Distribution, rows, distance, effort: None });
         }
         // The nearest first; the order of the two stays where they are as near, or nothing can be said.
         drawn.sort_by(|a, b| a.distance.unwrap_or(0.0).total_cmp(&b.distance.unwrap_or(0.0)));
@@ -70,9 +85,15 @@ impl Drawing<'_> {
         let schema = written(self.plan, self.schema);
         let spare = SPARE * rows <= SPARED && self.distribution.is_some();
         let order = Order::free(if spare { SPARE * rows } else { rows });
+        let begun = Instant::now();
         let table = generate(writer, &schema, &order, (streams, stop))?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let tokens = table.iter().map(|row| writer.codec.length(row) as u64).sum();
+        let effort = Some(Effort { rows: table.rows() as u64, tokens, seconds });
         let generator = Generator::Lm;
-        let Some(distribution) = self.distribution else { return Ok(Drawn { generator, rows: table, distance: None }) };
+        let Some(distribution) = self.distribution else {
+            return Ok(Drawn { generator, rows: table, distance: None, effort });
+        };
         let mut rng = streams.stream(Purpose::Pseudo, u64::from(u32::MAX) + 1);
         let is_binned = self.plan.base.is_none();
         let pool = match is_binned {
@@ -87,7 +108,7 @@ impl Drawing<'_> {
             let labels = distribution.labels.as_ref().map(|labels| labels.target);
             drawn = own_values(&table, &kept.rows, &drawn, labels);
         }
-        Ok(Drawn { generator, rows: drawn, distance })
+        Ok(Drawn { generator, rows: drawn, distance, effort })
     }
 }
 

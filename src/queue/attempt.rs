@@ -8,6 +8,8 @@ use std::time::Instant;
 use rand::Rng;
 use tokio_util::sync::CancellationToken;
 
+use super::appraisal::Appraisal;
+use super::energy::Gauge;
 use super::fault::{Class, Fault};
 use super::heartbeat;
 use super::tether::{PATIENCE, Tether};
@@ -15,11 +17,10 @@ use super::witness::WitnessFile;
 use super::worker::Worker;
 use crate::engine::{
     self, Drawn, EngineError, Generator, Halt, Host, Job, Machine, Plan, Progress, PublicTable, Ready, Source, Stage,
-    Stop, fit_here, perplexity, system_key,
+    Stop, fit_here, system_key,
 };
-use crate::marginals::Distribution;
 use crate::model::Compute;
-use crate::report::{self, GeneratorReport, Perplexity};
+use crate::report::{self, GeneratorReport, Tables};
 use crate::store::models::Models;
 use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, Lease, StoreError, Stored, edge, within};
 use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};
@@ -58,6 +59,8 @@ struct Task {
     rows: String,
     public: Option<PublicRows>,
     report: bool,
+    /// Epsilon and delta that the job was planned for.
+    planned: (f64, f64),
 }
 
 /// The public table that stage 1 trains on.
@@ -111,7 +114,9 @@ async fn prepare(worker: &Worker, claimed: &Claimed) -> Result<Task, StoreError>
     // it without bounds proven: an attempt that died there is followed by one without a report.
     let report = claimed.stage.as_deref() != Some(Stage::Report.word());
     let (compute, models) = (worker.compute.clone(), worker.models.clone());
-    Ok(Task { schema, plan, machine: worker.machine, compute, models, rows, public, report })
+    let job = store::find_job(&worker.pool, claimed.lease.job_id).await?;
+    let planned = (job.epsilon, job.delta);
+    Ok(Task { schema, plan, machine: worker.machine, compute, models, rows, public, report, planned })
 }
 
 async fn public_rows(worker: &Worker, table: PublicTable) -> Result<PublicRows, StoreError> {
@@ -142,7 +147,9 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     let public = public.as_ref().zip(task.public.as_ref().map(|public| &public.schema));
     let host = Host { meter: tether, vault: tether, stop: tether };
     let job = Job { plan: &plan, schema: &task.schema, private: &train, public, ready, persons: persons.as_ref() };
+    let gauge = Gauge::begin(&task.compute);
     let outcome = engine::run_on(&task.compute, &job, &host, &system_key)?;
+    let energy = gauge.read();
     let halted = |halt: Halt| Fault::Engine(EngineError::from(halt));
     tether.pulse(Progress { stage: Stage::Report, step: 0, steps: 1 }).map_err(halted)?;
     let (used, others) = outcome.drawn.split_first().ok_or(Fault::Empty)?;
@@ -157,9 +164,9 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     }
     let measure = || {
         let mut report = report::custodian(&task.schema, &train, &held_out, &used.rows);
-        let distribution = outcome.distribution.as_deref().and_then(|bytes| Distribution::from_bytes(bytes).ok());
-        let surprise = |model| perplexity((&plan, &task.schema, &codec), model, distribution.as_ref(), &held_out);
-        report.perplexity = outcome.model.as_ref().and_then(surprise).map(|values| Perplexity { values });
+        let tables = Tables { schema: &task.schema, train: &train, held_out: &held_out, synthetic: &used.rows };
+        let (plan, codec, outcome, planned) = (&plan, &codec, &outcome, task.planned);
+        Appraisal { plan, codec, outcome, tables, planned, energy }.add_to(&mut report);
         let tried = std::iter::once(used).chain(others);
         report.generators =
             tried.map(|drawn| tried_generator(task, &train, drawn, drawn.generator == used.generator)).collect();

@@ -5,8 +5,10 @@
 //! rescuer when the lease runs out. The engine's three ports, [`crate::engine::Meter`],
 //! [`crate::engine::Vault`] and [`crate::engine::Stop`], are implemented here by [`Tether`].
 
+mod appraisal;
 mod attempt;
 mod crew;
+mod energy;
 mod fault;
 mod heartbeat;
 mod presence;

@@ -8,21 +8,25 @@
 //! ([`two_way`]), and does a model that was fitted on the synthetic rows work on real ones that
 //! nobody trained on ([`efficacy`]).
 
+pub mod evidence;
 mod fidelity;
 mod generators;
+pub mod language;
 mod page;
 mod section;
 mod summary;
 mod utility;
 
+pub use evidence::{Claim, Evidence, Tables, evidence};
 pub use fidelity::{
     Bins, ColumnIntersection, MAX_PAIRS, OneWay, PairIntersection, TwoWay, WIDTHS, WORST_PAIRS, intersection, one_way,
     pair_intersection, two_way,
 };
 pub use generators::GeneratorReport;
+pub use language::{LanguageView, Perplexity};
 pub use page::{About, custodian_page};
 pub use section::Section;
-pub use summary::{CustodianReport, NOTICE, Perplexity, RowCounts, View, custodian};
+pub use summary::{CustodianReport, NOTICE, RowCounts, View, custodian};
 pub use utility::{
     Boosting, DenseLayout, Efficacy, Logistic, MAX_CLASSES, MAX_DENSE_FEATURES, MAX_FIT_CELLS, MAX_FIT_ROWS,
     MIN_HELD_OUT, Models, Scores, SparseEncoder, SparseMatrix, Task, efficacy, roc_auc, score_classes, score_positive,

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::evidence::{Evidence, unmeasured};
 use super::fidelity::{OneWay, TwoWay, one_way, two_way};
 use super::generators::GeneratorReport;
+use super::language::{LanguageView, Perplexity};
 use super::section::Section;
 use super::utility::{Efficacy, efficacy};
 use crate::tabular::{Schema, Table};
@@ -37,21 +39,19 @@ pub struct CustodianReport {
     pub two_way: Section<TwoWay>,
     /// Models fitted on synthetic rows and tested on held-out real ones.
     pub efficacy: Section<Efficacy>,
-    /// How surprised the language model is by held-out rows; absent without a model or without such rows.
+    /// In reports of earlier versions, which have no `language`: how surprised the language model is by held-out rows.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(nullable = false)]
     pub perplexity: Option<Perplexity>,
+    /// The language model of the job.
+    #[serde(default = "unmeasured")]
+    pub language: Section<LanguageView>,
+    /// What attacks find in the synthetic table.
+    #[serde(default = "unmeasured")]
+    pub evidence: Section<Evidence>,
     /// The generators that the job tried, the one that was used first.
     #[serde(default)]
     pub generators: Vec<GeneratorReport>,
-}
-
-/// The exponential of the mean of minus the logarithm of what a language model gives to the cells of held-out rows.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Perplexity {
-    /// Of the values, each given those written before it: 1 for a model that knows them all, the number of values for one
-    /// that knows nothing of a column. Names of columns are never in doubt: the model is asked for values alone.
-    pub values: f64,
 }
 
 /// The sizes of the three tables.
@@ -79,6 +79,8 @@ pub fn custodian(schema: &Schema, train: &Table, held_out: &Table, synthetic: &T
             .into(),
         efficacy: efficacy(schema, train, held_out, synthetic).into(),
         perplexity: None,
+        language: unmeasured(),
+        evidence: unmeasured(),
         generators: Vec::new(),
     }
 }

@@ -8,6 +8,7 @@
 use dp2stage::engine::{Chance, PrivateRows, Work};
 use dp2stage::model::{Batch, Clipping, Config, Gpt2, Heads, Lanes};
 use dp2stage::privacy::{Delta, DpEvent, NoiseMultiplier, NoiseSource, SamplingRate, epsilon_of};
+use dp2stage::report::evidence::one_run_bound;
 use dp2stage::tabular::{Codec, Compact, Groups, Schema, Table};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
@@ -128,25 +129,10 @@ fn right(scores: &[f64], inside: &[bool], guesses: usize) -> usize {
     top + order[CANARIES - guesses..].iter().filter(|i| !inside[**i]).count()
 }
 
-/// The largest epsilon that so many right guesses refute: of a mechanism with that epsilon each guess is
-/// right with a probability of at most `e^eps / (1 + e^eps)`, whatever the others are (theorem 5.2 there; its
-/// term in delta, at most `2 CANARIES delta` here, is added to the tail).
+/// The largest epsilon that so many right guesses refute. The term in delta, at most `2 CANARIES delta` here, is added to
+/// the tail instead.
 fn lower_bound(right: usize, told: usize) -> f64 {
-    let tail = |epsilon: f64| {
-        let p = 1.0 / (1.0 + (-epsilon).exp());
-        let (mut term, mut sum) = (p.powi(told as i32), 0.0);
-        for wrong in 0..=told - right {
-            sum += term;
-            term *= (told - wrong) as f64 / (wrong + 1) as f64 * (1.0 - p) / p;
-        }
-        sum
-    };
-    let (mut low, mut high) = (0.0, 20.0);
-    for _ in 0..60 {
-        let middle = f64::midpoint(low, high);
-        if tail(middle) < ALPHA { low = middle } else { high = middle }
-    }
-    low
+    one_run_bound((right, told), CANARIES, 0.0, ALPHA)
 }
 
 fn mean_and_deviation(values: &[f64]) -> (f64, f64) {

@@ -4,6 +4,7 @@ mod audit;
 mod checkpoints;
 mod measured;
 mod mechanism;
+mod memorised;
 mod memory;
 mod neighbours;
 mod opening;
@@ -13,6 +14,7 @@ mod persons;
 mod plans;
 mod runs;
 mod sources;
+mod unconstrained;
 mod writing;
 
 use std::cell::{Cell, RefCell};

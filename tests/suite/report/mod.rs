@@ -2,6 +2,7 @@
 //! that a report must survive.
 
 mod efficacy;
+mod evidence;
 mod histograms;
 mod models;
 mod parity;
