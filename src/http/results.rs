@@ -1,4 +1,4 @@
-//! What a succeeded job left: the synthetic table and the report.
+//! What a succeeded job left: the synthetic table.
 
 use std::io;
 
@@ -6,19 +6,17 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::extract::{JobId, Params};
-use super::problem::{Problem, storage};
-use super::role::{Caller, ViewParams};
+use super::problem::Problem;
 use super::state::App;
-use super::tagged::{tagged, unchanged, with_tag};
-use crate::store::{self, ArtifactKind, Blobs, CustodianKey, Job, JobStatus};
+use super::tagged::{unchanged, with_tag};
+use crate::store::{self, ArtifactKind, Blobs, Job, JobStatus};
 use crate::tabular::{CsvText, RowsReader, Schema, Table};
 
 /// Rows that are turned into text at a time.
@@ -117,73 +115,6 @@ fn export(
     }
 }
 
-/// What everyone may know about a synthetic table. Figures about private rows were not paid for in this
-/// version, so there are none.
-#[derive(Debug, Serialize, ToSchema)]
-struct ReleasedReport {
-    /// `released`.
-    view: &'static str,
-    /// Synthetic rows.
-    rows: u64,
-    /// The epsilon of the job by itself.
-    epsilon: f64,
-    /// Its delta.
-    delta: f64,
-    /// Everything private that was done, with the names of Google's `dp_accounting.DpEvent`.
-    #[schema(value_type = Object)]
-    event: Value,
-}
-
-impl ReleasedReport {
-    fn of(job: &Job) -> Self {
-        let rows = job.plan["rows"].as_u64().unwrap_or_default();
-        let event = job.plan["event"].clone();
-        Self { view: "released", rows, epsilon: job.epsilon, delta: job.delta, event }
-    }
-}
-
-/// The report on the synthetic table. For custodians: exact figures over private rows, which are not
-/// differentially private. For analysts, or with `?view=released`: what is public.
-#[utoipa::path(get, path = "/v1/jobs/{job}/report", tag = "results",
-    params(("job" = Uuid, Path, description = "id"), ViewParams), responses(
-    (status = 200, body = inline(AnyReport), headers(("ETag", description = "for If-None-Match"))),
-    (status = 304, description = "not changed since the given ETag"),
-    (status = 403, description = "`forbidden`: the custodian's view with an analyst's key", content_type = "application/problem+json"),
-    (status = 404, description = "`not_found`", content_type = "application/problem+json"),
-    (status = 409, description = "`state_conflict`: the job has not succeeded", content_type = "application/problem+json"),
-))]
-pub(super) async fn report(
-    State(app): State<App>,
-    caller: Caller,
-    JobId(id): JobId,
-    Params(params): Params<ViewParams>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let key = caller.key_for(params.view)?;
-    let job = succeeded(&app, id).await?;
-    match key {
-        Some(key) => {
-            let artifact = store::artifact(&app.pool, id, ArtifactKind::Report).await?;
-            if let Some(unchanged) = unchanged(&artifact.blob, &headers) {
-                return Ok(unchanged);
-            }
-            let bytes = exact_report(&app, &artifact.blob, key).await?;
-            Ok(with_tag(([(header::CONTENT_TYPE, "application/json")], bytes).into_response(), &artifact.blob))
-        }
-        None => tagged(&ReleasedReport::of(&job), &headers),
-    }
-}
-
-/// One of the two.
-#[derive(ToSchema)]
-#[schema(as = Report)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "the schema of an answer that is read from a blob, or made from a job")]
-enum AnyReport {
-    Custodian(Box<crate::report::CustodianReport>),
-    Released(ReleasedReport),
-}
-
 pub(super) async fn succeeded(app: &App, id: Uuid) -> Result<Job, Problem> {
     let job = store::find_job(&app.pool, id).await?;
     if job.status == JobStatus::Succeeded {
@@ -192,11 +123,4 @@ pub(super) async fn succeeded(app: &App, id: Uuid) -> Result<Job, Problem> {
     let word = job.status.word();
     let detail = format!("the job is {word}; results exist once it has succeeded");
     Err(Problem::new(StatusCode::CONFLICT, "state_conflict", "There are no results", detail).with("job_status", word))
-}
-
-/// The exact report as it was stored; nobody gets it without the proof.
-async fn exact_report(app: &App, blob: &str, _: CustodianKey) -> Result<Vec<u8>, Problem> {
-    let (blobs, blob) = (app.blobs.clone(), blob.to_owned());
-    let read = tokio::task::spawn_blocking(move || blobs.read(&blob)).await;
-    read.map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?.map_err(|e| storage(&e))
 }

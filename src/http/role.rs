@@ -11,10 +11,11 @@ use crate::store::{CustodianKey, Role};
 
 /// The least role for each route, the one place where that is said. A route that is not here is for
 /// admins. GET stands for HEAD too.
-const LEAST: [(&str, &str, Role); 18] = [
+const LEAST: [(&str, &str, Role); 19] = [
     ("GET", "/v1/datasets", Role::Analyst),
     ("GET", "/v1/datasets/{dataset}", Role::Analyst),
     ("GET", "/v1/datasets/{dataset}/budget", Role::Analyst),
+    ("GET", "/v1/datasets/{dataset}/comparison", Role::Analyst),
     ("GET", "/v1/datasets/{dataset}/ledger", Role::Analyst),
     ("POST", "/v1/estimates", Role::Analyst),
     ("GET", "/v1/jobs", Role::Analyst),

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::state::App;
 use super::{
-    auth, budgets, datasets, estimates, events, health, jobs, openapi, patience, request_id, results, rows, samples,
-    submission, workers,
+    auth, budgets, comparisons, datasets, estimates, events, health, jobs, openapi, patience, reports, request_id, results,
+    rows, samples, submission, workers,
 };
 
 /// The service, ready to be served.
@@ -44,6 +44,7 @@ pub(super) fn guarded_routes() -> OpenApiRouter<App> {
         .routes(routes!(datasets::create, datasets::list))
         .routes(routes!(datasets::get, datasets::delete))
         .routes(routes!(rows::put))
+        .routes(routes!(comparisons::get))
         .routes(routes!(budgets::get, budgets::raise))
         .routes(routes!(budgets::ledger))
         .routes(routes!(estimates::create))
@@ -54,7 +55,7 @@ pub(super) fn guarded_routes() -> OpenApiRouter<App> {
         .routes(routes!(workers::list))
         .routes(routes!(events::events))
         .routes(routes!(results::synthetic))
-        .routes(routes!(results::report))
+        .routes(routes!(reports::report))
         .routes(routes!(samples::create))
 }
 

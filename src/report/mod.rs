@@ -8,6 +8,7 @@
 //! ([`two_way`]), and does a model that was fitted on the synthetic rows work on real ones that
 //! nobody trained on ([`efficacy`]).
 
+pub mod comparison;
 pub mod evidence;
 mod fidelity;
 mod generators;
@@ -24,7 +25,7 @@ pub use fidelity::{
 };
 pub use generators::GeneratorReport;
 pub use language::{LanguageView, Perplexity};
-pub use page::{About, custodian_page};
+pub use page::{About, comparison_page, custodian_page, released_comparison_page, released_page};
 pub use section::Section;
 pub use summary::{CustodianReport, NOTICE, RowCounts, View, custodian};
 pub use utility::{

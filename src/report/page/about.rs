@@ -48,8 +48,9 @@ impl About {
         (0.5 + 0.5 * (grown - 1.0 + 2.0 * self.delta) / (grown + 1.0)).min(1.0)
     }
 
-    /// What was done, in a word of the method's.
-    pub(super) fn variant(&self) -> String {
+    /// Stage 1, stage 2, model and generator as asked for, with a slash between them.
+    #[must_use]
+    pub fn variant(&self) -> String {
         let word = |at: &str| self.request["method"][at].as_str().unwrap_or("default").to_owned();
         format!("{} / {} / {} / {}", word("stage1"), word("stage2"), word("model"), word("generator"))
     }

@@ -3,48 +3,65 @@
 use maud::{Markup, html};
 
 use super::about::About;
-use super::frame::{absent, framed};
+use super::evidence::{attacks, part};
+use super::frame::framed;
+use super::language::language;
 use super::promise::promise;
 use super::text::{count, figure, percent};
 use super::{fidelity, utility, verdict};
-use crate::report::{CustodianReport, GeneratorReport, Section};
+use crate::report::{CustodianReport, GeneratorReport};
 
 /// The custodian's report of a job as one HTML file: no script, nothing loaded from anywhere.
 #[must_use]
 pub fn custodian_page(about: &About, report: &CustodianReport) -> String {
-    let title = format!("Synthetic table of {}: report", about.dataset);
-    let efficacy = match &report.efficacy {
-        Section::Measured(efficacy) => utility::models(efficacy),
-        Section::Absent { absent: reason } => absent(reason),
-    };
-    let likeness = html! { (fidelity::columns(&report.one_way)) (fidelity::pairs(&report.two_way)) };
     let parts = [
         ("summary", "Summary", summary(about, report)),
         ("promise", "The formal promise", promise(about)),
-        ("likeness", "Does it look right?", likeness),
-        ("models", "Do models work?", efficacy),
-        ("making", "How it was made", making(about, report)),
+        ("attacks", "What attacks find", part(&report.evidence, attacks)),
+        ("likeness", "Does it look right?", part(&report.fidelity, fidelity::likeness)),
+        ("models", "Do models work?", models(report)),
+        ("language", "The language model", part(&report.language, language)),
+        ("making", "How it was made", making(about, &report.generators)),
     ];
-    framed(&title, &top(about, true), &parts)
+    framed(&format!("Synthetic table of {}: report", about.dataset), &top(about, true), &parts)
+}
+
+/// What everybody may know of a job's table, as a page. `rows`: synthetic ones.
+#[must_use]
+pub fn released_page(about: &About, rows: u64) -> String {
+    let summary = html! {
+        div.cards { (verdict::of_promise(about).card()) }
+        (verdict::rules())
+        p { "The table has " b { (figure(rows as f64)) } " synthetic rows. How close it comes to the real table is known to its custodian." }
+    };
+    let parts = [
+        ("summary", "Summary", summary),
+        ("promise", "The formal promise", promise(about)),
+        ("making", "How it was made", making(about, &[])),
+    ];
+    framed(&format!("Synthetic table of {}", about.dataset), &top(about, false), &parts)
 }
 
 /// Who may read the page, and what it is about.
-pub(super) fn top(about: &About, exact: bool) -> Markup {
+fn top(about: &About, exact: bool) -> Markup {
     html! {
         p.soft { "Job " code { (about.job) } ", finished " (about.finished) "." }
         @if exact {
             p.banner.private { b { "For the custodian alone." } " Figures here were computed from the private rows and are \
                 not differentially private: do not publish or forward this page. For others there is the released view." }
         } @else {
-            p.banner.open { b { "May be published." } " Everything on this page is public, computed from the synthetic table \
-                alone, or differentially private and paid for." }
+            p.banner.open { b { "May be published." } " Everything on this page is public, or differentially private and paid for." }
         }
     }
 }
 
 fn summary(about: &About, report: &CustodianReport) -> Markup {
-    let efficacy = report.efficacy.measured().map(verdict::of_utility);
-    let answers = [Some(verdict::of_promise(about)), Some(verdict::of_fidelity(report)), efficacy];
+    let answers = [
+        Some(verdict::of_promise(about)),
+        report.evidence.measured().and_then(|found| verdict::of_attacks(found, about)),
+        Some(verdict::of_fidelity(report)),
+        report.efficacy.measured().map(verdict::of_utility),
+    ];
     html! {
         div.cards { @for answer in answers.iter().flatten() { (answer.card()) } }
         (verdict::rules())
@@ -54,17 +71,18 @@ fn summary(about: &About, report: &CustodianReport) -> Markup {
     }
 }
 
-fn making(about: &About, report: &CustodianReport) -> Markup {
+/// Models of all targets; reports of earlier versions have those of the declared one alone.
+fn models(report: &CustodianReport) -> Markup {
+    if report.utility.is_empty() { part(&report.efficacy, utility::classes) } else { utility::targets(&report.utility) }
+}
+
+fn making(about: &About, tried: &[GeneratorReport]) -> Markup {
     html! {
         p { "Stage 1, stage 2, model and generator: " code { (about.variant()) } "." }
-        @if !report.generators.is_empty() { (generators(&report.generators)) }
-        @if let Some(perplexity) = &report.perplexity {
-            p { "The language model's perplexity of values in held-out rows: " b { (figure(perplexity.values)) }
-                " (1 would be a model that knows every value)." }
-        }
+        @if !tried.is_empty() { (generators(tried)) }
         details {
             summary { "The request" }
-            pre { code { (serde_json::to_string_pretty(&about.request).unwrap_or_default()) } }
+            div.wide { pre { code { (serde_json::to_string_pretty(&about.request).unwrap_or_default()) } } }
         }
     }
 }
@@ -72,10 +90,10 @@ fn making(about: &About, report: &CustodianReport) -> Markup {
 fn generators(tried: &[GeneratorReport]) -> Markup {
     html! {
         div.wide { table {
-            caption { "What drew rows" }
+            caption { "What drew rows; `distribution` is marginals alone, the baseline" }
             thead { tr {
                 th scope="col" { "Generator" } th scope="col" { "Used" } th scope="col" { "Distance from noisy counts" }
-                th scope="col" { "Columns" } th scope="col" { "Pairs" }
+                th scope="col" { "Columns in common" } th scope="col" { "Pairs in common" }
             } }
             tbody { @for one in tried { tr {
                 td { (one.generator) }

@@ -4,13 +4,17 @@
 
 mod about;
 mod charts;
+mod comparison;
 mod document;
+mod evidence;
 mod fidelity;
 mod frame;
+mod language;
 mod promise;
 mod text;
 mod utility;
 mod verdict;
 
 pub use about::About;
-pub use document::custodian_page;
+pub use comparison::{comparison_page, released_comparison_page};
+pub use document::{custodian_page, released_page};

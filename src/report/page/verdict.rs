@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::about::About;
 use super::text::{figure, percent};
-use crate::report::{CustodianReport, Efficacy};
+use crate::report::{CustodianReport, Efficacy, Evidence};
 
 /// How an answer reads at a glance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Level {
     }
 
     /// The level of a figure where less is better.
-    fn below(x: f64, good: f64, fair: f64) -> Self {
+    fn of(x: f64, good: f64, fair: f64) -> Self {
         if x <= good {
             Self::Good
         } else if x <= fair {
@@ -67,7 +67,7 @@ pub(super) fn of_promise(about: &About) -> Verdict {
         let says = "The dataset was declared public; nothing is promised about its rows.".into();
         return Verdict { question, figure: "no promise".into(), level: Level::Fair, word: "Public data", says };
     }
-    let level = Level::below(about.epsilon, 1.0, 10.0);
+    let level = Level::of(about.epsilon, 1.0, 10.0);
     let word = match level {
         Level::Good => "A strong formal promise",
         Level::Fair => "A reasonable formal promise",
@@ -81,7 +81,7 @@ pub(super) fn of_promise(about: &About) -> Verdict {
 pub(super) fn of_fidelity(report: &CustodianReport) -> Verdict {
     let pairs = report.two_way.measured().map(|two| two.mean);
     let shared = pairs.unwrap_or(report.one_way.mean);
-    let level = Level::below(1.0 - shared, 0.05, 0.15);
+    let level = Level::of(1.0 - shared, 0.05, 0.15);
     let word = match level {
         Level::Good => "Close",
         Level::Fair => "Fair",
@@ -100,7 +100,7 @@ pub(super) fn of_fidelity(report: &CustodianReport) -> Verdict {
 pub(super) fn of_utility(efficacy: &Efficacy) -> Verdict {
     let best = |of: fn(&crate::report::Models) -> f64| of(&efficacy.logistic).max(of(&efficacy.boosting));
     let (synthetic, real) = (best(|m| m.synthetic.roc_auc), best(|m| m.real.roc_auc));
-    let level = Level::below(real - synthetic, 0.02, 0.05);
+    let level = Level::of(real - synthetic, 0.02, 0.05);
     let word = match level {
         Level::Good => "Nearly as good",
         Level::Fair => "Somewhat worse",
@@ -114,6 +114,32 @@ pub(super) fn of_utility(efficacy: &Efficacy) -> Verdict {
         figure(real)
     );
     Verdict { question: "Do models work?", figure: format!("AUC {}", figure(synthetic)), level, word, says }
+}
+
+/// What the attacks on membership found; none where none was tried.
+pub(super) fn of_attacks(evidence: &Evidence, about: &About) -> Option<Verdict> {
+    let found = evidence.membership.measured()?;
+    let worst = found.attacks.iter().max_by(|a, b| a.area.share.total_cmp(&b.area.share))?;
+    let interval = worst.area.interval;
+    let level = match interval {
+        _ if interval.low > 0.6 => Level::Poor,
+        _ if interval.low <= 0.5 || interval.high < 0.55 => Level::Good,
+        _ => Level::Fair,
+    };
+    let word = match level {
+        Level::Good => "Nothing found",
+        Level::Fair => "A trace",
+        Level::Poor => "Members are recognised",
+    };
+    let says = format!(
+        "The better of our attacks ranks a member of the training table above somebody else {} of the time ({} to {}; 50 % is \
+         guessing). Absence of a finding is no proof{}.",
+        percent(worst.area.share),
+        percent(interval.low),
+        percent(interval.high),
+        if about.public { "" } else { "; the promise is" }
+    );
+    Some(Verdict { question: "Do attacks find anybody?", figure: format!("AUC {}", figure(worst.area.share)), level, word, says })
 }
 
 /// The rules, for those who want to know what a word stands for.

@@ -5,6 +5,7 @@ mod efficacy;
 mod evidence;
 mod histograms;
 mod models;
+mod pages;
 mod parity;
 mod scores;
 mod tables;
