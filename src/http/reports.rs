@@ -7,7 +7,6 @@ use serde::Serialize;
 use serde_json::Value;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::extract::{JobId, Params};
 use super::form::{Form, page};

@@ -7,9 +7,9 @@ use rand_chacha::ChaCha20Rng;
 use crate::engine::{Learnt, Outcome, Plan, Unconstrained, perplexity};
 use crate::marginals::Distribution;
 use crate::privacy::DpEvent;
-use crate::report::evidence::evidence;
+use crate::report::evidence::{Tables, evidence};
 use crate::report::language::{Energy, Generation, LanguageView, Names, Perplexities, Validity};
-use crate::report::{Claim, CustodianReport, Section, Tables};
+use crate::report::{Claim, CustodianReport, Section};
 use crate::tabular::Codec;
 
 /// Samples of tables, and rows that are written for a test, are the same whenever a report is made again. Nothing of this

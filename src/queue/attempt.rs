@@ -20,7 +20,8 @@ use crate::engine::{
     Stop, fit_here, system_key,
 };
 use crate::model::Compute;
-use crate::report::{self, GeneratorReport, Tables};
+use crate::report::evidence::Tables;
+use crate::report::{self, GeneratorReport};
 use crate::store::models::Models;
 use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, Lease, StoreError, Stored, edge, within};
 use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};

@@ -4,9 +4,9 @@
 //! differentially private. [`custodian`] is the one way in and [`CustodianReport`] the one type that
 //! comes out; a released view, when it comes, is another type and never built from this one.
 //!
-//! Three questions: does every column look right ([`one_way`]), does every pair of columns
-//! ([`two_way`]), and does a model that was fitted on the synthetic rows work on real ones that
-//! nobody trained on ([`efficacy`]).
+//! Two questions: does the table look right ([`Fidelity`]: columns, pairs, threes, associations, beside what
+//! chance makes of them), and does a model that was fitted on the synthetic rows work on real ones that
+//! nobody trained on ([`utility`]).
 
 pub mod comparison;
 pub mod evidence;
@@ -18,10 +18,12 @@ mod section;
 mod summary;
 mod utility;
 
-pub use evidence::{Claim, Evidence, Tables, evidence};
+pub use evidence::{Claim, Evidence, evidence};
 pub use fidelity::{
-    Bins, ColumnIntersection, MAX_PAIRS, OneWay, PairIntersection, TwoWay, WIDTHS, WORST_PAIRS, intersection, one_way,
-    pair_intersection, two_way,
+    AssociationGap, AssociationMatrices, AssociationMeasure, Associations, Bar, BarKind, Bins, ColumnFidelity,
+    ColumnIntersection, ColumnMeans, Duplicates, Ends, Fidelity, Figure, MAX_BARS, MAX_MATRIX, MAX_PAIRS, MAX_TRIPLES,
+    Matrix, MissingRates, OneWay, PairIntersection, Pairs, Ranges, TripleIntersection, Triples, TwoWay, WIDTHS,
+    WORST_PAIRS, intersection, one_way, pair_intersection, two_way,
 };
 pub use generators::GeneratorReport;
 pub use language::{LanguageView, Perplexity};
@@ -29,6 +31,8 @@ pub use page::{About, comparison_page, custodian_page, released_comparison_page,
 pub use section::Section;
 pub use summary::{CustodianReport, NOTICE, RowCounts, View, custodian};
 pub use utility::{
-    Boosting, DenseLayout, Efficacy, Logistic, MAX_CLASSES, MAX_DENSE_FEATURES, MAX_FIT_CELLS, MAX_FIT_ROWS,
-    MIN_HELD_OUT, Models, Scores, SparseEncoder, SparseMatrix, Task, efficacy, roc_auc, score_classes, score_positive,
+    BoostedNumber, Boosting, CALIBRATION_BINS, Calibration, CalibrationBin, Calibrations, DenseLayout, Efficacy,
+    Linear, Logistic, MAX_CLASSES, MAX_DENSE_FEATURES, MAX_FIT_CELLS, MAX_FIT_ROWS, MIN_HELD_OUT, Models, NumberModels,
+    NumberScores, Prediction, Question, Regression, Scores, SparseEncoder, SparseMatrix, Tables, TargetUtility,
+    calibration, fit_rows, roc_auc, score_classes, score_numbers, score_positive, utility,
 };

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::evidence::{Evidence, unmeasured};
-use super::fidelity::{OneWay, TwoWay, one_way, two_way};
+use super::fidelity::{self, Fidelity, OneWay, TwoWay};
 use super::generators::GeneratorReport;
 use super::language::{LanguageView, Perplexity};
 use super::section::Section;
-use super::utility::{Efficacy, efficacy};
+use super::utility::{Efficacy, Prediction, Tables, TargetUtility, utility};
 use crate::tabular::{Schema, Table};
 
 /// What every custodian report says about itself.
@@ -37,8 +37,16 @@ pub struct CustodianReport {
     pub one_way: OneWay,
     /// The same over pairs of columns.
     pub two_way: Section<TwoWay>,
-    /// Models fitted on synthetic rows and tested on held-out real ones.
+    /// How far histograms are apart in ones, twos and threes, associations, ranges, missing cells and repeated rows.
+    #[serde(default = "unmeasured")]
+    pub fidelity: Section<Fidelity>,
+    /// Models of the declared target, where it has classes, fitted on synthetic rows and tested on held-out real ones:
+    /// the same as in `utility`.
     pub efficacy: Section<Efficacy>,
+    /// The same of the declared target, whatever it is, and of the other columns that the job named, in that order.
+    /// Empty without a target, and in reports that were made before others could be named.
+    #[serde(default)]
+    pub utility: Vec<TargetUtility>,
     /// In reports of earlier versions, which have no `language`: how surprised the language model is by held-out rows.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(nullable = false)]
@@ -69,18 +77,34 @@ pub struct RowCounts {
 /// was trained on (`held_out`), all three of `schema`. Deterministic; every number is finite.
 #[must_use]
 pub fn custodian(schema: &Schema, train: &Table, held_out: &Table, synthetic: &Table) -> CustodianReport {
+    let tables = Tables { train, held_out, synthetic };
+    let utility: Vec<TargetUtility> =
+        schema.target().map(|target| utility(schema, target, tables)).into_iter().collect();
+    let looks = fidelity::measure(schema, train, synthetic);
     CustodianReport {
         view: View::Custodian,
         notice: NOTICE.into(),
         rows: RowCounts { synthetic: synthetic.rows(), training: train.rows(), held_out: held_out.rows() },
-        one_way: one_way(schema, train, synthetic),
-        two_way: two_way(schema, train, synthetic)
-            .ok_or_else(|| "The table has only one column, so there are no pairs.".into())
-            .into(),
-        efficacy: efficacy(schema, train, held_out, synthetic).into(),
+        one_way: looks.one_way,
+        two_way: looks.two_way.ok_or_else(|| "The table has only one column, so there are no pairs.".into()).into(),
+        fidelity: Section::Measured(looks.fidelity),
+        efficacy: of_classes(utility.first()).into(),
+        utility,
         perplexity: None,
         language: unmeasured(),
         evidence: unmeasured(),
         generators: Vec::new(),
+    }
+}
+
+/// The classification of the declared target.
+fn of_classes(declared: Option<&TargetUtility>) -> Result<Efficacy, String> {
+    let declared = declared.ok_or("The schema declares no target column for models to predict.")?;
+    match &declared.prediction {
+        Section::Measured(Prediction::Classification(efficacy)) => Ok(efficacy.clone()),
+        Section::Measured(Prediction::Regression(_)) => {
+            Err(format!("The target {} is a number: it is predicted by regression, see `utility`.", declared.column))
+        }
+        Section::Absent { absent } => Err(absent.clone()),
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::bins::Bins;
-use crate::tabular::{Schema, Table};
+use crate::tabular::{Column, Schema, Table};
 
 /// Histogram intersection column by column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -48,20 +48,24 @@ fn histogram(bins: &[u32], count: usize) -> Vec<u64> {
     counts
 }
 
+impl OneWay {
+    /// Of columns and their intersections.
+    pub(super) fn of(columns: impl Iterator<Item = (String, f64)>) -> Self {
+        let columns: Vec<_> =
+            columns.map(|(column, intersection)| ColumnIntersection { column, intersection }).collect();
+        let mean = columns.iter().map(|c| c.intersection).sum::<f64>() / columns.len() as f64;
+        let min = columns.iter().map(|c| c.intersection).fold(1.0, f64::min);
+        Self { mean, min, columns }
+    }
+}
+
 /// The intersection of every column of `synthetic` with the same column of `real`, on public bins.
 #[must_use]
 pub fn one_way(schema: &Schema, real: &Table, synthetic: &Table) -> OneWay {
-    let columns: Vec<_> = schema
-        .columns()
-        .iter()
-        .enumerate()
-        .map(|(j, column)| {
-            let bins = Bins::of(column);
-            let shared = intersection(&bins.column(real, j), &bins.column(synthetic, j), bins.count());
-            ColumnIntersection { column: column.name.clone(), intersection: shared }
-        })
-        .collect();
-    let mean = columns.iter().map(|c| c.intersection).sum::<f64>() / columns.len() as f64;
-    let min = columns.iter().map(|c| c.intersection).fold(1.0, f64::min);
-    OneWay { mean, min, columns }
+    let of = |(j, column): (usize, &Column)| {
+        let bins = Bins::of(column);
+        let shared = intersection(&bins.column(real, j), &bins.column(synthetic, j), bins.count());
+        (column.name.clone(), shared)
+    };
+    OneWay::of(schema.columns().iter().enumerate().map(of))
 }

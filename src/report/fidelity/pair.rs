@@ -1,10 +1,14 @@
-//! Two-way histogram intersection: does each pair of columns go together as it should?
+//! Two-way histograms: does each pair of columns go together as it should?
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::bins::Bins;
+use super::distance::{Comparison, Distance, Distances, Figure, mean, smallest};
+use super::joint::{Counts, joint};
+use super::matrix::{Matrix, square};
+use super::sides::{Binned, Sides};
+use crate::report::section::Section;
 use crate::tabular::{Schema, Table};
 
 /// Most pairs that are measured: all pairs of 200 columns. Of more, every `k`-th in the order of the
@@ -13,10 +17,6 @@ pub const MAX_PAIRS: usize = 20_000;
 
 /// How many of the worst pairs are named.
 pub const WORST_PAIRS: usize = 5;
-
-/// Joint histograms up to this many cells are counted in an array (2 MiB a thread); larger ones, of
-/// which most cells are empty, by sorting.
-const DENSE_CELLS: usize = 1 << 18;
 
 /// Histogram intersection over pairs of columns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -44,103 +44,88 @@ pub struct PairIntersection {
     pub intersection: f64,
 }
 
+/// How near pairs of columns of the synthetic table are to those of the real one, beside chance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Pairs {
+    /// The mean histogram intersection over the measured pairs, from 0 to 1; high is good.
+    pub intersection: Figure,
+    /// The smallest of them.
+    pub min: Figure,
+    /// The mean total variation distance over the measured pairs, from 0 to 1; low is good.
+    pub total_variation: Figure,
+    /// The mean Jensen-Shannon distance (base 2, square root) over the measured pairs, from 0 to 1; low is good.
+    pub jensen_shannon: Figure,
+    /// The intersection of every pair, and on the diagonal that of every column.
+    pub matrix: Section<Matrix>,
+}
+
+/// What is found of pairs.
+pub(super) struct Measured {
+    pub two_way: TwoWay,
+    pub pairs: Pairs,
+}
+
 /// The intersection of pairs of columns of `synthetic` with the same pairs of `real`, on public bins;
 /// `None` for a table of one column.
 ///
 /// Keeps one bin a cell of both tables and, for each thread, one joint histogram.
 #[must_use]
 pub fn two_way(schema: &Schema, real: &Table, synthetic: &Table) -> Option<TwoWay> {
-    let columns = schema.columns();
-    let all = columns.len() * (columns.len() - 1) / 2;
-    let pairs = chosen_pairs(columns.len());
-    if pairs.is_empty() {
+    let sides = Sides::new(schema, real, synthetic);
+    let binned: Vec<Binned> = (0..schema.width()).map(|j| sides.binned(j)).collect();
+    pairs(&sides, &binned, &[]).map(|measured| measured.two_way)
+}
+
+/// Measures pairs of `binned` columns, one a column of the schema, whose own distances are `columns`.
+pub(super) fn pairs(sides: &Sides<'_>, binned: &[Binned], columns: &[Distances]) -> Option<Measured> {
+    let chosen = chosen_pairs(binned.len());
+    if chosen.is_empty() {
         return None;
     }
-    let binned: Vec<Binned> = (0..columns.len()).map(|j| Binned::new(schema, real, synthetic, j)).collect();
-    let shared: Vec<f64> =
-        pairs.par_iter().map_init(Vec::new, |joint, &(i, j)| measure(&binned[i], &binned[j], joint)).collect();
+    let measured = |scratch: &mut Vec<Counts>, &(i, j): &(usize, usize)| measure(&binned[i], &binned[j], scratch);
+    let all: Vec<Distances> = chosen.par_iter().map_init(Vec::new, measured).collect();
 
-    let mean = shared.iter().sum::<f64>() / shared.len() as f64;
-    let mut order: Vec<usize> = (0..pairs.len()).collect();
-    order.sort_by(|&x, &y| shared[x].total_cmp(&shared[y]));
-    let worst: Vec<_> = order
-        .iter()
-        .take(WORST_PAIRS)
-        .map(|&at| {
-            let (i, j) = pairs[at];
-            PairIntersection { a: columns[i].name.clone(), b: columns[j].name.clone(), intersection: shared[at] }
-        })
-        .collect();
-    Some(TwoWay { mean, min: shared[order[0]], pairs: all, measured: pairs.len(), worst })
+    let shared = |at: usize| all[at].value.intersection;
+    let mut order: Vec<usize> = (0..chosen.len()).collect();
+    order.sort_by(|&x, &y| shared(x).total_cmp(&shared(y)));
+    let name = |j: usize| sides.schema.columns()[j].name.clone();
+    let pair =
+        |&at: &usize| PairIntersection { a: name(chosen[at].0), b: name(chosen[at].1), intersection: shared(at) };
+    let (intersection, min) = (mean(&all, |d| d.intersection), smallest(&all, |d| d.intersection));
+    let two_way = TwoWay {
+        mean: intersection.value,
+        min: min.value,
+        pairs: binned.len() * (binned.len() - 1) / 2,
+        measured: all.len(),
+        worst: order.iter().take(WORST_PAIRS).map(pair).collect(),
+    };
+    let diagonal = |j: usize| columns.get(j).map_or(1.0, |d| d.value.intersection);
+    let pairs = Pairs {
+        intersection,
+        min,
+        total_variation: mean(&all, Distance::total_variation),
+        jensen_shannon: mean(&all, |d| d.jensen_shannon),
+        matrix: square(sides.schema, diagonal, &all.iter().map(|d| d.value.intersection).collect::<Vec<_>>()).into(),
+    };
+    Some(Measured { two_way, pairs })
 }
 
 /// The intersection of the joint histograms of columns `i` and `j`.
 #[must_use]
 pub fn pair_intersection(schema: &Schema, real: &Table, synthetic: &Table, i: usize, j: usize) -> f64 {
-    let binned = |j| Binned::new(schema, real, synthetic, j);
-    measure(&binned(i), &binned(j), &mut Vec::new())
+    let sides = Sides::new(schema, real, synthetic);
+    measure(&sides.binned(i), &sides.binned(j), &mut Vec::new()).value.intersection
 }
 
-fn chosen_pairs(columns: usize) -> Vec<(usize, usize)> {
+/// The pairs of columns that are measured.
+pub(super) fn chosen_pairs(columns: usize) -> Vec<(usize, usize)> {
     let every = (columns * (columns - 1) / 2).div_ceil(MAX_PAIRS).max(1);
     let all = (0..columns).flat_map(|i| (i + 1..columns).map(move |j| (i, j)));
     all.step_by(every).collect()
 }
 
-/// One column of both tables, binned.
-struct Binned {
-    count: usize,
-    real: Vec<u32>,
-    synthetic: Vec<u32>,
-}
-
-impl Binned {
-    fn new(schema: &Schema, real: &Table, synthetic: &Table, j: usize) -> Self {
-        let bins = Bins::of(&schema.columns()[j]);
-        Self { count: bins.count(), real: bins.column(real, j), synthetic: bins.column(synthetic, j) }
-    }
-}
-
-/// Counts of one joint cell: in the real table, in the synthetic one.
-type Counts = [u32; 2];
-
-fn measure(a: &Binned, b: &Binned, joint: &mut Vec<Counts>) -> f64 {
-    let (real, synthetic) = (a.real.len() as f64, a.synthetic.len() as f64);
-    if a.real.is_empty() || a.synthetic.is_empty() {
-        return 0.0;
-    }
-    let smaller = |[r, s]: Counts| (f64::from(r) / real).min(f64::from(s) / synthetic);
-    if a.count.saturating_mul(b.count) > DENSE_CELLS {
-        return sorted_counts(a, b).into_iter().map(smaller).sum();
-    }
-    joint.clear();
-    joint.resize(a.count * b.count, [0, 0]);
-    for (&x, &y) in a.real.iter().zip(&b.real) {
-        joint[x as usize * b.count + y as usize][0] += 1;
-    }
-    for (&x, &y) in a.synthetic.iter().zip(&b.synthetic) {
-        joint[x as usize * b.count + y as usize][1] += 1;
-    }
-    joint.iter().copied().map(smaller).sum()
-}
-
-/// The counts of the cells that occur in both tables, in the order of the cells.
-fn sorted_counts(a: &Binned, b: &Binned) -> Vec<Counts> {
-    let runs = |x: &[u32], y: &[u32]| {
-        let mut keys: Vec<u64> = x.iter().zip(y).map(|(&x, &y)| u64::from(x) << 32 | u64::from(y)).collect();
-        keys.sort_unstable();
-        keys.chunk_by(|p, q| p == q).map(|run| (run[0], run.len() as u32)).collect::<Vec<_>>()
-    };
-    let (real, synthetic) = (runs(&a.real, &b.real), runs(&a.synthetic, &b.synthetic));
-    let mut both = Vec::new();
-    let mut at = 0;
-    for &(key, count) in &real {
-        while at < synthetic.len() && synthetic[at].0 < key {
-            at += 1;
-        }
-        if at < synthetic.len() && synthetic[at].0 == key {
-            both.push([count, synthetic[at].1]);
-        }
-    }
-    both
+fn measure(a: &Binned, b: &Binned, scratch: &mut Vec<Counts>) -> Distances {
+    let mut comparison = Comparison::new(a.rows());
+    joint(a, b, scratch, |_, _, counts| comparison.add(counts));
+    comparison.distances()
 }

@@ -68,7 +68,7 @@ fn table(jobs: &[ComparedJob]) -> Markup {
                         td { (found.generator.as_deref().unwrap_or("-")) }
                         td { (percent(found.one_way)) } td { (optional(found.two_way, percent)) }
                         td { (optional(found.baseline.and_then(|base| base.two_way), percent)) }
-                        @for pair in [|f: &JobFigures| f.target.as_ref().map(|t| t.logistic), |f| f.target.as_ref().map(|t| t.boosting)] {
+                        @for pair in [|f: &JobFigures| f.target.as_ref().map(|t| t.logistic), |f: &JobFigures| f.target.as_ref().map(|t| t.boosting)] {
                             td { (optional(pair(found).map(|p| p.roc_auc), figure)) } td { (optional(pair(found).map(|p| p.f1), figure)) }
                         }
                         td { (optional(found.membership, figure)) }

@@ -6,7 +6,7 @@ use super::charts::{Bar, Heat, bars, heat};
 use super::evidence::part;
 use super::frame::key;
 use super::text::{figure, percent};
-use crate::report::fidelity::{
+use crate::report::{
     AssociationMeasure, Associations, BarKind, ColumnFidelity, Duplicates, Fidelity, Figure, Matrix, Pairs, Triples,
 };
 

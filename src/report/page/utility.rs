@@ -6,7 +6,7 @@ use super::charts::{Axis, Line, Plot, lines};
 use super::evidence::part;
 use super::frame::key;
 use super::text::{count, figure};
-use crate::report::utility::{
+use crate::report::{
     Calibration, Calibrations, Efficacy, Models, NumberModels, NumberScores, Prediction, Regression, Scores, TargetUtility,
 };
 

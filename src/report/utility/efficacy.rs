@@ -1,19 +1,18 @@
-//! ML efficacy: models fitted on synthetic rows, tested on real rows that nobody trained on, beside
-//! the same models fitted on the real training rows, which is the most one may hope for.
+//! ML efficacy of a column of classes: models fitted on synthetic rows, tested on real rows that nobody trained
+//! on, beside the same models fitted on the real training rows, which is the most one may hope for.
+
+use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::boosting::Boosting;
-use super::dense::DenseLayout;
+use super::calibration::{Calibration, calibration};
 use super::logistic::Logistic;
 use super::scores::{Scores, score_classes, score_positive};
-use super::sparse::SparseEncoder;
-use super::task::Task;
-use crate::tabular::{Schema, Table};
-
-/// Held-out rows that a class needs, and as many outside it, for a score to say anything.
-pub const MIN_HELD_OUT: usize = 10;
+use super::task::MAX_CLASSES;
+use super::trial::{MIN_HELD_OUT, Rows, Tables, Trial};
+use crate::tabular::{Code, Schema, Table};
 
 /// The scores of both kinds of model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -24,12 +23,20 @@ pub struct Efficacy {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(nullable = false)]
     pub positive: Option<String>,
+    /// The classes that are each told from the rest, where there is no positive one: those with enough held-out rows,
+    /// of very many the ten that most real training rows have.
+    #[serde(default)]
+    pub classes: Vec<String>,
     /// Synthetic rows the models were fitted on.
     pub synthetic_rows: usize,
     /// Real training rows the models were fitted on.
     pub real_rows: usize,
     /// Held-out rows the models were scored on.
     pub held_out_rows: usize,
+    /// What one gets without looking at a row: always giving each class its share of the real training rows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(nullable = false)]
+    pub baseline: Option<Scores>,
     /// Logistic regression.
     pub logistic: Models,
     /// Gradient boosting of trees.
@@ -43,109 +50,164 @@ pub struct Models {
     pub synthetic: Scores,
     /// Fitted on the real training rows: the ceiling.
     pub real: Scores,
+    /// What the predicted probabilities are worth; absent where there is no positive value.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(nullable = false)]
+    pub calibration: Option<Calibrations>,
 }
 
-/// One question on one table: fit here, score there.
-struct Trial<'a> {
-    schema: &'a Schema,
-    task: &'a Task,
-    layout: &'a DenseLayout<'a>,
-    held_out: &'a Table,
-    test: &'a [usize],
+/// The calibration of one kind of model, fitted twice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Calibrations {
+    /// Fitted on the synthetic table.
+    pub synthetic: Calibration,
+    /// Fitted on the real training rows.
+    pub real: Calibration,
 }
 
-/// Fits and scores both kinds of model.
+/// Fits and scores both kinds of model of `classes` of column `target`.
 ///
 /// # Errors
 /// Why there is nothing to score, in words for the report.
-pub fn efficacy(schema: &Schema, train: &Table, held_out: &Table, synthetic: &Table) -> Result<Efficacy, String> {
-    let mut task = Task::of(schema)?;
-    let layout = DenseLayout::of(schema, task.target);
-    let test = task.rows(&layout, held_out);
-    keep_testable(&mut task, held_out, &test)?;
-
-    let trial = Trial { schema, task: &task, layout: &layout, held_out, test: &test };
-    let (of_synthetic, of_real) = (task.rows(&layout, synthetic), task.rows(&layout, train));
-    if of_synthetic.is_empty() || of_real.is_empty() {
-        let which = if of_real.is_empty() { "real training" } else { "synthetic" };
-        return Err(format!("No {which} row has a value of the target."));
-    }
-    let logistic =
-        Models { synthetic: trial.logistic(synthetic, &of_synthetic)?, real: trial.logistic(train, &of_real)? };
-    let boosting =
-        Models { synthetic: trial.boosting(synthetic, &of_synthetic)?, real: trial.boosting(train, &of_real)? };
-    let column = &schema.columns()[task.target];
+pub(super) fn classification(
+    schema: &Schema,
+    target: usize,
+    classes: Vec<Code>,
+    tables: Tables<'_>,
+) -> Result<Efficacy, String> {
+    let binary = classes.len() == 1;
+    let classes = largest(classes, tables.train, target);
+    let trial = Trial::new(schema, target, tables, classes.len());
+    let classes = testable(classes, &trial, if binary { 1 } else { 2 })?;
+    trial.can_be_fitted()?;
+    let asked = Asked { trial: &trial, classes: &classes };
+    let logistic = asked.models(|rows| asked.logistic(rows))?;
+    let boosting = asked.models(|rows| asked.boosting(rows))?;
+    let column = &schema.columns()[target];
+    let names: Vec<String> = classes.iter().map(|&class| column.text(class)).collect();
     Ok(Efficacy {
         target: column.name.clone(),
-        positive: task.is_binary().then(|| column.text(task.classes[0])),
-        synthetic_rows: of_synthetic.len(),
-        real_rows: of_real.len(),
-        held_out_rows: test.len(),
+        positive: binary.then(|| names[0].clone()),
+        classes: if binary { Vec::new() } else { names },
+        synthetic_rows: trial.synthetic.rows.len(),
+        real_rows: trial.train.rows.len(),
+        held_out_rows: trial.held_out.rows.len(),
+        baseline: asked.baseline(),
         logistic,
         boosting,
     })
 }
 
-/// Drops the classes of which there are too few held-out rows inside or outside to score them.
-fn keep_testable(task: &mut Task, held_out: &Table, test: &[usize]) -> Result<(), String> {
-    let needed = if task.is_binary() { 1 } else { 2 };
-    let target = task.target;
-    task.classes.retain(|&class| {
-        let inside = test.iter().filter(|&&row| held_out.row(row)[target] == class).count();
-        inside >= MIN_HELD_OUT && test.len() - inside >= MIN_HELD_OUT
+/// Of very many classes those that most real training rows have.
+fn largest(mut classes: Vec<Code>, train: &Table, target: usize) -> Vec<Code> {
+    if classes.len() > MAX_CLASSES {
+        let mut counts = vec![0usize; classes.len()];
+        let known = train.column(target).filter(|&code| (code as usize) < counts.len());
+        known.collect::<Vec<_>>().into_iter().for_each(|code| counts[code as usize] += 1);
+        classes.sort_by_key(|&class| (Reverse(counts[class as usize]), class));
+        classes.truncate(MAX_CLASSES);
+        classes.sort_unstable();
+    }
+    classes
+}
+
+/// The classes of which there are enough held-out rows inside and outside to score them.
+fn testable(mut classes: Vec<Code>, trial: &Trial<'_>, needed: usize) -> Result<Vec<Code>, String> {
+    let all = trial.held_out.rows.len();
+    classes.retain(|&class| {
+        let inside = trial.held_out.codes(trial.target).filter(|&code| code == class).count();
+        inside >= MIN_HELD_OUT && all - inside >= MIN_HELD_OUT
     });
-    if task.classes.len() < needed {
+    if classes.len() < needed {
         return Err(format!(
             "Too few held-out rows: a class of the target is scored on at least {MIN_HELD_OUT} rows of it and \
              {MIN_HELD_OUT} others."
         ));
     }
-    Ok(())
+    Ok(classes)
 }
 
-impl Trial<'_> {
-    fn logistic(&self, table: &Table, rows: &[usize]) -> Result<Scores, String> {
-        let encoder = SparseEncoder::fit(self.schema, self.task.target, table, rows);
-        let (fit, test) = (encoder.encode(table, rows), encoder.encode(self.held_out, self.test));
-        self.scores(table, rows, |labels| Some(Logistic::fit(&fit, labels).probabilities(&test, self.test.len())))
+/// A trial with the classes that are told from the rest.
+struct Asked<'a> {
+    trial: &'a Trial<'a>,
+    classes: &'a [Code],
+}
+
+/// The probabilities of every class, one a held-out row.
+type Answers = Vec<Vec<f64>>;
+
+impl Asked<'_> {
+    fn models(&self, fit: impl Fn(&Rows<'_>) -> Result<Answers, String>) -> Result<Models, String> {
+        let scored = |rows| {
+            let answers = fit(rows)?;
+            let scores = self.scores(&answers).ok_or("The held-out rows are all of one class.")?;
+            Ok::<_, String>((scores, self.calibration(&answers)))
+        };
+        let ((synthetic, ours), (real, theirs)) = (scored(&self.trial.synthetic)?, scored(&self.trial.train)?);
+        let calibration = ours.zip(theirs).map(|(synthetic, real)| Calibrations { synthetic, real });
+        Ok(Models { synthetic, real, calibration })
     }
 
-    fn boosting(&self, table: &Table, rows: &[usize]) -> Result<Scores, String> {
-        let fit = self.layout.encode(table, rows);
-        self.scores(table, rows, |labels| {
-            let model = Boosting::fit(&fit, self.layout.width(), labels)?;
-            Some(model.probabilities(self.layout, self.held_out, self.test))
+    fn logistic(&self, rows: &Rows<'_>) -> Result<Answers, String> {
+        let [fit, test] = self.trial.sparse(rows);
+        let tested = self.trial.held_out.rows.len();
+        self.answers(rows, |labels| Some(Logistic::fit(&fit, labels).probabilities(&test, tested)))
+    }
+
+    fn boosting(&self, rows: &Rows<'_>) -> Result<Answers, String> {
+        let Trial { layout, held_out, .. } = self.trial;
+        let fit = layout.encode(rows.table, &rows.rows);
+        self.answers(rows, |labels| {
+            let model = Boosting::fit(&fit, layout.width(), labels)?;
+            Some(model.probabilities(layout, held_out.table, &held_out.rows))
         })
     }
 
     /// Asks `model` (labels in, probabilities of the held-out rows out) about each class.
-    fn scores(
-        &self,
-        table: &Table,
-        rows: &[usize],
-        model: impl Fn(&[bool]) -> Option<Vec<f64>>,
-    ) -> Result<Scores, String> {
-        let mut probabilities = Vec::new();
-        for &class in &self.task.classes {
-            let labels = self.task.labels(table, rows, class);
+    fn answers(&self, rows: &Rows<'_>, model: impl Fn(&[bool]) -> Option<Vec<f64>>) -> Result<Answers, String> {
+        let of_class = |&class: &Code| {
+            let labels = self.labels(rows, class);
             // A table that knows one answer alone teaches to give it always.
             let constant = labels.iter().all(|&yes| yes == labels[0]);
-            let answer =
-                if constant { Some(vec![f64::from(u8::from(labels[0])); self.test.len()]) } else { model(&labels) };
-            probabilities.push(answer.ok_or("The trees could not be fitted to this table.")?);
-        }
-        let scores = if let [answer] = &probabilities[..] {
-            score_positive(&self.task.labels(self.held_out, self.test, self.task.classes[0]), answer)
-        } else {
-            score_classes(&self.truth(), &probabilities)
+            if constant { Some(self.always(f64::from(u8::from(labels[0])))) } else { model(&labels) }
         };
-        scores.ok_or_else(|| "The held-out rows are all of one class.".into())
+        let answers: Option<Answers> = self.classes.iter().map(of_class).collect();
+        answers.ok_or_else(|| "The trees could not be fitted to this table.".into())
+    }
+
+    /// One probability for every held-out row.
+    fn always(&self, probability: f64) -> Vec<f64> {
+        vec![probability; self.trial.held_out.rows.len()]
+    }
+
+    fn baseline(&self) -> Option<Scores> {
+        let rows = &self.trial.train;
+        let share = |&class: &Code| {
+            self.labels(rows, class).into_iter().filter(|yes| *yes).count() as f64 / rows.rows.len() as f64
+        };
+        self.scores(&self.classes.iter().map(|class| self.always(share(class))).collect::<Answers>())
+    }
+
+    fn scores(&self, answers: &Answers) -> Option<Scores> {
+        match &answers[..] {
+            [answer] => score_positive(&self.labels(&self.trial.held_out, self.classes[0]), answer),
+            _ => score_classes(&self.truth(), answers),
+        }
+    }
+
+    fn calibration(&self, answers: &Answers) -> Option<Calibration> {
+        let [answer] = &answers[..] else { return None };
+        Some(calibration(&self.labels(&self.trial.held_out, self.classes[0]), answer))
+    }
+
+    /// Whether each row is of `class`.
+    fn labels(&self, rows: &Rows<'_>, class: Code) -> Vec<bool> {
+        rows.codes(self.trial.target).map(|code| code == class).collect()
     }
 
     /// The place of each held-out row's class among those that are asked about.
     fn truth(&self) -> Vec<usize> {
-        let classes = &self.task.classes;
-        let place = |code| classes.iter().position(|&class| class == code).unwrap_or(classes.len());
-        self.test.iter().map(|&row| place(self.held_out.row(row)[self.task.target])).collect()
+        let place = |code| self.classes.iter().position(|&class| class == code).unwrap_or(self.classes.len());
+        self.trial.held_out.codes(self.trial.target).map(place).collect()
     }
 }

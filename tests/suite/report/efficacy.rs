@@ -1,6 +1,6 @@
 //! ML efficacy: the cases that have no scores, and those that must have them.
 
-use dp2stage::report::{Efficacy, MAX_FIT_ROWS, MIN_HELD_OUT, Task, efficacy};
+use dp2stage::report::{DenseLayout, Efficacy, MAX_FIT_ROWS, MIN_HELD_OUT, Question, Section, custodian, fit_rows};
 use dp2stage::tabular::{Code, Column, MISSING, Schema, Table};
 
 use super::tables::{categories, filled, hash, integers};
@@ -20,6 +20,14 @@ fn rows(count: usize, of: usize, classes: u64) -> Table {
 
 fn two_classes() -> Schema {
     Schema::new(columns(2), Some(2), Some(1)).unwrap()
+}
+
+/// What a report says of the declared target.
+fn efficacy(schema: &Schema, train: &Table, held_out: &Table, synthetic: &Table) -> Result<Efficacy, String> {
+    match custodian(schema, train, held_out, synthetic).efficacy {
+        Section::Measured(efficacy) => Ok(efficacy),
+        Section::Absent { absent } => Err(absent),
+    }
 }
 
 fn reason(outcome: Result<Efficacy, String>) -> String {
@@ -102,7 +110,6 @@ fn what_cannot_be_scored_is_absent_with_a_reason() {
     let try_schema = |schema: Schema| reason(efficacy(&schema, &table(), &table(), &table()));
     assert!(try_schema(Schema::new(columns(2), None, None).unwrap()).contains("no target"));
     assert!(try_schema(Schema::new(columns(2), Some(0), None).unwrap()).contains("is a number"));
-    assert!(try_schema(Schema::new(columns(11), Some(2), None).unwrap()).contains("more than 10"));
     assert!(try_schema(Schema::new(columns(1), Some(2), None).unwrap()).contains("only one"));
     let alone = Schema::new(vec![categories("t", 2, false)], Some(0), None).unwrap();
     let narrow = filled(1, 300, |i, _| (i % 2) as Code);
@@ -125,19 +132,18 @@ fn what_cannot_be_scored_is_absent_with_a_reason() {
 fn a_positive_value_turns_any_target_into_two_classes() {
     for (target, positive) in [(0, 5), (1, 3)] {
         let schema = Schema::new(columns(2), Some(target), Some(positive)).unwrap();
-        assert_eq!(Task::of(&schema), Ok(Task { target, classes: vec![positive] }));
+        assert_eq!(Question::of(&schema, target), Ok(Question::Class(vec![positive])));
     }
     let of_eleven = Schema::new(columns(11), Some(2), Some(4)).unwrap();
-    assert_eq!(Task::of(&of_eleven).unwrap().classes, [4]);
+    assert_eq!(Question::of(&of_eleven, 2), Ok(Question::Class(vec![4])));
 }
 
 #[test]
 fn large_tables_are_thinned_evenly() {
     let schema = two_classes();
-    let task = Task::of(&schema).unwrap();
-    let layout = dp2stage::report::DenseLayout::of(&schema, 2);
+    let layout = DenseLayout::of(&schema, 2);
     let table = filled(3, MAX_FIT_ROWS * 2, |i, j| if i.is_multiple_of(5) && j == 2 { MISSING } else { 0 });
-    let rows = task.rows(&layout, &table);
+    let rows = fit_rows(&layout, &table, 2, 1);
     assert_eq!(rows.len(), MAX_FIT_ROWS);
     assert!(rows.windows(2).all(|w| w[0] < w[1] && w[1] - w[0] <= 4));
     assert!(rows[0] < 4 && rows[rows.len() - 1] > table.rows() - 5);

@@ -6,7 +6,7 @@ use dp2stage::report::evidence::{
     difference_of_pairs, difference_of_shares, implied_epsilon, membership, nearest, one_run_bound, operating,
     two_rates_bound, wilson,
 };
-use dp2stage::report::{Claim, Evidence, Tables, evidence};
+use dp2stage::report::evidence::{Claim, Evidence, Tables, evidence};
 use dp2stage::tabular::{Code, Domain, MISSING, Schema, Table};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
