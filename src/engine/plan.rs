@@ -12,6 +12,7 @@ use crate::tabular::{Compact, Schema};
 use super::average::Averaging;
 use super::base::Base;
 use super::binned::binned_schema;
+use super::canaries::Canaries;
 use super::defaults;
 use super::dp_step::Mechanism;
 use super::measuring::Measuring;
@@ -32,6 +33,9 @@ pub struct Facts<'a> {
     pub epsilon: Epsilon,
     /// Delta of the job.
     pub delta: Delta,
+    /// Made-up rows that an audit asks about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canaries: Option<Canaries>,
     /// Synthetic rows to write.
     pub rows: u64,
     /// The ready-made model to start from; none for a small one that is trained from scratch.
@@ -197,6 +201,7 @@ impl Plan {
             public: public_stage(facts, overrides, &codec),
             measure,
             private,
+            canaries: None,
             rows: facts.rows,
             event,
         })

@@ -28,14 +28,14 @@ pub struct ClosestRecords {
     /// Distance of a synthetic row to the closest training row, from 0 (equal) to 1 (different in every cell): the mean over
     /// the columns of the distance of the cells, which is 0 or 1 for categories and the difference over the declared range
     /// for numbers; a missing cell is a value of its own.
-    pub to_training: Distances,
+    pub to_training: DistanceSummary,
     /// The same to the closest held-out row: what a table has that copies nobody.
-    pub to_held_out: Distances,
+    pub to_held_out: DistanceSummary,
     /// Distance to the closest training row over that to the second closest, from 0 to 1; 1 where both are 0. Small ratios are
     /// rows that point at one single record. Not lower than for held-out rows is good.
-    pub ratio_to_training: Distances,
+    pub ratio_to_training: DistanceSummary,
     /// The same ratio of held-out rows.
-    pub ratio_to_held_out: Distances,
+    pub ratio_to_held_out: DistanceSummary,
     /// The part of synthetic rows that are nearer to a training row than to any held-out row, where a tie counts half.
     /// 0.5 is ideal; an interval above it means that rows were memorised.
     pub nearer_to_training: Proportion,
@@ -43,7 +43,7 @@ pub struct ClosestRecords {
 
 /// Where a distribution of distances or of ratios lies.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Distances {
+pub struct DistanceSummary {
     /// The median.
     pub median: f64,
     /// What one in twenty is below.
@@ -63,10 +63,10 @@ pub fn closest(space: &Space, synthetic: &Points, training: &Points, held_out: &
         says: SAYS.into(),
         synthetic_rows: synthetic.len(),
         reference_rows: training.len(),
-        to_training: Distances::of(train.first().collect()),
-        to_held_out: Distances::of(held.first().collect()),
-        ratio_to_training: Distances::of(ratios(&train)),
-        ratio_to_held_out: Distances::of(ratios(&held)),
+        to_training: DistanceSummary::of(train.first().collect()),
+        to_held_out: DistanceSummary::of(held.first().collect()),
+        ratio_to_training: DistanceSummary::of(ratios(&train)),
+        ratio_to_held_out: DistanceSummary::of(ratios(&held)),
         nearer_to_training: wilson(nearer, synthetic.len(), LEVEL),
     }
 }
@@ -80,7 +80,7 @@ fn ratios(nearest: &Nearest) -> Vec<f64> {
     nearest.distances.chunks_exact(nearest.kept.max(1)).map(ratio).collect()
 }
 
-impl Distances {
+impl DistanceSummary {
     /// Median and fifth percentile of at least one value, between neighbours where they fall between them.
     fn of(mut values: Vec<f64>) -> Self {
         values.sort_unstable_by(f64::total_cmp);

@@ -5,4 +5,4 @@ mod effort;
 mod view;
 
 pub use effort::{Energy, EnergySource, Generation, WATTS_PER_CORE};
-pub use view::{LanguageView, Names, Perplexities, Perplexity, Validity};
+pub use view::{LanguageView, Perplexities, Perplexity, TokenPerplexities, Validity};

@@ -15,7 +15,7 @@ const SAYS: &str = "Perplexity is how many equally likely choices the model seem
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Perplexity {
     /// Of the values, each given those written before it: 1 for a model that knows them all, the number of values for one
-    /// that knows nothing of a column. Names of columns are never in doubt: the model is asked for values alone.
+    /// that knows nothing of a column. TokenPerplexities of columns are never in doubt: the model is asked for values alone.
     pub values: f64,
 }
 
@@ -43,13 +43,13 @@ pub struct Perplexities {
     /// the number of values for one that knows nothing of a column.
     pub values: f64,
     /// Of single tokens among all tokens that there are, as the model is when nothing constrains it.
-    pub names: Section<Names>,
+    pub names: Section<TokenPerplexities>,
 }
 
 /// Perplexities of single tokens of sentences among all tokens of the tokenizer. The lower, the better; 1 at least, and the
 /// size of the vocabulary for a model that knows nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Names {
+pub struct TokenPerplexities {
     /// Of the tokens of the names of columns and of what stands between values. The service feeds these to the model and never
     /// trains them, so a large figure is no fault here.
     pub names: f64,
