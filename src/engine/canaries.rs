@@ -1,4 +1,5 @@
-//! Canaries: rows that nobody is behind, half of which are trained on, so that an audit can ask the released model which.
+//! Canaries: rows that nobody is behind, half of which are trained on, so that an audit can ask the released model
+//! which.
 //!
 //! They are a function of the plan, so that an attempt that goes on where another one stopped has the same ones, and of
 //! nothing private. To the mechanism those that are in are units like any other: what is charged does not change.
@@ -61,8 +62,8 @@ impl CanaryRows {
         all
     }
 
-    /// The logarithm of the probability of each canary under what a job released, and whose it is: `model` where the language
-    /// model learnt of the table itself, else `distribution`. None where neither says.
+    /// The logarithm of the probability of each canary under what a job released, and whose it is: `model` where the
+    /// language model learnt of the table itself, else `distribution`. None where neither says.
     #[must_use]
     pub fn likelihoods(
         &self,

@@ -33,9 +33,6 @@ pub struct Facts<'a> {
     pub epsilon: Epsilon,
     /// Delta of the job.
     pub delta: Delta,
-    /// Made-up rows that an audit asks about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub canaries: Option<Canaries>,
     /// Synthetic rows to write.
     pub rows: u64,
     /// The ready-made model to start from; none for a small one that is trained from scratch.
@@ -129,6 +126,9 @@ pub struct Plan {
     /// Stage 2; none where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private: Option<PrivateStage>,
+    /// Made-up rows that an audit asks about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canaries: Option<Canaries>,
     /// Synthetic rows to write.
     pub rows: u64,
     /// Everything private that may happen, spare blocks included: what is charged.

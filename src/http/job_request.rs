@@ -77,7 +77,7 @@ fn is_usual(priority: &i16) -> bool {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ReportRequest {
     /// The epsilon of released figures: 0, none.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "unsaid")]
     #[schema(minimum = 0, maximum = 0)]
     pub released_epsilon: f64,
     /// Rows to make up for an audit, 0 for none: even values inside the schema, of which a fair coin each decides whether it

@@ -1,5 +1,5 @@
-//! The parts of a report that need more of a job than its rows: what its language model knows and took, and what attacks
-//! find in the light of what was claimed.
+//! The parts of a report that need more of a job than its rows: what its language model knows and took, and what
+//! attacks find in the light of what was claimed.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -12,12 +12,12 @@ use crate::report::language::{Energy, Generation, LanguageView, Perplexities, To
 use crate::report::{Claim, CustodianReport, Section, Tables};
 use crate::tabular::Codec;
 
-/// Samples of tables, and rows that are written for a test, are the same whenever a report is made again. Nothing of this
-/// is noise.
+/// Samples of tables, and rows that are written for a test, are the same whenever a report is made again. Nothing of
+/// this is noise.
 const SEED: u64 = 7;
 
-const COMPACT: &str = "The model writes one token a column, and every token is a value of its column: there are no tokens of \
-                       names, and no form without constraints.";
+const COMPACT: &str = "The model writes one token a column, and every token is a value of its column: there are no \
+                    tokens of names, and no form without constraints.";
 const NO_ROWS: &str = "There are no held-out rows, or the model gave them no figure.";
 
 /// A job that has rows.

@@ -10,13 +10,14 @@ use super::figures::Proportion;
 use super::intervals::{LEVEL, wilson};
 use crate::tabular::{Code, Schema, Table};
 
-const SAYS: &str = "Before training, rows that belong to nobody were made up, and a fair coin for each decided whether it went \
-                    into the training table. Afterwards what the job released was asked which of them it knows, and its \
-                    surest answers were counted. The more of them are right, the larger the epsilon that is refuted, with 95 % \
-                    certainty and without any assumption about the data (Steinke, Nasr and Jagielski 2023). A bound above \
-                    the claimed epsilon would disprove the claim. One below does not prove it: a better attacker might \
-                    raise it, and so few canaries cannot show a large epsilon at all. The canaries that went in are rows of the \
-                    training table, so the synthetic table resembles them, too, a little.";
+const SAYS: &str = "Before training, rows that belong to nobody were made up, and a fair coin for each decided \
+                    whether it went into the training table. Afterwards what the job released was asked which of them \
+                    it knows, and its surest answers were counted. The more of them are right, the larger the epsilon \
+                    that is refuted, with 95 % certainty and without any assumption about the data (Steinke, Nasr and \
+                    Jagielski 2023). A bound above the claimed epsilon would disprove the claim. One below does not \
+                    prove it: a better attacker might raise it, and so few canaries cannot show a large epsilon at \
+                    all. The canaries that went in are rows of the training table, so the synthetic table resembles \
+                    them, too, a little.";
 
 /// What an audit with canaries found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -27,17 +28,18 @@ pub struct CanaryAudit {
     pub canaries: usize,
     /// Canaries that the coins put into the training table.
     pub trained_on: usize,
-    /// What scored them: `model`, the language model's probability of the row, or `distribution`, that of the noisy counts'
-    /// distribution; less what the synthetic columns say of its cells one by one.
+    /// What scored them: `model`, the language model's probability of the row, or `distribution`, that of the noisy
+    /// counts' distribution; less what the synthetic columns say of its cells one by one.
     pub scored_by: String,
     /// Guesses: the highest fifth of the scores as trained on, the lowest fifth as not.
     pub guesses: usize,
     /// The part of guesses that were right. 0.5 is ideal.
     pub right: Proportion,
-    /// The largest epsilon that the guesses refute with 95 % certainty, at the delta of the claim: 0 where they refute none.
-    /// To be held against the claimed epsilon.
+    /// The largest epsilon that the guesses refute with 95 % certainty, at the delta of the claim: 0 where they refute
+    /// none. To be held against the claimed epsilon.
     pub epsilon_at_least: f64,
-    /// The bound that the same number of guesses would have given if all had been right: no audit of this size shows more.
+    /// The bound that the same number of guesses would have given if all had been right: no audit of this size shows
+    /// more.
     pub epsilon_at_most: f64,
 }
 
@@ -68,8 +70,8 @@ pub fn canary_audit((scored_by, scores): (&str, &[f64]), inside: &[bool], delta:
     })
 }
 
-/// The logarithm of how likely each of `rows` is if its cells had nothing to do with each other, as the synthetic columns have
-/// it, with one more of each value.
+/// The logarithm of how likely each of `rows` is if its cells had nothing to do with each other, as the synthetic
+/// columns have it, with one more of each value.
 #[must_use]
 pub fn cell_by_cell(schema: &Schema, synthetic: &Table, rows: &Table) -> Vec<f64> {
     let mut sums = vec![0.0; rows.rows()];

@@ -8,31 +8,33 @@ use super::intervals::{LEVEL, wilson};
 use super::nearest::{Nearest, nearest};
 use super::space::{Points, Space};
 
-const SAYS: &str = "If synthetic rows were copies of the people in the training rows, slightly altered, they would lie nearer \
-                    to training rows than to held-out rows, which the generator never saw. This is measured here, against \
-                    equally many of each. A share near one half says that being in the table draws no synthetic row \
-                    nearer, on average. It cannot show that nobody is at risk: single unusual people can be exposed while \
-                    the average looks well, and only differential privacy bounds the risk of each of them. A small \
-                    distance alone is no leak: in a table with few different rows, everybody has a near double.";
+const SAYS: &str = "If synthetic rows were copies of the people in the training rows, slightly altered, they would \
+                    lie nearer to training rows than to held-out rows, which the generator never saw. This is measured \
+                    here, against equally many of each. A share near one half says that being in the table draws no \
+                    synthetic row nearer, on average. It cannot show that nobody is at risk: single unusual people can \
+                    be exposed while the average looks well, and only differential privacy bounds the risk of each of \
+                    them. A small distance alone is no leak: in a table with few different rows, everybody has a near \
+                    double.";
 
 /// How near synthetic rows are to training rows, beside how near they are to as many held-out rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ClosestRecords {
     /// What this can and cannot show.
     pub says: String,
-    /// Synthetic rows that were looked up: all, or a fixed random sample of 4,000 (fewer in tables of more than 16 columns).
+    /// Synthetic rows that were looked up: all, or a fixed random sample of 4,000 (fewer in tables of more than 16
+    /// columns).
     pub synthetic_rows: usize,
-    /// Training rows, and held-out rows, among which each was looked up: the same number of both, at most 20,000 (fewer in
-    /// tables of more than 16 columns).
+    /// Training rows, and held-out rows, among which each was looked up: the same number of both, at most 20,000 (fewer
+    /// in tables of more than 16 columns).
     pub reference_rows: usize,
-    /// Distance of a synthetic row to the closest training row, from 0 (equal) to 1 (different in every cell): the mean over
-    /// the columns of the distance of the cells, which is 0 or 1 for categories and the difference over the declared range
-    /// for numbers; a missing cell is a value of its own.
+    /// Distance of a synthetic row to the closest training row, from 0 (equal) to 1 (different in every cell): the mean
+    /// over the columns of the distance of the cells, which is 0 or 1 for categories and the difference over the
+    /// declared range for numbers; a missing cell is a value of its own.
     pub to_training: DistanceSummary,
     /// The same to the closest held-out row: what a table has that copies nobody.
     pub to_held_out: DistanceSummary,
-    /// Distance to the closest training row over that to the second closest, from 0 to 1; 1 where both are 0. Small ratios are
-    /// rows that point at one single record. Not lower than for held-out rows is good.
+    /// Distance to the closest training row over that to the second closest, from 0 to 1; 1 where both are 0. Small
+    /// ratios are rows that point at one single record. Not lower than for held-out rows is good.
     pub ratio_to_training: DistanceSummary,
     /// The same ratio of held-out rows.
     pub ratio_to_held_out: DistanceSummary,

@@ -1,10 +1,12 @@
-//! What an attacker could learn about the people behind the training rows from the synthetic table: nearness to training
-//! rows ([`closest`]), copies ([`copies`]), attacks on membership ([`membership`]) and on attributes ([`attributes`]).
+//! What an attacker could learn about the people behind the training rows from the synthetic table: nearness to
+//! training rows ([`closest`]), copies ([`copies`]), attacks on membership ([`membership`]) and on attributes
+//! ([`attributes`]).
 //!
 //! Everything is held against rows that nobody trained on. A synthetic table may be near to real rows because it is
 //! good; what counts is whether it is nearer to those that it was made of.
 //!
-//! DistanceSummary are Gower's on public ranges ([`Space`]); all of them are computed, on fixed samples of the tables ([`Caps`]).
+//! Distances are Gower's on public ranges ([`Space`]); all of them are computed, on fixed samples of the tables
+//! ([`Caps`]).
 
 mod attributes;
 mod audit;

@@ -15,10 +15,10 @@ use super::space::Space;
 use crate::report::section::Section;
 use crate::tabular::{Schema, Table};
 
-const SAYS: &str = "What attacks that are known find in the synthetic table. It can show that something is wrong. It cannot show \
-                    that all is well: attacks that were not tried may find more, and averages hide single people. What \
-                    bounds every attack on every person is the claimed epsilon, and it rests on how the table was made, not \
-                    on these figures.";
+const SAYS: &str = "What attacks that are known find in the synthetic table. It can show that something is wrong. It \
+                    cannot show that all is well: attacks that were not tried may find more, and averages hide single \
+                    people. What bounds every attack on every person is the claimed epsilon, and it rests on how the \
+                    table was made, not on these figures.";
 
 const NO_CANARIES: &str = "The job asked for none: `report.canaries` says how many.";
 

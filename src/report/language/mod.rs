@@ -1,5 +1,6 @@
 //! The language model of a job: how well it knows the language of the table ([`Perplexities`], [`Validity`]), and what
-//! writing and training took ([`Generation`], [`Energy`]). Figures come in as arguments: this room reads no clock and no meter.
+//! writing and training took ([`Generation`], [`Energy`]). Figures come in as arguments: this room reads no clock and
+//! no meter.
 
 mod effort;
 mod view;

@@ -1,5 +1,5 @@
-//! Canaries: a function of the plan, even and fair; densities of the distribution that score them add up to 1; and an audit
-//! with them finds a run without privacy and not one of an epsilon of 1.
+//! Canaries: a function of the plan, even and fair; densities of the distribution that score them add up to 1; and an
+//! audit with them finds a run without privacy and not one of an epsilon of 1.
 
 use dp2stage::engine::{Canaries, CanaryRows, Facts, Job, Outcome, Overrides, Plan, Source, codec, run, system_key};
 use dp2stage::marginals::{BinRows, Distribution};

@@ -1,5 +1,5 @@
-//! What the report's attacks find of real runs: a model that was trained on few rows for long, without any privacy, knows
-//! them by heart, and one that was trained on the same rows with an epsilon of 1 does not.
+//! What the report's attacks find of real runs: a model that was trained on few rows for long, without any privacy,
+//! knows them by heart, and one that was trained on the same rows with an epsilon of 1 does not.
 
 use dp2stage::engine::{Job, Overrides, Plan, Source, run, system_key};
 use dp2stage::privacy::{Delta, Epsilon};

@@ -1,5 +1,5 @@
-//! A model of sentences without constraints: what it says of single tokens is what the training pass says, and as many of
-//! its rows are valid as the probabilities of all valid rows come to.
+//! A model of sentences without constraints: what it says of single tokens is what the training pass says, and as many
+//! of its rows are valid as the probabilities of all valid rows come to.
 
 use dp2stage::engine::Unconstrained;
 use dp2stage::model::{Batch, Clipping, Config, Gpt2, Heads, Lanes, NONE, Rows};
