@@ -45,8 +45,9 @@ def pace(service, path):
 
 def perplexity(report):
     """Perplexities, where the report tells them."""
-    told = report.get("perplexity") or {}
-    return {f"perplexity_{part}": told[part] for part in ("values", "keys") if isinstance(told.get(part), float)}
+    told = (report.get("language") or {}).get("perplexity") or report.get("perplexity") or {}
+    found = {"values": told.get("values"), "keys": (told.get("names") or {}).get("names")}
+    return {f"perplexity_{part}": value for part, value in found.items() if isinstance(value, float)}
 
 
 def run(service, variant, tables, epsilon, limit):

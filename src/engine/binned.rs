@@ -23,6 +23,12 @@ pub fn bin(distribution: &Distribution, column: usize, code: Code) -> Code {
     if code == MISSING { MISSING } else { u32::from(distribution.bins[column].of_value(code)) }
 }
 
+/// The probability of a value once its bin is known.
+pub(super) fn share(distribution: &Distribution, column: usize, code: Code) -> f64 {
+    let bins = &distribution.bins[column];
+    bins.share(if code == MISSING { bins.axis().values } else { code })
+}
+
 /// A table of values as one of bins.
 #[must_use]
 pub fn binned(distribution: &Distribution, table: &Table) -> Table {

@@ -5,9 +5,9 @@ use rand_chacha::ChaCha20Rng;
 
 use crate::marginals::Distribution;
 use crate::model::{Sampler, read_weights};
-use crate::tabular::{Codec, MISSING, Schema, Table};
+use crate::tabular::{Codec, Schema, Table};
 
-use super::binned::bin;
+use super::binned::{bin, share};
 use super::given::Given;
 use super::plan::Plan;
 use super::run::Learnt;
@@ -24,12 +24,27 @@ const ROWS: usize = 2000;
 /// model does not fit the plan. Exact, for the custodian.
 #[must_use]
 pub fn perplexity(
-    (plan, schema, codec): (&Plan, &Schema, &Codec),
+    job: (&Plan, &Schema, &Codec),
     learnt: &Learnt,
     distribution: Option<&Distribution>,
     rows: &Table,
 ) -> Option<f64> {
-    let count = rows.rows().min(ROWS);
+    let top: Vec<usize> = (0..rows.rows().min(ROWS)).collect();
+    let likelihoods = log_likelihoods(job, learnt, distribution, (rows, &top))?;
+    let places = top.len() * job.1.width();
+    let surprise = -likelihoods.iter().sum::<f64>();
+    (places > 0).then(|| (surprise / places as f64).exp()).filter(|perplexity| perplexity.is_finite())
+}
+
+/// The logarithm of the probability of each of the numbered `rows` under a released model. None when the model does not fit
+/// the plan. Exact, for the custodian.
+#[must_use]
+pub fn log_likelihoods(
+    (plan, schema, codec): (&Plan, &Schema, &Codec),
+    learnt: &Learnt,
+    distribution: Option<&Distribution>,
+    (rows, numbers): (&Table, &[usize]),
+) -> Option<Vec<f64>> {
     let model = released_shape(plan, codec).ok()?;
     let weights = read_weights(model.layout(), &learnt.weights).ok()?;
     let writer = Writer { model: &model, codec, weights: &weights };
@@ -37,27 +52,22 @@ pub fn perplexity(
     let cell = |(column, &code): (usize, &u32)| {
         Given::Value(binned.map_or(code, |distribution| bin(distribution, column, code)))
     };
-    let share = |column: usize, code: u32| match binned {
-        Some(distribution) if code == MISSING => {
-            distribution.bins[column].share(distribution.bins[column].axis().values)
-        }
-        Some(distribution) => distribution.bins[column].share(code),
+    let open = |column: usize, code: u32| match binned {
+        Some(distribution) => share(distribution, column, code),
         None => codec.share(column, code),
     };
     // Every cell is given: nothing is drawn.
     let mut rng = ChaCha20Rng::from_seed([0; 32]);
-    let (mut surprise, mut places) = (0.0, 0);
-    let all: Vec<usize> = (0..count).collect();
-    for batch in all.chunks(Sampler::rows_of(&model)) {
+    let mut likelihoods = Vec::with_capacity(numbers.len());
+    for batch in numbers.chunks(Sampler::rows_of(&model)) {
         let given: Vec<Vec<Given>> =
             batch.iter().map(|&row| rows.row(row).iter().enumerate().map(cell).collect()).collect();
         let wishes: Vec<Wish<'_>> = given.iter().map(|given| Wish { given, weighed: true }).collect();
         let written = writer.write(&wishes, Style::default(), &mut rng);
         for (written, &row) in written.iter().zip(batch) {
-            let open: f64 = rows.row(row).iter().enumerate().map(|(column, &code)| share(column, code).ln()).sum();
-            surprise -= written.weight + open;
-            places += schema.width();
+            let left: f64 = (0..schema.width()).map(|column| open(column, rows.row(row)[column]).ln()).sum();
+            likelihoods.push(written.weight + left);
         }
     }
-    (places > 0).then(|| (surprise / places as f64).exp()).filter(|perplexity| perplexity.is_finite())
+    Some(likelihoods)
 }

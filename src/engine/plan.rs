@@ -12,6 +12,7 @@ use crate::tabular::{Compact, Schema};
 use super::average::Averaging;
 use super::base::Base;
 use super::binned::binned_schema;
+use super::canaries::Canaries;
 use super::defaults;
 use super::dp_step::Mechanism;
 use super::measuring::Measuring;
@@ -125,6 +126,9 @@ pub struct Plan {
     /// Stage 2; none where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private: Option<PrivateStage>,
+    /// Made-up rows that an audit asks about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canaries: Option<Canaries>,
     /// Synthetic rows to write.
     pub rows: u64,
     /// Everything private that may happen, spare blocks included: what is charged.
@@ -197,6 +201,7 @@ impl Plan {
             public: public_stage(facts, overrides, &codec),
             measure,
             private,
+            canaries: None,
             rows: facts.rows,
             event,
         })

@@ -1,5 +1,5 @@
-//! What a model of sentences does when nothing constrains it: how surprised it is by each token of a row among all tokens
-//! that there are, and how many of the rows that it writes freely are valid.
+//! What a model of sentences does when nothing constrains it: how surprised it is by each token of a row among all
+//! tokens that there are, and how many of the rows that it writes freely are valid.
 
 use rand::Rng;
 
@@ -28,8 +28,8 @@ pub struct Unconstrained<'a> {
 /// How surprised a model is by single tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TokenPerplexity {
-    /// The exponential of the mean of minus the logarithm of the probabilities of tokens that are the same in every row:
-    /// names of columns and what stands between values.
+    /// The exponential of the mean of minus the logarithm of the probabilities of tokens that are the same in every
+    /// row: names of columns and what stands between values.
     pub names: f64,
     /// The same of the others.
     pub values: f64,
@@ -41,6 +41,9 @@ impl<'a> Unconstrained<'a> {
     /// A released model; none for one that writes no sentences, or that is not the plan's.
     #[must_use]
     pub fn new(plan: &Plan, codec: &'a Codec, learnt: &Learnt) -> Option<Self> {
+        if !matches!(codec, Codec::Text(_)) {
+            return None; // before weights are read for nothing
+        }
         let released = released_shape(plan, codec).ok()?;
         let weights = read_weights(released.layout(), &learnt.weights).ok()?;
         Self::of(&released, codec, weights)
@@ -88,8 +91,8 @@ impl<'a> Unconstrained<'a> {
         (tokens, choices)
     }
 
-    /// Writes rows of any tokens, each until it is whole or cannot be a row of the schema any more; returns how many were
-    /// whole, and how many were begun.
+    /// Writes rows of any tokens, each until it is whole or cannot be a row of the schema any more; returns how many
+    /// were whole, and how many were begun.
     pub fn valid<R: Rng>(&self, rng: &mut R) -> (usize, usize) {
         let (mut valid, mut begun, mut read) = (0, 0, 0);
         while begun < ROWS && read < TOKENS {

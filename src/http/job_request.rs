@@ -40,7 +40,7 @@ pub(super) struct JobRequest {
     #[serde(default, deserialize_with = "object", skip_serializing_if = "MeasuringRequest::is_default")]
     pub measuring: MeasuringRequest,
     /// What the report may release. There is no released view in this version.
-    #[serde(default, deserialize_with = "object", skip_serializing_if = "unsaid")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "ReportRequest::is_unsaid")]
     pub report: ReportRequest,
     /// Null: not in this version.
     #[serde(default, rename = "seed_rows", deserialize_with = "unset", skip_serializing_if = "unsaid")]
@@ -77,8 +77,22 @@ fn is_usual(priority: &i16) -> bool {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ReportRequest {
     /// The epsilon of released figures: 0, none.
+    #[serde(skip_serializing_if = "unsaid")]
     #[schema(minimum = 0, maximum = 0)]
     pub released_epsilon: f64,
+    /// Rows to make up for an audit, 0 for none: even values inside the schema, of which a fair coin each decides whether it
+    /// is trained on besides the dataset's rows. The custodian's report then says how well they can be told apart, and which
+    /// epsilon that refutes. They cost no privacy and change the synthetic table a little, the more the fewer rows the
+    /// dataset has. Not where persons are the unit of privacy.
+    #[schema(minimum = 0, maximum = 1000)]
+    pub canaries: u32,
+}
+
+impl ReportRequest {
+    /// Whether nothing is said that a job remembers.
+    fn is_unsaid(&self) -> bool {
+        self.canaries == 0
+    }
 }
 
 /// The parts of the method.

@@ -10,11 +10,28 @@ pub(super) fn check(request: &JobRequest, dataset: &Dataset) -> Result<(), Probl
     let JobRequest { method, training, .. } = request;
     check_stages(method, dataset)?;
     check_training(method, training)?;
+    check_canaries(request, dataset)?;
     check_measuring(request)
 }
 
+/// Canaries of a job at most.
+const MOST_CANARIES: u32 = 1000;
+
 fn refuse<T>(at: &str, detail: impl Into<String>) -> Result<T, Problem> {
     Err(Problem::invalid(at, detail))
+}
+
+/// Canaries are single rows of even values.
+fn check_canaries(request: &JobRequest, dataset: &Dataset) -> Result<(), Problem> {
+    match request.report.canaries {
+        0 => Ok(()),
+        _ if dataset.persons().is_some() => {
+            let detail = "canaries are single rows, and persons are this dataset's unit of privacy: say 0";
+            refuse("report.canaries", detail)
+        }
+        1..=MOST_CANARIES => Ok(()),
+        _ => refuse("report.canaries", format!("canaries is a number from 0 to {MOST_CANARIES}")),
+    }
 }
 
 /// The two stages, the public table and the generator.

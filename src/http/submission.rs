@@ -14,7 +14,7 @@ use super::planning::{Planner, aside};
 use super::problem::{Problem, exhausted};
 use super::role::Caller;
 use super::state::App;
-use crate::engine::price_or_beyond;
+use crate::engine::{Canaries, price_or_beyond};
 use crate::store::{self, Dataset, Idempotency, NewJob, StoreError, Submission};
 
 /// A price is found again when the budget has changed meanwhile; one that changes this often under a
@@ -74,7 +74,9 @@ async fn admit(
     let population = store::population(&app.pool, dataset.population_id).await?;
     let planner = Planner::of_request(app, request, dataset, population.account.grant).await?;
     let (planned, workers) = (planner.clone(), app.workers);
-    let plan = aside(move || planned.fitted(workers)).await??;
+    let mut plan = aside(move || planned.fitted(workers)).await??;
+    let count = request.report.canaries;
+    plan.canaries = (count > 0).then(|| Canaries { count, seed: rand::random() });
     let plan_json = serde_json::to_value(&plan).map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
     for _ in 0..TRIES {
         // The price depends on what is spent; the transaction of admission sees to it that it is not out of date.

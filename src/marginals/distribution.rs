@@ -64,6 +64,25 @@ impl Distribution {
         self.bins.iter().zip(&rows.columns).map(|(bins, column)| bins.draw(column, rng)).collect()
     }
 
+    /// The logarithm of the probability of each row of bins under the fitted distribution, without what labels were corrected.
+    #[must_use]
+    pub fn log_densities(&self, rows: &BinRows) -> Vec<f64> {
+        let (mut sums, sizes) = (vec![0.0; rows.len()], self.sizes());
+        let mut add = |columns: &[usize], probabilities: &[f64], sign: f64| {
+            for (sum, cell) in sums.iter_mut().zip(rows.cells(columns, &sizes)) {
+                *sum += sign * probabilities[cell as usize].max(f64::MIN_POSITIVE).ln();
+            }
+        };
+        for (clique, beliefs) in self.fitted.tree.cliques().iter().zip(&self.fitted.beliefs) {
+            add(&clique.columns, beliefs, 1.0);
+            // What a clique shares with its parent is counted once.
+            if let Some(shared) = self.fitted.table(&clique.separator).filter(|_| !clique.separator.is_empty()) {
+                add(&clique.separator, &shared, -1.0);
+            }
+        }
+        sums
+    }
+
     /// How far rows are from the measured tables: the mean over tables of the part of rows that would have to move,
     /// noise included. Post-processing.
     #[must_use]

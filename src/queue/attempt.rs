@@ -147,7 +147,10 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     };
     let public = public.as_ref().zip(task.public.as_ref().map(|public| &public.schema));
     let host = Host { meter: tether, vault: tether, stop: tether };
-    let job = Job { plan: &plan, schema: &task.schema, private: &train, public, ready, persons: persons.as_ref() };
+    let canaries = plan.canaries.map(|canaries| canaries.draw(&task.schema));
+    let with_canaries = canaries.as_ref().map(|canaries| canaries.among(&train));
+    let private = with_canaries.as_ref().unwrap_or(&train);
+    let job = Job { plan: &plan, schema: &task.schema, private, public, ready, persons: persons.as_ref() };
     let gauge = Gauge::begin(&task.compute);
     let outcome = engine::run_on(&task.compute, &job, &host, &system_key)?;
     let energy = gauge.read();
@@ -167,7 +170,8 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
         let mut report = report::custodian(&task.schema, &train, &held_out, &used.rows);
         let tables = Tables { schema: &task.schema, train: &train, held_out: &held_out, synthetic: &used.rows };
         let (plan, codec, outcome, planned) = (&plan, &codec, &outcome, task.planned);
-        Appraisal { plan, codec, outcome, tables, planned, energy }.add_to(&mut report);
+        let canaries = canaries.as_ref();
+        Appraisal { plan, codec, outcome, tables, planned, energy, canaries }.add_to(&mut report);
         let tried = std::iter::once(used).chain(others);
         report.generators =
             tried.map(|drawn| tried_generator(task, &train, drawn, drawn.generator == used.generator)).collect();

@@ -1,5 +1,5 @@
-//! How much energy a stretch of work takes: from the counters of the processors' packages, or from the card's own meter,
-//! where they can be read.
+//! How much energy a stretch of work takes: from the counters of the processors' packages, or from the card's own
+//! meter, where they can be read.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -20,25 +20,26 @@ const NEIGHBOURS: usize = 5;
 /// How far off, over the declared range, the guess of a number may be.
 const NEAR: f32 = 0.05 + 1e-6;
 
-const SAYS: &str = "An attacker who knows a person's row but for one cell, and has the synthetic table, guesses that cell from \
-                    the synthetic rows that are nearest in all other cells. That he is often right is no leak by itself: \
-                    a synthetic table that keeps how columns hang together tells as much about people who were never in \
-                    the training table, and is meant to. So he is tried on training rows and on held-out rows: only the \
-                    difference is due to somebody having been in the table. Differences near 0 say that this attacker \
-                    gains nothing from that; a cleverer one might. What a guess reveals about groups of people is not \
-                    bounded by differential privacy at all.";
+const SAYS: &str = "An attacker who knows a person's row but for one cell, and has the synthetic table, guesses that \
+                    cell from the synthetic rows that are nearest in all other cells. That he is often right is no \
+                    leak by itself: a synthetic table that keeps how columns hang together tells as much about people \
+                    who were never in the training table, and is meant to. So he is tried on training rows and on \
+                    held-out rows: only the difference is due to somebody having been in the table. Differences near 0 \
+                    say that this attacker gains nothing from that; a cleverer one might. What a guess reveals about \
+                    groups of people is not bounded by differential privacy at all.";
 
 /// What an attacker who knows a row but for one cell can guess of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Attributes {
     /// What this can and cannot show.
     pub says: String,
-    /// Training rows that were tried, and as many held-out rows: at most 1,000 (fewer in tables of more than 16 columns).
+    /// Training rows that were tried, and as many held-out rows: at most 1,000 (fewer in tables of more than 16
+    /// columns).
     pub rows: usize,
     /// Synthetic rows that the attacker has, at most 20,000 (fewer in tables of more than 16 columns).
     pub synthetic_rows: usize,
-    /// The columns that were guessed, at most 12, in the order of the schema. Their intervals hold all together with 95 %
-    /// certainty.
+    /// The columns that were guessed, at most 12, in the order of the schema. Their intervals hold all together with 95
+    /// % certainty.
     pub columns: Vec<Attribute>,
 }
 
@@ -47,13 +48,13 @@ pub struct Attributes {
 pub struct Attribute {
     /// The column.
     pub column: String,
-    /// The part of training rows of which it was guessed right: exactly, or to a twentieth of the declared range for numbers;
-    /// a missing cell is a value of its own.
+    /// The part of training rows of which it was guessed right: exactly, or to a twentieth of the declared range for
+    /// numbers; a missing cell is a value of its own.
     pub of_training: f64,
     /// The same part of held-out rows: what the table tells about anybody.
     pub of_held_out: f64,
-    /// The first part less the second: what was learnt from somebody's being in the table. 0 or less is good; an interval above
-    /// 0 is a leak.
+    /// The first part less the second: what was learnt from somebody's being in the table. 0 or less is good; an
+    /// interval above 0 is a leak.
     pub beyond_held_out: Difference,
 }
 
@@ -163,7 +164,8 @@ fn keep(near: &mut [(f32, f32); NEIGHBOURS], distance: f32, cell: f32) {
     near[at] = (distance, cell);
 }
 
-/// The commonest of the cells, of equally common ones the nearest; of numbers that are not mostly missing, the middle one.
+/// The commonest of the cells, of equally common ones the nearest; of numbers that are not mostly missing, the middle
+/// one.
 fn guess(near: &[(f32, f32)], is_number: bool) -> f32 {
     let votes = |cell: f32| near.iter().filter(|other| other.1 == cell).count();
     let mut commonest = near[0].1;

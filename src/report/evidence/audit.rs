@@ -7,10 +7,10 @@ const LARGEST: f64 = 20.0;
 
 /// The largest epsilon that an attack in one run refutes at `delta` with certainty `1 - tail`, 0 if none is.
 ///
-/// A fair coin of each of `candidates` records said whether it was used; of `told` records the attacker, who sees what was
-/// released, guessed the coins, and was `right` that often. A mechanism of that epsilon and delta leaves each guess right with
-/// a probability of at most `e^epsilon / (1 + e^epsilon)` whatever the others are, up to a term in delta (Steinke, Nasr and
-/// Jagielski 2023, theorem 5.2).
+/// A fair coin of each of `candidates` records said whether it was used; of `told` records the attacker, who sees what
+/// was released, guessed the coins, and was `right` that often. A mechanism of that epsilon and delta leaves each guess
+/// right with a probability of at most `e^epsilon / (1 + e^epsilon)` whatever the others are, up to a term in delta
+/// (Steinke, Nasr and Jagielski 2023, theorem 5.2).
 #[must_use]
 pub fn one_run_bound((right, told): (usize, usize), candidates: usize, delta: f64, tail: f64) -> f64 {
     let possible = |epsilon: f64| chance((right, told), candidates, epsilon, delta);
@@ -34,11 +34,11 @@ fn chance((right, told): (usize, usize), candidates: usize, epsilon: f64, delta:
     (at_least + 2.0 * candidates as f64 * delta * steepest).min(1.0)
 }
 
-/// The largest epsilon that a test of membership refutes at `delta` with certainty `1 - tail`, 0 if none is: the test took
-/// `hits` of so many members for members, and `alarms` of so many non-members.
+/// The largest epsilon that a test of membership refutes at `delta` with certainty `1 - tail`, 0 if none is: the test
+/// took `hits` of so many members for members, and `alarms` of so many non-members.
 ///
-/// Under (epsilon, delta) the rate of hits is at most `e^epsilon` times the rate of alarms and delta. Exact bounds on both
-/// rates; records count as tries of their own.
+/// Under (epsilon, delta) the rate of hits is at most `e^epsilon` times the rate of alarms and delta. Exact bounds on
+/// both rates; records count as tries of their own.
 #[must_use]
 pub fn two_rates_bound(hits: (usize, usize), alarms: (usize, usize), delta: f64, tail: f64) -> f64 {
     if hits.1 == 0 || alarms.1 == 0 {

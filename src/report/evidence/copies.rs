@@ -9,10 +9,11 @@ use super::figures::{Difference, Proportion};
 use super::intervals::{LEVEL, difference_of_pairs, wilson};
 use crate::tabular::{Code, Table};
 
-const SAYS: &str = "Counts synthetic rows that equal a real row in every cell. Common rows are met by chance, so the count \
-                    of equally many held-out rows, which nobody could have copied, is beside it: what counts is the \
-                    difference. Copies beyond chance say that rows were memorised. No copies beyond chance does not say \
-                    that nothing was: a row with one cell changed is no copy here, and the distances tell more of it.";
+const SAYS: &str = "Counts synthetic rows that equal a real row in every cell. Common rows are met by chance, so the \
+                    count of equally many held-out rows, which nobody could have copied, is beside it: what counts is \
+                    the difference. Copies beyond chance say that rows were memorised. No copies beyond chance does \
+                    not say that nothing was: a row with one cell changed is no copy here, and the distances tell more \
+                    of it.";
 
 /// Synthetic rows that equal a real row, beside chance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

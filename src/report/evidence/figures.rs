@@ -26,7 +26,7 @@ pub struct Proportion {
 pub struct Difference {
     /// The difference, from -1 to 1; 0 where there is none.
     pub value: f64,
-    /// The interval that holds what the difference would be of very many rows. A difference whose interval is above 0 is
-    /// there; one whose interval holds 0 may be chance.
+    /// The interval that holds what the difference would be of very many rows. A difference whose interval is above 0
+    /// is there; one whose interval holds 0 may be chance.
     pub interval: Interval,
 }

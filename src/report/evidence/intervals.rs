@@ -13,8 +13,8 @@ pub fn normal_quantile(tail: f64) -> f64 {
     bisect((0.0, 40.0), |z| 0.5 * erfc(z * std::f64::consts::FRAC_1_SQRT_2) > tail)
 }
 
-/// Wilson's interval for a share of `successes` (a tie may count half) in `tries`. Without tries the share is 0 and may be
-/// anything.
+/// Wilson's interval for a share of `successes` (a tie may count half) in `tries`. Without tries the share is 0 and may
+/// be anything.
 #[must_use]
 pub fn wilson(successes: f64, tries: usize, level: f64) -> Proportion {
     if tries == 0 {
@@ -29,8 +29,8 @@ pub fn wilson(successes: f64, tries: usize, level: f64) -> Proportion {
     Proportion { share, interval }
 }
 
-/// The exact bounds of Clopper and Pearson for a share of `successes` in `tries`, each of which is wrong with probability
-/// `tail` at most.
+/// The exact bounds of Clopper and Pearson for a share of `successes` in `tries`, each of which is wrong with
+/// probability `tail` at most.
 #[must_use]
 pub fn binomial_quantile_bounds(successes: usize, tries: usize, tail: f64) -> Interval {
     let low = match successes {
@@ -63,8 +63,8 @@ pub(super) fn binomial(k: usize, n: usize, p: f64) -> f64 {
     (ways + k * p.ln() + (n - k) * (-p).ln_1p()).exp()
 }
 
-/// How much larger a share of the first is than one of the second, which is another sample: Newcombe's interval, made of
-/// Wilson's.
+/// How much larger a share of the first is than one of the second, which is another sample: Newcombe's interval, made
+/// of Wilson's.
 #[must_use]
 pub fn difference_of_shares(first: (usize, usize), second: (usize, usize), level: f64) -> Difference {
     let [a, b] = [first, second].map(|(successes, tries)| wilson(successes as f64, tries, level));
@@ -74,9 +74,9 @@ pub fn difference_of_shares(first: (usize, usize), second: (usize, usize), level
     Difference { value, interval: Interval { low: value - below, high: value + above } }
 }
 
-/// How much larger the first share is than the second where both are of the same `tries`, of which `first_alone` count for
-/// the first alone and `second_alone` for the second alone: Wald's interval for pairs with half a count added to each kind
-/// of pair (Agresti and Min).
+/// How much larger the first share is than the second where both are of the same `tries`, of which `first_alone` count
+/// for the first alone and `second_alone` for the second alone: Wald's interval for pairs with half a count added to
+/// each kind of pair (Agresti and Min).
 #[must_use]
 pub fn difference_of_pairs(first_alone: usize, second_alone: usize, tries: usize, level: f64) -> Difference {
     let value = (first_alone as f64 - second_alone as f64) / (tries as f64).max(1.0);

@@ -16,14 +16,14 @@ pub const MIN_CANDIDATES: usize = 20;
 /// Real rows that say how crowded it is around a record.
 const NEIGHBOURS: usize = 5;
 
-const SAYS: &str = "An attacker who knows a person's whole row, and has the synthetic table alone, guesses whether the row was \
-                    in the training table. He is tried on training rows (members) and on as many held-out rows (non-members). \
-                    An area of 0.5 is guessing, 1 is certainty. An area near 0.5 says that these attacks fail on the average \
-                    person; it cannot say that every attack fails, or that they fail on the most unusual person. The hits at \
-                    1 % false alarms show whether a few are found with confidence. The epsilon that the attack implies is \
-                    what it refutes: the true epsilon is at least that, if records count as tries of their own. It is far \
-                    below the claimed epsilon when all is well, and being below proves nothing; being above would disprove \
-                    the claim.";
+const SAYS: &str = "An attacker who knows a person's whole row, and has the synthetic table alone, guesses whether \
+                    the row was in the training table. He is tried on training rows (members) and on as many held-out \
+                    rows (non-members). An area of 0.5 is guessing, 1 is certainty. An area near 0.5 says that these \
+                    attacks fail on the average person; it cannot say that every attack fails, or that they fail on \
+                    the most unusual person. The hits at 1 % false alarms show whether a few are found with \
+                    confidence. The epsilon that the attack implies is what it refutes: the true epsilon is at least \
+                    that, if records count as tries of their own. It is far below the claimed epsilon when all is \
+                    well, and being below proves nothing; being above would disprove the claim.";
 
 /// What attackers with the synthetic table can tell about who was in the training table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -40,23 +40,25 @@ pub struct Membership {
     pub synthetic_rows: usize,
     /// The attacks.
     pub attacks: Vec<Attack>,
-    /// The largest epsilon that the attacks together refute with 95 % certainty, at the delta of the claim: 0 where they
-    /// refute none. To be held against the claimed epsilon.
+    /// The largest epsilon that the attacks together refute with 95 % certainty, at the delta of the claim: 0 where
+    /// they refute none. To be held against the claimed epsilon.
     pub epsilon_at_least: f64,
 }
 
 /// One attack.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Attack {
-    /// `closeness`: the nearer the closest synthetic row, the likelier a member. `relative_distance`: the nearer it is for a
-    /// place so crowded with people, which the attacker judges by real rows that were not trained on, the likelier a member.
+    /// `closeness`: the nearer the closest synthetic row, the likelier a member. `relative_distance`: the nearer it is
+    /// for a place so crowded with people, which the attacker judges by real rows that were not trained on, the
+    /// likelier a member.
     pub attack: String,
-    /// The area under the ROC curve: how often a member scores above a non-member. From 0 to 1; 0.5 is ideal, and an interval
-    /// that holds it is what no leak looks like.
+    /// The area under the ROC curve: how often a member scores above a non-member. From 0 to 1; 0.5 is ideal, and an
+    /// interval that holds it is what no leak looks like.
     pub area: Proportion,
     /// What is found at few false alarms.
     pub at: Vec<Operating>,
-    /// The largest epsilon that this attack refutes with 97.5 % certainty (there are two attacks), 0 where it refutes none.
+    /// The largest epsilon that this attack refutes with 97.5 % certainty (there are two attacks), 0 where it refutes
+    /// none.
     pub epsilon_at_least: f64,
 }
 
@@ -71,8 +73,8 @@ pub struct Operating {
     pub hits: Proportion,
 }
 
-/// Tries both attacks. `candidates` are members and non-members, at least one of each; `reference` are real rows that are
-/// none of them; neither that nor `synthetic` is empty.
+/// Tries both attacks. `candidates` are members and non-members, at least one of each; `reference` are real rows that
+/// are none of them; neither that nor `synthetic` is empty.
 #[must_use]
 pub fn membership(
     space: &Space,
@@ -118,8 +120,9 @@ fn attack(name: &str, [members, others]: &[Vec<f64>; 2], delta: f64) -> Attack {
     }
 }
 
-/// A small distance that keeps ratios of distances finite: a tenth of the mean distance of candidates to the nearest real row
-/// that is none of them, or a tiny one where all are 0. A mean: in tables of few different rows the median is 0.
+/// A small distance that keeps ratios of distances finite: a tenth of the mean distance of candidates to the nearest
+/// real row that is none of them, or a tiny one where all are 0. A mean: in tables of few different rows the median is
+/// 0.
 fn least(to_reference: &[Nearest; 2]) -> f64 {
     let distances: Vec<f64> = to_reference.iter().flat_map(Nearest::first).collect();
     let mean = distances.iter().sum::<f64>() / distances.len().max(1) as f64;

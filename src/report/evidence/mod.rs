@@ -1,13 +1,16 @@
-//! What an attacker could learn about the people behind the training rows from the synthetic table: nearness to training
-//! rows ([`closest`]), copies ([`copies`]), attacks on membership ([`membership`]) and on attributes ([`attributes`]).
+//! What an attacker could learn about the people behind the training rows from the synthetic table: nearness to
+//! training rows ([`closest`]), copies ([`copies`]), attacks on membership ([`membership`]) and on attributes
+//! ([`attributes`]).
 //!
 //! Everything is held against rows that nobody trained on. A synthetic table may be near to real rows because it is
 //! good; what counts is whether it is nearer to those that it was made of.
 //!
-//! Distances are Gower's on public ranges ([`Space`]); all of them are computed, on fixed samples of the tables ([`Caps`]).
+//! Distances are Gower's on public ranges ([`Space`]); all of them are computed, on fixed samples of the tables
+//! ([`Caps`]).
 
 mod attributes;
 mod audit;
+mod canaries;
 mod caps;
 mod closest;
 mod copies;
@@ -21,8 +24,9 @@ mod whole;
 
 pub use attributes::{Attribute, Attributes, MAX_ATTRIBUTES, attributes};
 pub use audit::{one_run_bound, two_rates_bound};
+pub use canaries::{CanaryAudit, canary_audit, cell_by_cell};
 pub use caps::Caps;
-pub use closest::{ClosestRecords, Distances, closest};
+pub use closest::{ClosestRecords, DistanceSummary, closest};
 pub use copies::{Copies, copies};
 pub use figures::{Difference, Interval, Proportion};
 pub use intervals::{

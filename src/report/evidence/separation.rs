@@ -5,8 +5,9 @@ use super::audit::two_rates_bound;
 use super::figures::{Interval, Proportion};
 use super::intervals::{LEVEL, binomial_quantile_bounds, normal_quantile};
 
-/// The area under the ROC curve, a tie counting half, with DeLong's interval. Where the scores separate without a fault, for
-/// which DeLong's interval is a point, the exact one of as many independent pairs as the smaller side has scores.
+/// The area under the ROC curve, a tie counting half, with `DeLong`'s interval. Where the scores separate without a
+/// fault, for which `DeLong`'s interval is a point, the exact one of as many independent pairs as the smaller side has
+/// scores.
 ///
 /// Both sides must have a score.
 #[must_use]
@@ -44,8 +45,8 @@ fn variance(values: &[f64]) -> f64 {
     values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / values.len().saturating_sub(1).max(1) as f64
 }
 
-/// The part of members that score above all but a part `alarms` of the others, with its exact interval, and the part of the
-/// others that does so too.
+/// The part of members that score above all but a part `alarms` of the others, with its exact interval, and the part of
+/// the others that does so too.
 #[must_use]
 pub fn operating(members: &[f64], others: &[f64], alarms: f64) -> (Proportion, f64) {
     let threshold = threshold(others, alarms);
@@ -66,9 +67,9 @@ fn threshold(scores: &[f64], above: f64) -> f64 {
 /// Parts of one side that a threshold leaves above it.
 const TRIED: [f64; 6] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.3];
 
-/// The epsilon that the separation refutes at `delta` with certainty `1 - tail`, 0 if none is. The threshold, and whether
-/// high scores are taken for members or low ones for non-members, is chosen on the scores of even number; those of odd
-/// number are counted.
+/// The epsilon that the separation refutes at `delta` with certainty `1 - tail`, 0 if none is. The threshold, and
+/// whether high scores are taken for members or low ones for non-members, is chosen on the scores of even number; those
+/// of odd number are counted.
 #[must_use]
 pub fn implied_epsilon(members: &[f64], others: &[f64], delta: f64, tail: f64) -> f64 {
     let half = |scores: &[f64], odd: usize| scores.iter().skip(odd).step_by(2).copied().collect::<Vec<f64>>();

@@ -2,9 +2,9 @@
 
 use crate::tabular::{Code, Domain, MISSING, Schema, Table};
 
-/// Where cells lie. The distance of two rows is the mean over the columns of the distance of their cells: of categories 0
-/// where they are equal and 1 where they are not; of numbers their difference over the declared range; a missing cell is at
-/// 0 from another one and at 1 from any value.
+/// Where cells lie. The distance of two rows is the mean over the columns of the distance of their cells: of categories
+/// 0 where they are equal and 1 where they are not; of numbers their difference over the declared range; a missing cell
+/// is at 0 from another one and at 1 from any value.
 ///
 /// Nothing but the schema goes in, so that a distance means the same in every report.
 pub struct Space {
@@ -65,8 +65,8 @@ impl Space {
         Points { rows: rows.len(), places }
     }
 
-    /// Puts into `sums` the distances, times the number of columns, of point `of` of `from` to as many points of `to` as
-    /// `sums` is long, from number `first` on.
+    /// Puts into `sums` the distances, times the number of columns, of point `of` of `from` to as many points of `to`
+    /// as `sums` is long, from number `first` on.
     #[inline(always)]
     pub(super) fn measure(&self, (from, of): (&Points, usize), (to, first): (&Points, usize), sums: &mut [f32]) {
         sums.fill(0.0);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::attributes::{Attributes, attributes};
+use super::canaries::CanaryAudit;
 use super::caps::Caps;
 use super::closest::{ClosestRecords, closest};
 use super::copies::{Copies, copies};
@@ -14,10 +15,12 @@ use super::space::Space;
 use crate::report::section::Section;
 use crate::tabular::{Schema, Table};
 
-const SAYS: &str = "What attacks that are known find in the synthetic table. It can show that something is wrong. It cannot show \
-                    that all is well: attacks that were not tried may find more, and averages hide single people. What \
-                    bounds every attack on every person is the claimed epsilon, and it rests on how the table was made, not \
-                    on these figures.";
+const SAYS: &str = "What attacks that are known find in the synthetic table. It can show that something is wrong. It \
+                    cannot show that all is well: attacks that were not tried may find more, and averages hide single \
+                    people. What bounds every attack on every person is the claimed epsilon, and it rests on how the \
+                    table was made, not on these figures.";
+
+const NO_CANARIES: &str = "The job asked for none: `report.canaries` says how many.";
 
 /// Rows of a real table that copies are looked for in at most.
 const MOST_COPIED: usize = 1_000_000;
@@ -39,6 +42,9 @@ pub struct Evidence {
     pub membership: Section<Membership>,
     /// Attacks on attributes.
     pub attributes: Section<Attributes>,
+    /// An audit with made-up rows, where the job asked for one.
+    #[serde(default = "unmeasured")]
+    pub canaries: Section<CanaryAudit>,
 }
 
 /// The differential privacy that a job was planned for.
@@ -79,6 +85,7 @@ pub fn evidence<R: Rng>(tables: Tables<'_>, claim: Option<Claim>, rng: &mut R) -
         copies: attacks.copies(rng).into(),
         membership: attacks.membership(claim, rng).into(),
         attributes: attacks.attributes(rng).into(),
+        canaries: Section::Absent { absent: NO_CANARIES.into() },
     }
 }
 

@@ -10,10 +10,13 @@ use crate::support::TestApi;
 async fn a_table_becomes_a_synthetic_table() {
     let api = TestApi::open().await;
     api.clinic(1.0, 600).await;
-    let job = api.post("/v1/jobs", &json!({"dataset": "clinic", "epsilon": 0.5, "rows": 300})).await;
+    let job = api
+        .post("/v1/jobs", &json!({"dataset": "clinic", "epsilon": 0.5, "rows": 300, "report": {"canaries": 60}}))
+        .await;
     let location = job.headers["location"].to_str().unwrap().to_owned();
     let job = job.expect(202);
     assert_eq!(job["status"], "queued");
+    assert_eq!((&job["request"]["report"], &job["plan"]["canaries"]["count"]), (&json!({"canaries": 60}), &json!(60)));
     assert_eq!(job["epsilon"]["reserved"], 0.5);
     let _worker = api.worker(10.0);
     let id = job["id"].as_str().unwrap();
@@ -44,6 +47,28 @@ async fn a_table_becomes_a_synthetic_table() {
     assert_eq!((&generators[0]["used"], &generators[1]["used"]), (&json!(true), &json!(false)));
     assert!(generators[0]["distance"].as_f64().unwrap() <= generators[1]["distance"].as_f64().unwrap());
     assert_eq!(generators[0]["one_way"], report["one_way"]["mean"], "what was used is what is reported");
+
+    let evidence = &report["evidence"];
+    assert_eq!(evidence["claim"]["epsilon"], 0.5);
+    let (training, held_out) =
+        (report["rows"]["training"].as_u64().unwrap(), report["rows"]["held_out"].as_u64().unwrap());
+    assert_eq!(training + held_out, 600, "canaries are no rows of the dataset");
+    assert_eq!(evidence["closest"]["reference_rows"], held_out);
+    assert!(evidence["membership"]["attacks"][0]["area"]["share"].is_number(), "{evidence}");
+    assert_eq!(evidence["attributes"]["columns"].as_array().unwrap().len(), 3);
+    let audit = &evidence["canaries"];
+    assert_eq!(
+        (&audit["canaries"], &audit["guesses"], &audit["scored_by"]),
+        (&json!(60), &json!(24), &json!("distribution"))
+    );
+    assert!(audit["epsilon_at_least"].as_f64().unwrap() < 2.0, "{audit}");
+    let language = &report["language"];
+    assert_eq!(language["codec"], "compact");
+    assert!(language["perplexity"]["values"].as_f64().unwrap() > 1.0, "{language}");
+    assert!(language["validity"]["absent"].is_string() && language["perplexity"]["names"]["absent"].is_string());
+    // For every row that is kept two are written, of a token a column.
+    assert_eq!((&language["generation"]["rows"], &language["generation"]["tokens"]), (&json!(600), &json!(1800)));
+    assert!(language["energy"]["joules"].as_f64().unwrap() > 0.0);
 
     let budget = api.get("/v1/datasets/clinic/budget").await.expect(200);
     // Half of the epsilon costs less than half: the squares of means add up.

@@ -50,6 +50,17 @@ async fn a_person_is_declared_with_a_column_and_a_number_of_rows() {
 }
 
 #[tokio::test]
+async fn canaries_are_no_persons() {
+    let api = TestApi::open().await;
+    let unit = json!({"kind": "person", "column": "patient_id", "max_rows": 5});
+    api.post("/v1/datasets", &declared("visits", unit)).await.expect(201);
+    api.upload("visits", visits(50)).await.expect(201);
+    let request = json!({"dataset": "visits", "epsilon": 0.5, "rows": 20, "report": {"canaries": 10}});
+    let refused = problem(&api.post("/v1/jobs", &request).await, 422, "request_invalid");
+    assert!(refused["detail"].as_str().unwrap().contains("persons"), "{refused}");
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_of_persons_is_refused() {
     let api = TestApi::open().await;
     for (member, value, says) in [

@@ -1,5 +1,5 @@
-//! What the report's attacks find of real runs: a model that was trained on few rows for long, without any privacy, knows
-//! them by heart, and one that was trained on the same rows with an epsilon of 1 does not.
+//! What the report's attacks find of real runs: a model that was trained on few rows for long, without any privacy,
+//! knows them by heart, and one that was trained on the same rows with an epsilon of 1 does not.
 
 use dp2stage::engine::{Job, Overrides, Plan, Source, run, system_key};
 use dp2stage::privacy::{Delta, Epsilon};
@@ -43,11 +43,12 @@ fn attacks_find_what_was_learnt_by_heart_and_not_what_was_learnt_privately() {
     };
     let free = Overrides {
         source: Source::NonPrivate,
-        public_steps: Some(2500),
+        public_steps: Some(1500),
         without_stage2: true,
         ..Overrides::default()
     };
-    let plan = Plan::new(&facts, &free).unwrap();
+    let mut plan = Plan::new(&facts, &free).unwrap();
+    plan.public.batch = 64;
     let found = attacked(&plan, [&train, &held_out], None);
     let attacks = found.membership.measured().unwrap();
     for attack in &attacks.attacks {
@@ -68,5 +69,5 @@ fn attacks_find_what_was_learnt_by_heart_and_not_what_was_learnt_privately() {
         assert!(holds || attack.area.share < 0.6, "{attack:?}");
     }
     assert!(attacks.epsilon_at_least < 1.0, "{}", attacks.epsilon_at_least);
-    assert!(found.copies.measured().unwrap().beyond_chance.interval.low <= 0.0);
+    assert!(found.copies.measured().unwrap().beyond_chance.value < 0.02);
 }

@@ -1,6 +1,7 @@
 //! Tests of `engine`: what a private step releases, what a plan promises, and runs with crashes.
 
 mod audit;
+mod canaries;
 mod checkpoints;
 mod measured;
 mod mechanism;

@@ -1,5 +1,5 @@
-//! A model of sentences without constraints: what it says of single tokens is what the training pass says, and as many of
-//! its rows are valid as the probabilities of all valid rows come to.
+//! A model of sentences without constraints: what it says of single tokens is what the training pass says, and as many
+//! of its rows are valid as the probabilities of all valid rows come to.
 
 use dp2stage::engine::Unconstrained;
 use dp2stage::model::{Batch, Clipping, Config, Gpt2, Heads, Lanes, NONE, Rows};
@@ -50,8 +50,10 @@ fn tokens_and_valid_rows_are_as_likely_as_the_training_pass_says() {
     let every = Tokens(&codec, &all, |_| true);
     // A few steps towards valid rows, so that some but not all of what it writes is valid.
     let mut gradient = vec![0f64; weights.len()];
-    for _ in 0..400 {
-        gradient.fill(0.0);
+    let likely = |weights: &[f32]| -> f64 {
+        losses(&model, weights, &every).iter().map(|(loss, count)| (-loss * *count as f64).exp()).sum()
+    };
+    while likely(&weights) < 0.4 {
         let batch = Batch::of_ragged_rows(all.rows(), &every);
         Lanes::new(&model, 1).gradient_sum(&model, &weights, batch, Clipping::None, &mut gradient);
         weights.iter_mut().zip(&gradient).for_each(|(w, g)| *w -= 0.05 * *g as f32);
@@ -69,8 +71,8 @@ fn tokens_and_valid_rows_are_as_likely_as_the_training_pass_says() {
     }
     assert_eq!(free.perplexity(&Table::new(2, Vec::new())), None);
 
-    let due: f64 = losses(&model, &weights, &every).iter().map(|(loss, count)| (-loss * *count as f64).exp()).sum();
-    assert!((0.1..0.95).contains(&due), "{due}: there is nothing to test");
+    let due = likely(&weights);
+    assert!((0.3..0.9).contains(&due), "{due}: there is nothing to test");
     let (mut valid, mut begun) = (0, 0);
     for _ in 0..10 {
         let (more, of) = free.valid(&mut rng);

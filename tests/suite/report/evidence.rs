@@ -168,7 +168,8 @@ fn holds(share: Proportion, what: f64) -> bool {
     (share.interval.low..=share.interval.high).contains(&what)
 }
 
-/// A table that copies its training rows, some cells changed, is found by every part; one that was drawn afresh by none.
+/// A table that copies its training rows, some cells changed, is found by every part; one that was drawn afresh by
+/// none.
 #[test]
 fn copied_rows_are_found_and_fresh_rows_are_not() {
     let mut rng = ChaCha20Rng::seed_from_u64(3);

@@ -4,6 +4,7 @@
 mod efficacy;
 mod evidence;
 mod histograms;
+mod language;
 mod models;
 mod pages;
 mod parity;

@@ -22,6 +22,14 @@ fn the_report_says_what_it_is_and_reads_back() {
     assert!(no_nulls(&json));
     assert_eq!(serde_json::from_value::<CustodianReport>(json.clone()).unwrap(), report);
 
+    let mut old = json.clone();
+    let fields = old.as_object_mut().unwrap();
+    fields.retain(|name, _| name != "language" && name != "evidence");
+    fields.insert("perplexity".into(), serde_json::json!({"values": 3.5}));
+    let old: CustodianReport = serde_json::from_value(old).unwrap();
+    assert_eq!(old.perplexity.map(|found| found.values), Some(3.5));
+    assert!(old.language.measured().is_none() && old.evidence.measured().is_none(), "a report of an older version");
+
     let mut released = json;
     released["view"] = "released".into();
     assert!(serde_json::from_value::<CustodianReport>(released).is_err());
