@@ -9,6 +9,7 @@ mod idempotency;
 mod journey;
 mod malformed;
 mod neighbours;
+mod pages;
 mod persons;
 mod pollers;
 mod problems;

@@ -31,6 +31,11 @@ impl Api {
         Ok(send(self.request(Method::GET, path)).await?.bytes().await?.to_vec())
     }
 
+    /// Reads a page, whole.
+    pub async fn page(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        Ok(send(self.request(Method::GET, path).header("accept", "text/html")).await?.bytes().await?.to_vec())
+    }
+
     /// Uploads a CSV.
     pub async fn upload(&self, path: &str, csv: Vec<u8>) -> anyhow::Result<Value> {
         let request = self.request(Method::PUT, path).header("content-type", "text/csv").body(csv);

@@ -75,9 +75,11 @@ async fn job(api: &Api, arguments: &DemoArguments, example: &Example) -> anyhow:
     watch(api, &path).await?;
     let synthetic = api.download(&format!("{path}/synthetic")).await?;
     let report = api.get(&format!("{path}/report")).await?;
+    let page = api.page(&format!("{path}/report")).await?;
     let budget = api.get(&format!("/v1/datasets/{id}/budget")).await?;
     save(&arguments.out, "synthetic.csv", &synthetic)?;
     save(&arguments.out, "report.json", &serde_json::to_vec_pretty(&report)?)?;
+    save(&arguments.out, "report.html", &page)?;
     println!("\n{}\n", summary::table(&report));
     println!(
         "  budget: {:.0} % spent, {:.0} % left; {:.1} s in all",
@@ -87,7 +89,7 @@ async fn job(api: &Api, arguments: &DemoArguments, example: &Example) -> anyhow:
     );
     println!("  the report compares with private rows: it is for you, not for publication");
     let out = arguments.out.display();
-    println!("\nwrote {out}/synthetic.csv (differentially private) and {out}/report.json");
+    println!("\nwrote {out}/synthetic.csv (differentially private), {out}/report.html (open it in a browser) and {out}/report.json");
     Ok(())
 }
 

@@ -31,7 +31,6 @@ pub fn custodian_page(about: &About, report: &CustodianReport) -> String {
 pub fn released_page(about: &About, rows: u64) -> String {
     let summary = html! {
         div.cards { (verdict::of_promise(about).card()) }
-        (verdict::rules())
         p { "The table has " b { (figure(rows as f64)) } " synthetic rows. How close it comes to the real table is known to its custodian." }
     };
     let parts = [
