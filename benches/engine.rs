@@ -1,8 +1,8 @@
 //! Seconds of a training step, with and without clipping, at the shapes of the small model and of GPT-2
 //! small. `benches/peers/engine.py` runs this beside Opacus; alone:
-//! `cargo bench --bench engine -- SHAPE THREADS [DEVICE [PRECISION [ROWS]]]`, where SHAPE is `small`, `gpt2-64` or
+//! `cargo bench --bench engine -- SHAPE THREADS [DEVICE [PRECISION [ROWS [PLACES]]]]`, where SHAPE is `small`, `gpt2-64` or
 //! `gpt2-128`, DEVICE `cpu` or `cuda:0` (with `docker/cuda-check bench --bench engine -- ...`), PRECISION `f32` or
-//! `bf16`, and ROWS the rows of a step.
+//! `bf16`, ROWS the rows of a step, and PLACES those of a chunk where they are not the usual ones.
 //!
 //! Prints one line of JSON: seconds of CPU and of wall of the best of several steps, peak memory of the host in
 //! MiB, and how fast the arithmetic was, beside the machine's best matrix product (2048 cubed, one thread).
@@ -55,7 +55,8 @@ fn main() {
     let fetch = |i: usize, row: &mut [u32]| row.copy_from_slice(&tokens[i * row.len()..(i + 1) * row.len()]);
 
     let fastest = Room::of(&model);
-    let room = Room { places: fastest.places.min(rows * config.positions), ..fastest };
+    let places = arguments.get(5).map_or(fastest.places, |places| places.parse().unwrap());
+    let room = Room { places: places.min(rows * config.positions), ..fastest };
     let mut lanes = Passes::new(&model, 1, room, &compute).unwrap();
     let (mut sum, mut adam) = (vec![0f64; p.len()], Adam::new(p.len()));
     let mut gradient = vec![0f32; p.len()];

@@ -4,13 +4,12 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
-use time::format_description::well_known::Rfc3339;
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Name, Params};
 use super::form::{Form, page};
 use super::problem::Problem;
-use super::reports::{about, exact_report, read_report};
+use super::reports::{about, exact_report, finished, read_report};
 use super::role::{Caller, View};
 use super::state::App;
 use super::tagged::tagged;
@@ -57,19 +56,21 @@ pub(super) async fn get(
         return Err(Problem::invalid("limit", "limit is a number from 1 to 100"));
     }
     let dataset = store::find_dataset(&app.pool, &name).await?;
-    let filter =
-        JobFilter { dataset: Some(dataset.id), status: Some(JobStatus::Succeeded), ..JobFilter::default() };
+    let filter = JobFilter { dataset: Some(dataset.id), status: Some(JobStatus::Succeeded), ..JobFilter::default() };
     let jobs = store::list_jobs(&app.pool, filter, i64::from(params.limit)).await?;
     let line = |job: &Job| JobLine {
         job: job.id.to_string(),
-        finished_at: job.finished_at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default(),
+        finished_at: finished(job),
         epsilon: if job.free { 0.0 } else { job.epsilon },
         delta: job.delta,
         variant: about(job, &dataset).variant(),
     };
     let Some(key) = key else {
-        let released =
-            ReleasedComparison { view: "released", dataset: dataset.name.clone(), jobs: jobs.iter().map(line).collect() };
+        let released = ReleasedComparison {
+            view: "released",
+            dataset: dataset.name.clone(),
+            jobs: jobs.iter().map(line).collect(),
+        };
         return match form {
             Form::Json => tagged(&released, &headers),
             Form::Html => Ok(page(released_comparison_page(&released), &headers)),

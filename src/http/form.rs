@@ -46,7 +46,8 @@ pub(super) fn page(html: String, headers: &HeaderMap) -> Response {
     if let Some(unchanged) = unchanged(&tag, headers) {
         return unchanged;
     }
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+    let policy =
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
     let of = |name: HeaderName, value: &'static str| (name, HeaderValue::from_static(value));
     let kind = [
         of(header::CONTENT_TYPE, "text/html; charset=utf-8"),

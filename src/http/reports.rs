@@ -103,7 +103,7 @@ pub(super) fn about(job: &Job, dataset: &Dataset) -> About {
     About {
         dataset: job.dataset_name.clone(),
         job: job.id.to_string(),
-        finished: job.finished_at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default(),
+        finished: finished(job),
         epsilon: job.epsilon,
         delta: job.delta,
         public: job.free,
@@ -111,6 +111,12 @@ pub(super) fn about(job: &Job, dataset: &Dataset) -> About {
         event: serde_json::from_value(job.plan["event"].clone()).ok(),
         request: job.request.clone(),
     }
+}
+
+/// When a job ended, to the second.
+pub(super) fn finished(job: &Job) -> String {
+    let at = job.finished_at.and_then(|at| at.replace_nanosecond(0).ok());
+    at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
 }
 
 /// A stored report, also one of an earlier version.

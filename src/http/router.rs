@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::state::App;
 use super::{
-    auth, budgets, comparisons, datasets, estimates, events, health, jobs, openapi, patience, reports, request_id, results,
-    rows, samples, submission, workers,
+    auth, budgets, comparisons, datasets, estimates, events, health, jobs, openapi, patience, reports, request_id,
+    results, rows, samples, submission, workers,
 };
 
 /// The service, ready to be served.

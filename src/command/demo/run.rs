@@ -89,7 +89,9 @@ async fn job(api: &Api, arguments: &DemoArguments, example: &Example) -> anyhow:
     );
     println!("  the report compares with private rows: it is for you, not for publication");
     let out = arguments.out.display();
-    println!("\nwrote {out}/synthetic.csv (differentially private), {out}/report.html (open it in a browser) and {out}/report.json");
+    println!(
+        "\nwrote {out}/synthetic.csv (differentially private), {out}/report.html (open it in a browser) and {out}/report.json"
+    );
     Ok(())
 }
 

@@ -15,10 +15,8 @@ const LEAST_EPSILON: f64 = 0.01;
 #[must_use]
 pub fn comparison_page(comparison: &Comparison) -> String {
     let top = html! { p.banner.private { b { "For the custodian alone." } " " (comparison.notice) } };
-    let parts = [
-        ("curves", "Epsilon against quality", curves(&comparison.jobs)),
-        ("jobs", "Jobs", table(&comparison.jobs)),
-    ];
+    let parts =
+        [("curves", "Epsilon against quality", curves(&comparison.jobs)), ("jobs", "Jobs", table(&comparison.jobs))];
     framed(&format!("Jobs of {}: comparison", comparison.dataset), &top, &parts)
 }
 
@@ -52,14 +50,24 @@ fn job(line: &JobLine) -> Markup {
 }
 
 fn table(jobs: &[ComparedJob]) -> Markup {
-    let names = ["Drawn by", "Columns", "Pairs", "Pairs, marginals alone", "LR AUC", "LR F1", "Boosting AUC", "Boosting F1", "Worst attack"];
+    let names = [
+        "Drawn by",
+        "Columns",
+        "Pairs",
+        "Pairs, marginals alone",
+        "LR AUC",
+        "LR F1",
+        "Boosting AUC",
+        "Boosting F1",
+        "Worst attack",
+    ];
     let optional = |x: Option<f64>, shown: fn(f64) -> String| x.map_or("-".into(), shown);
     html! {
         @if jobs.is_empty() { (absent("No job of this dataset has succeeded yet.")) }
-        div.wide { table {
-            caption { "Newest first. Columns and pairs: mean share that histograms have in common with the real ones. Models: fitted on \
-                synthetic rows, scored on held-out real ones. Worst attack: area under the ROC curve of the best attack on membership, .5 is \
-                ideal. Marginals alone (`distribution`) is the baseline: what AIM and MST do." }
+        p.soft { "Newest first. Columns and pairs: mean share that histograms have in common with the real ones. Models: fitted on \
+            synthetic rows, scored on held-out real ones. Worst attack: area under the ROC curve of the best attack on membership, .5 is \
+            ideal. Marginals alone (" code { "distribution" } ") is the baseline: what AIM and MST do." }
+        div.wide { table.jobs {
             thead { (head(&names)) }
             tbody { @for one in jobs { tr {
                 td { (one.line.variant) } td { (figure(one.line.epsilon)) } td { (figure(one.line.delta)) }
@@ -83,10 +91,11 @@ fn table(jobs: &[ComparedJob]) -> Markup {
 
 /// One drawing for each figure that there is.
 fn curves(jobs: &[ComparedJob]) -> Markup {
-    let boosted = |of: fn(&Pair) -> f64| move |found: &JobFigures| found.target.as_ref().map(|target| of(&target.boosting));
+    let boosted =
+        |of: fn(&Pair) -> f64| move |found: &JobFigures| found.target.as_ref().map(|target| of(&target.boosting));
     html! {
         (key(&[("made", "drawn by a language model"), ("up", "marginals alone"), ("real", "fitted on real rows: the most one may hope for")]))
-        div.pair {
+        div.pair.two {
             (curve(jobs, ("Boosting, ROC-AUC", &boosted(|p| p.roc_auc)), Some(&boosted(|p| p.real_roc_auc))))
             (curve(jobs, ("Boosting, F1", &boosted(|p| p.f1)), Some(&boosted(|p| p.real_f1))))
             (curve(jobs, ("Pairs in common", &|found| found.two_way), None))
@@ -98,7 +107,8 @@ fn curves(jobs: &[ComparedJob]) -> Markup {
 type Of<'a> = &'a dyn Fn(&JobFigures) -> Option<f64>;
 
 fn curve(jobs: &[ComparedJob], (name, of): (&str, Of<'_>), ceiling: Option<Of<'_>>) -> Markup {
-    let measured = || jobs.iter().filter_map(|one| Some((one.line.epsilon.max(LEAST_EPSILON), one.figures.measured()?)));
+    let measured =
+        || jobs.iter().filter_map(|one| Some((one.line.epsilon.max(LEAST_EPSILON), one.figures.measured()?)));
     let points = |of: Of<'_>, keep: &dyn Fn(&JobFigures) -> bool| {
         let mut points: Vec<_> =
             measured().filter(|(_, found)| keep(found)).filter_map(|(x, found)| Some((x, of(found)?))).collect();
@@ -118,7 +128,10 @@ fn curve(jobs: &[ComparedJob], (name, of): (&str, Of<'_>), ceiling: Option<Of<'_
     let low = all().map(|(_, y)| y).fold(1.0, f64::min);
     let low = ((low - 0.02) * 20.0).floor() / 20.0;
     let (from, to) = all().map(|(x, _)| x).fold((f64::INFINITY, 0.0f64), |(a, b), x| (a.min(x), b.max(x)));
-    let ticks: Vec<f64> = [0.01, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 64.0].into_iter().filter(|x| (from / 1.5..=to * 1.5).contains(x)).collect();
+    let ticks: Vec<f64> = [0.01, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 64.0]
+        .into_iter()
+        .filter(|x| (from / 1.5..=to * 1.5).contains(x))
+        .collect();
     let label = format!("{name} against epsilon, one point a job");
     let plot = Plot {
         label: &label,

@@ -65,15 +65,16 @@ fn means(found: &Fidelity) -> Markup {
 }
 
 fn histogram(column: &ColumnFidelity) -> Markup {
-    let drawn: Vec<_> = column
-        .histogram
-        .iter()
-        .map(|bar| Bar { name: &bar.label, real: bar.real, synthetic: bar.synthetic })
-        .collect();
+    let drawn: Vec<_> =
+        column.histogram.iter().map(|bar| Bar { name: &bar.label, real: bar.real, synthetic: bar.synthetic }).collect();
     let values: Vec<_> = column.histogram.iter().filter(|bar| bar.kind == BarKind::Value).collect();
     let ends = values.first().zip(values.last()).map(|(first, last)| [short(&first.label), short(&last.label)]);
     let ends = ends.as_ref().map(|[first, last]| [first.as_str(), last.as_str()]);
-    let label = format!("Histogram of {}, real beside synthetic: {} in common", column.column, percent(column.intersection.value));
+    let label = format!(
+        "Histogram of {}, real beside synthetic: {} in common",
+        column.column,
+        percent(column.intersection.value)
+    );
     html! {
         figure {
             (bars(&label, &drawn, ends))

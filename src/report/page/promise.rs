@@ -10,7 +10,7 @@ use crate::privacy::DpEvent;
 pub(super) fn promise(about: &About) -> Markup {
     if about.public {
         return html! { p { "The dataset was declared public: nothing private was touched, nothing was spent, and \
-            nothing is promised about its rows." } };
+        nothing is promised about its rows." } };
     }
     html! {
         p { "Everything that this job released is (" (figure(about.epsilon)) ", " (figure(about.delta))
@@ -42,7 +42,9 @@ fn said(event: &DpEvent, times: u32, lines: &mut Vec<(String, u32)>) {
         DpEvent::Composed { events } => return events.iter().for_each(|event| said(event, times, lines)),
         DpEvent::SelfComposed { count, event } => return said(event, times.saturating_mul(*count), lines),
         DpEvent::PoissonSampled { sampling_probability, event } => {
-            let DpEvent::Gaussian { noise_multiplier } = **event else { return lines.push(("an event on a sample".into(), times)) };
+            let DpEvent::Gaussian { noise_multiplier } = **event else {
+                return lines.push(("an event on a sample".into(), times));
+            };
             format!(
                 "a clipped sum over a Poisson sample (rate {}) with Gaussian noise of {} times the clipping norm",
                 figure(sampling_probability.get()),

@@ -14,7 +14,9 @@ pub(super) fn figure(x: f64) -> String {
 /// A share as a percentage.
 pub(super) fn percent(share: f64) -> String {
     let x = 100.0 * share;
-    if x != 0.0 && x.abs() < 0.05 { "below 0.1 %".into() } else { format!("{} %", trimmed(format!("{x:.1}"))) }
+    let digits = if x.abs() < 0.1 { 3 } else { 1 };
+    let text = trimmed(format!("{x:.digits$}"));
+    format!("{} %", if text == "-0" { "0" } else { &text })
 }
 
 /// A count with its thousands apart.
@@ -38,7 +40,7 @@ fn grouped(n: i64) -> String {
     let digits = n.unsigned_abs().to_string();
     let mut out = String::from(if n < 0 { "-" } else { "" });
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -7,7 +7,8 @@ use super::evidence::part;
 use super::frame::key;
 use super::text::{count, figure};
 use crate::report::{
-    Calibration, Calibrations, Efficacy, Models, NumberModels, NumberScores, Prediction, Regression, Scores, TargetUtility,
+    Calibration, Calibrations, Efficacy, Models, NumberModels, NumberScores, Prediction, Regression, Scores,
+    TargetUtility,
 };
 
 /// Every target.

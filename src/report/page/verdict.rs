@@ -73,7 +73,11 @@ pub(super) fn of_promise(about: &About) -> Verdict {
         Level::Fair => "A reasonable formal promise",
         Level::Poor => "A weak formal promise",
     };
-    let says = format!("An even guess whether {} is in the table can rise to {} at most.", about.unit(), percent(about.guess()));
+    let says = format!(
+        "An even guess whether {} is in the table can rise to {} at most.",
+        about.unit(),
+        percent(about.guess())
+    );
     Verdict { question, figure: format!("epsilon {}", figure(about.epsilon)), level, word, says }
 }
 
@@ -139,7 +143,13 @@ pub(super) fn of_attacks(evidence: &Evidence, about: &About) -> Option<Verdict> 
         percent(interval.high),
         if about.public { "" } else { "; the promise is" }
     );
-    Some(Verdict { question: "Do attacks find anybody?", figure: format!("AUC {}", figure(worst.area.share)), level, word, says })
+    Some(Verdict {
+        question: "Do attacks find anybody?",
+        figure: format!("AUC {}", figure(worst.area.share)),
+        level,
+        word,
+        says,
+    })
 }
 
 /// The rules, for those who want to know what a word stands for.

@@ -25,13 +25,13 @@ async fn house() -> (TestApi, [String; 2], String) {
         store::insert_key(&api.database.pool, &key.stored).await.unwrap();
         tokens.push(key.token);
     }
-    let custodian = |method, path: &str| {
-        api.request(method, path).header("authorization", format!("Bearer {}", tokens[0]))
-    };
+    let custodian =
+        |method, path: &str| api.request(method, path).header("authorization", format!("Bearer {}", tokens[0]));
     let declared = json!({"name": "clinic", "schema": clinic(), "rows_public": 400, "holdout": 0.3,
                           "budget": {"epsilon": 5.0, "delta": 1e-6}});
     api.send(custodian(Method::POST, "/v1/datasets").json(&declared)).await.expect(201);
-    let rows: String = (0..400).map(|i| format!("{},{},{}\n", 20 + i % 60, ["a", "b"][i % 2], ["no", "yes"][i / 3 % 2])).collect();
+    let rows: String =
+        (0..400).map(|i| format!("{},{},{}\n", 20 + i % 60, ["a", "b"][i % 2], ["no", "yes"][i / 3 % 2])).collect();
     let upload = custodian(Method::PUT, "/v1/datasets/clinic/rows").header("content-type", "text/csv");
     api.send(upload.body(format!("age,ward,ill\n{rows}"))).await.expect(201);
     let job = json!({"dataset": "clinic", "epsilon": 1.0, "rows": 391, "method": {"generator": "distribution"}});
@@ -68,7 +68,10 @@ async fn a_browser_gets_a_page_and_a_program_json() {
         let page = read(&api, &custodian, &what, BROWSER).await;
         let policy = page.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'") && !policy.contains("script"), "{policy}");
-        assert_eq!((&page.headers["vary"], &page.headers["x-content-type-options"]), (&"Accept".parse().unwrap(), &"nosniff".parse().unwrap()));
+        assert_eq!(
+            (&page.headers["vary"], &page.headers["x-content-type-options"]),
+            (&"Accept".parse().unwrap(), &"nosniff".parse().unwrap())
+        );
         let tag = page.headers["etag"].to_str().unwrap();
         let again = api.request(Method::GET, &what).header("authorization", format!("Bearer {custodian}"));
         let again = api.send(again.header("accept", BROWSER).header("if-none-match", tag)).await;
@@ -79,7 +82,11 @@ async fn a_browser_gets_a_page_and_a_program_json() {
             problem(&read(&api, &analyst, &format!("{what}?view=custodian"), accept).await, 403, "forbidden");
         }
         let released = read(&api, &analyst, &what, BROWSER).await;
-        assert!(released.text.contains("May be published") && !released.text.contains("custodian alone."), "{}", released.text);
+        assert!(
+            released.text.contains("May be published") && !released.text.contains("custodian alone."),
+            "{}",
+            released.text
+        );
     }
 }
 

@@ -48,7 +48,9 @@ fn well_formed(html: &str) -> Result<(), String> {
 
 /// What a page may not hold: anything that runs, and anything from elsewhere.
 fn stands_alone(html: &str) {
-    for word in ["<script", "javascript:", "<iframe", "<img", "<link", "<object", "@import", "url(", "http://", "https://"] {
+    for word in
+        ["<script", "javascript:", "<iframe", "<img", "<link", "<object", "@import", "url(", "http://", "https://"]
+    {
         assert!(!html.contains(word), "{word}");
     }
     assert!(!html.contains(" on"), "no handlers: {:?}", html.find(" on").map(|at| &html[at..at + 40]));

@@ -16,6 +16,8 @@ pub(in super::super) struct Heat<'a> {
 
 const CELL: f64 = 18.0;
 const MARGIN: f64 = 96.0;
+/// Room for the slanted name of the last column.
+const RIGHT: f64 = 44.0;
 /// Characters of a name that the margin has room for.
 const NAME: usize = 15;
 /// Columns up to which every cell says its value to a pointer that rests on it.
@@ -26,8 +28,8 @@ pub(in super::super) fn heat(map: &Heat<'_>) -> Markup {
     let n = map.names.len();
     let side = CELL * n as f64;
     html! {
-        svg viewBox=(format!("0 0 {} {}", MARGIN + side + 2.0, MARGIN + side + 2.0)) role="img" aria-label=(map.label)
-            style=(format!("max-width:{:.0}px", (MARGIN + side) * 1.4)) {
+        svg viewBox=(format!("0 0 {} {}", MARGIN + side + RIGHT, MARGIN + side + 2.0)) role="img" aria-label=(map.label)
+            style=(format!("max-width:{:.0}px", (MARGIN + side + RIGHT) * 1.15)) {
             @for (i, name) in map.names.iter().enumerate() {
                 @let at = MARGIN + CELL * (i as f64 + 0.68);
                 text x=(MARGIN - 5.0) y=(at) text-anchor="end" { (shortened(name, NAME)) }

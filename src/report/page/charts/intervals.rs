@@ -24,7 +24,7 @@ pub(in super::super) fn intervals(label: &str, rows: &[Interval], ends: (f64, f6
     let bottom = LINE * rows.len() as f64 + 4.0;
     html! {
         svg viewBox=(format!("0 0 {WIDTH} {}", bottom + 32.0)) role="img" aria-label=(label)
-            style=(format!("max-width:{WIDTH}px")) {
+            style=(format!("min-width:30rem;max-width:{WIDTH}px")) {
             line.guide x1=(at(mark.0)) x2=(at(mark.0)) y1="0" y2=(bottom) {}
             @for (i, row) in rows.iter().enumerate() {
                 @let y = LINE * (i as f64 + 0.5);

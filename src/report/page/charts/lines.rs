@@ -32,7 +32,7 @@ pub(in super::super) struct Plot<'a> {
 
 const WIDTH: f64 = 360.0;
 const HEIGHT: f64 = 270.0;
-const LEFT: f64 = 46.0;
+const LEFT: f64 = 58.0;
 const BELOW: f64 = 36.0;
 const EDGE: f64 = 8.0;
 
