@@ -83,7 +83,7 @@ async fn a_browser_gets_a_page_and_a_program_json() {
         }
         let released = read(&api, &analyst, &what, BROWSER).await;
         assert!(
-            released.text.contains("May be published") && !released.text.contains("custodian alone."),
+            released.text.contains("May be published") && !released.text.contains("For the custodian alone"),
             "{}",
             released.text
         );
