@@ -34,6 +34,8 @@ pub struct Config {
     pub limits: Limits,
     /// Messages about ends of jobs.
     pub webhooks: Webhooks,
+    /// What is signed about succeeded jobs.
+    pub certificates: Certificates,
     /// What is logged.
     pub log: Log,
     /// Ready-made models by name.
@@ -137,6 +139,14 @@ pub struct Webhooks {
     pub secret: Option<Secret>,
 }
 
+/// What is signed about succeeded jobs.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Certificates {
+    /// The file of the private key; none for one in the state folder.
+    pub key_file: Option<PathBuf>,
+}
+
 /// A secret word. It never prints itself.
 #[derive(Clone, PartialEq, Deserialize, Serialize)]
 #[serde(transparent)]
@@ -179,6 +189,7 @@ impl Default for Config {
             queue: Queue::default(),
             limits: Limits::default(),
             webhooks: Webhooks::default(),
+            certificates: Certificates::default(),
             log: Log::default(),
             models: known_models(),
             file: None,
@@ -305,6 +316,17 @@ impl Config {
             None => store::Storage::folder(&self.state_dir()?.join("blobs")).url,
         };
         Ok(store::Storage { url, quota_bytes, min_free_bytes })
+    }
+
+    /// The file of the key that certificates are signed with: `keys/certificate.ed25519` in the state folder, unless said.
+    ///
+    /// # Errors
+    /// No state folder.
+    pub fn certificate_key(&self) -> anyhow::Result<PathBuf> {
+        Ok(match &self.certificates.key_file {
+            Some(file) => std::path::absolute(file)?,
+            None => self.state_dir()?.join("keys").join("certificate.ed25519"),
+        })
     }
 
     /// The ready-made models, fetched from the hub that the environment names.

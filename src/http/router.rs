@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::state::App;
 use super::{
-    auth, budgets, datasets, estimates, events, health, jobs, openapi, patience, request_id, results, rows, samples,
-    submission, workers,
+    auth, budgets, certificates, datasets, estimates, events, health, jobs, openapi, patience, request_id, results,
+    rows, samples, submission, workers,
 };
 
 /// The service, ready to be served.
@@ -55,6 +55,8 @@ pub(super) fn guarded_routes() -> OpenApiRouter<App> {
         .routes(routes!(events::events))
         .routes(routes!(results::synthetic))
         .routes(routes!(results::report))
+        .routes(routes!(certificates::get))
+        .routes(routes!(certificates::keys))
         .routes(routes!(samples::create))
 }
 
