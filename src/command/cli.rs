@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use dp2stage::{http, store};
 
+use super::attested::Against;
 use super::demo::DemoArguments;
 use super::{account, demo, key, logging, models, recover, serve, service, verify, work};
 use crate::config::Config;
@@ -50,7 +51,7 @@ enum Command {
     Demo(DemoArguments),
     /// Bring the database up to date, then end.
     Migrate,
-    /// Keys of the API.
+    /// Keys of the API, and the key of certificates.
     #[command(subcommand)]
     Key(KeyCommand),
     /// Ready-made models: without a command, lists those that are declared and which of their files are here.
@@ -62,10 +63,15 @@ enum Command {
     /// "delta", "events": [{"q", "sigma", "steps"}]} gives epsilon; {"id", "delta", "epsilon", "q",
     /// "steps"} gives sigma. q = 1 is a plain Gaussian.
     Account,
-    /// Read ledgers from their first line and compute everything again: digests, sums, prices.
+    /// Read a ledger from its first line, or a certificate, and compute everything again; all ledgers of the database
+    /// without a file.
     Verify {
-        /// A ledger as `GET /v1/datasets/{dataset}/ledger` gives it; without one, all of the database.
+        /// A ledger as `GET /v1/datasets/{dataset}/ledger` gives it, or a certificate as `GET
+        /// /v1/jobs/{job}/certificate` does.
         file: Option<PathBuf>,
+        /// What a certificate is checked with.
+        #[command(flatten)]
+        against: Against,
     },
     /// After the database was restored from a backup: write back what was spent since. No server may run.
     Recover,
@@ -84,6 +90,9 @@ enum KeyCommand {
         #[arg(long, value_parser = tenant)]
         tenant: Option<String>,
     },
+    /// Make a new key that certificates are signed with, in the place of the old one. What the old one signed stays
+    /// valid. Servers sign with the new one from their next start.
+    RotateCertificate,
 }
 
 #[derive(Debug, Subcommand)]
@@ -120,8 +129,8 @@ impl Cli {
         if let Command::Account = self.command {
             return Ok(account::run(std::io::stdin().lock(), std::io::stdout().lock())?);
         }
-        if let Command::Verify { file: Some(file) } = &self.command {
-            return verify::file(file);
+        if let Command::Verify { file: Some(file), against } = &self.command {
+            return verify::file(file, against);
         }
         let mut config = Config::load(self.config.as_deref())?;
         if self.state_dir.is_some() {
@@ -143,6 +152,7 @@ impl Cli {
                     database.close().await
                 }
                 Command::Key(KeyCommand::Create { role, tenant }) => key::create(config, role, tenant).await,
+                Command::Key(KeyCommand::RotateCertificate) => key::rotate_certificate(config).await,
                 Command::Models { command: None } => models::list(&config),
                 Command::Models { command: Some(ModelsCommand::Fetch { name }) } => models::fetch(&config, &name).await,
                 Command::Models { command: Some(ModelsCommand::Pin { name }) } => models::pin(&config, &name).await,

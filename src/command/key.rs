@@ -16,3 +16,18 @@ pub async fn create(config: Config, role: Role, tenant: Option<String>) -> anyho
     println!("{}", key.token);
     database.close().await
 }
+
+/// Makes a new key for certificates and prints its public part.
+pub async fn rotate_certificate(config: Config) -> anyhow::Result<()> {
+    let path = config.certificate_key()?;
+    let database = Database::open(&config).await?;
+    store::migrate(&database.pool).await?;
+    let old = store::signing_key(&path)?.public();
+    let new = store::renew_signing_key(&path)?.public();
+    // A crash between the two leaves the old key without a date of its end, and the new one to the next start.
+    store::add_signer(&database.pool, &new).await?;
+    store::retire_signer(&database.pool, &old).await?;
+    println!("certificates are signed with {} from the next start of the servers; {} is retired", new.id(), old.id());
+    print!("{}", new.to_pem());
+    database.close().await
+}

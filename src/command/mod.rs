@@ -1,6 +1,7 @@
 //! The command line.
 
 mod account;
+mod attested;
 mod cli;
 mod demo;
 mod key;

@@ -110,6 +110,8 @@ impl Service {
         let first_key = if open { None } else { first_key(&database.pool).await? };
         let stopping = CancellationToken::new();
         tokio::spawn(upkeep::run(database.pool.clone(), blobs.clone(), stopping.clone()));
+        let signer = store::signing_key(&config.certificate_key()?)?;
+        store::add_signer(&database.pool, &signer.public()).await?;
         let webhooks = config.webhooks()?;
         let bell = Bell::start(database.pool.clone(), stopping.clone());
         let app = App {
@@ -126,6 +128,7 @@ impl Service {
             figures: http::Figures::default(),
             writers: http::Writers::default(),
             webhooks: webhooks.clone(),
+            signer: Arc::new(signer),
             stopping: stopping.clone(),
         };
         let crew = tokio::spawn(supervise(crew(&config, &places, &database)?, database.pool.clone(), stopping.clone()));

@@ -67,7 +67,7 @@ fn presence(name: String, device: Place, machine: Machine) -> Presence {
         device: device.to_string(),
         threads: machine.threads as i32,
         memory_bytes: limit,
-        version: env!("CARGO_PKG_VERSION").into(),
+        version: store::program(),
     }
 }
 

@@ -92,6 +92,8 @@ pub(super) struct Links {
     synthetic: Option<String>,
     /// The report, once it succeeded.
     report: Option<String>,
+    /// The certificate, once it succeeded.
+    certificate: Option<String>,
 }
 
 impl Links {
@@ -103,6 +105,7 @@ impl Links {
             dataset: format!("/v1/datasets/{dataset}"),
             synthetic: result("synthetic"),
             report: result("report"),
+            certificate: result("certificate"),
         }
     }
 }

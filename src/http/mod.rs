@@ -7,6 +7,7 @@
 mod auth;
 mod budget_entry;
 mod budgets;
+mod certificates;
 mod comparisons;
 mod dataset_view;
 mod datasets;

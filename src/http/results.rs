@@ -70,7 +70,8 @@ pub(super) async fn synthetic(
     let (chunks, text) = mpsc::channel(2);
     let blobs = app.blobs.clone();
     tokio::task::spawn_blocking(move || {
-        if let Err(fault) = export(&blobs, &artifact.blob, &schema, params.rows, &chunks) {
+        let send = |chunk: String| chunks.blocking_send(Ok(Bytes::from(chunk))).is_ok();
+        if let Err(fault) = export((&blobs, &artifact.blob), &schema, params.rows, send) {
             // The status has been sent: break the connection, so that nobody takes a part for the whole.
             tracing::error!(error = %fault, "a download broke off");
             let _ = chunks.blocking_send(Err(fault));
@@ -84,13 +85,13 @@ pub(super) async fn synthetic(
     Ok(with_tag((kind, Body::from_stream(ReceiverStream::new(text))).into_response(), &tag))
 }
 
-/// Sends a stored table as CSV, piece by piece: memory does not grow with the table.
-fn export(
-    blobs: &Blobs,
-    blob: &str,
+/// Writes a stored table as CSV, piece by piece, until `send` says that nobody listens any more: memory does not grow with
+/// the table.
+pub(super) fn export(
+    (blobs, blob): (&Blobs, &str),
     schema: &Schema,
     rows: Option<usize>,
-    chunks: &mpsc::Sender<io::Result<Bytes>>,
+    mut send: impl FnMut(String) -> bool,
 ) -> io::Result<()> {
     let (mut reader, mut codes) = (RowsReader::new(blobs.reader(blob)?, schema).map_err(io::Error::other)?, Vec::new());
     let (mut left, mut first) = (rows.unwrap_or(usize::MAX), true);
@@ -101,15 +102,10 @@ fn export(
         }
         left -= piece.rows();
         let done = piece.rows() < PIECE;
-        let text = if first { CsvText::new(schema, &piece, None) } else { CsvText::continued(schema, &piece) };
+        let mut text = if first { CsvText::new(schema, &piece, None) } else { CsvText::continued(schema, &piece) };
         first = false;
-        for chunk in text {
-            // A client that has gone needs no more.
-            if chunks.blocking_send(Ok(Bytes::from(chunk))).is_err() {
-                return Ok(());
-            }
-        }
-        if done {
+        // A client that has gone needs no more.
+        if !text.all(&mut send) || done {
             return Ok(());
         }
     }

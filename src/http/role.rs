@@ -11,7 +11,7 @@ use crate::store::{CustodianKey, Role};
 
 /// The least role for each route, the one place where that is said. A route that is not here is for
 /// admins. GET stands for HEAD too.
-const LEAST: [(&str, &str, Role); 19] = [
+const LEAST: [(&str, &str, Role); 21] = [
     ("GET", "/v1/datasets", Role::Analyst),
     ("GET", "/v1/datasets/{dataset}", Role::Analyst),
     ("GET", "/v1/datasets/{dataset}/budget", Role::Analyst),
@@ -24,6 +24,8 @@ const LEAST: [(&str, &str, Role); 19] = [
     ("GET", "/v1/jobs/{job}/events", Role::Analyst),
     ("POST", "/v1/jobs/{job}/cancel", Role::Analyst),
     ("GET", "/v1/jobs/{job}/report", Role::Analyst),
+    ("GET", "/v1/jobs/{job}/certificate", Role::Analyst),
+    ("GET", "/v1/certificate-keys", Role::Analyst),
     ("GET", "/v1/jobs/{job}/attempts", Role::Custodian),
     ("GET", "/v1/jobs/{job}/synthetic", Role::Analyst),
     ("POST", "/v1/jobs/{job}/samples", Role::Analyst),

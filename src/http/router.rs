@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::state::App;
 use super::{
-    auth, budgets, comparisons, datasets, estimates, events, health, jobs, openapi, patience, reports, request_id,
-    results, rows, samples, submission, workers,
+    auth, budgets, certificates, comparisons, datasets, estimates, events, health, jobs, openapi, patience, reports,
+    request_id, results, rows, samples, submission, workers,
 };
 
 /// The service, ready to be served.
@@ -56,6 +56,8 @@ pub(super) fn guarded_routes() -> OpenApiRouter<App> {
         .routes(routes!(events::events))
         .routes(routes!(results::synthetic))
         .routes(routes!(reports::report))
+        .routes(routes!(certificates::get))
+        .routes(routes!(certificates::keys))
         .routes(routes!(samples::create))
 }
 

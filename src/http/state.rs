@@ -1,5 +1,7 @@
 //! What handlers share.
 
+use std::sync::Arc;
+
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -9,6 +11,7 @@ use super::known_keys::KnownKeys;
 use super::samples::Writers;
 use super::webhooks::Webhooks;
 use crate::engine::Machine;
+use crate::privacy::SigningKey;
 use crate::store::models::Models;
 use crate::store::{Bell, Blobs, QueueRoom};
 use crate::tabular::UploadLimits;
@@ -42,6 +45,8 @@ pub struct App {
     pub writers: Writers,
     /// Whether jobs may name receivers of a message about their end, and which.
     pub webhooks: Webhooks,
+    /// What certificates are signed with; its public part is known to the database.
+    pub signer: Arc<SigningKey>,
     /// Cancelled when the server stops, so that waiting requests end.
     pub stopping: CancellationToken,
 }

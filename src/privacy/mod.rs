@@ -6,6 +6,7 @@
 //! operating system for a key. Privacy loss always rounds up.
 
 mod allowance;
+mod attestation;
 mod calibrate;
 mod certificate;
 mod discrete;
@@ -24,6 +25,11 @@ mod sampling;
 mod units;
 
 pub use allowance::{Allowance, Overdrawn};
+pub use attestation::{
+    Accountant, ArtifactDigests, BadKey, Certificate, CertificateFault, Charge, ChargeError, DatasetFacts, Envelope,
+    EnvelopeFault, Guarantee, Issuer, JobFacts, Jwk, LedgerPosition, Mechanism, PersonFacts, PublicKey, ReportCharges,
+    Signature, SigningKey, Steps, digest_of_json, does_not_promise, promises,
+};
 pub use calibrate::{noise_multiplier, noise_multiplier_after};
 pub use certificate::{certificate, residual};
 pub use discrete::{Deviation, discrete_gaussian};

@@ -57,6 +57,19 @@ pub async fn artifact(pool: &PgPool, job: Uuid, kind: ArtifactKind) -> Result<Ar
     .ok_or(StoreError::NotFound("result"))
 }
 
+/// All results of a job.
+///
+/// # Errors
+/// Database faults only.
+pub async fn artifacts(pool: &PgPool, job: Uuid) -> Result<Vec<Artifact>, StoreError> {
+    let all = sqlx::query_as!(
+        Artifact,
+        r#"select kind as "kind: ArtifactKind", blob, bytes from artifacts where job_id = $1 order by kind"#,
+        job,
+    );
+    Ok(all.fetch_all(pool).await?)
+}
+
 pub(super) async fn insert_artifact(tx: &mut PgConnection, job: Uuid, new: &Artifact) -> Result<(), StoreError> {
     sqlx::query!(
         "insert into artifacts (job_id, kind, blob, bytes) values ($1, $2, $3, $4)",

@@ -10,6 +10,7 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::artifacts::{Artifact, insert_artifact};
+use super::certificates::program;
 use super::charges::{Charged, priced, release};
 use super::edges::{commit, edge};
 use super::error::StoreError;
@@ -158,7 +159,8 @@ pub(super) async fn close(
                 -- what was last heard of a finished job depends on the pace of its last stages
                 stage = case when $3 = 'succeeded' then 'report' else stage end,
                 step = case when $3 = 'succeeded' then 1 else step end,
-                steps = case when $3 = 'succeeded' then 1 else steps end
+                steps = case when $3 = 'succeeded' then 1 else steps end,
+                finished_by = case when $3 = 'succeeded' then $6 end
          where id = $1 and lease_epoch = $2 and status = 'running' and (lease_expires_at > clock_timestamp()) = $5
          returning price, blocks_claimed, charged_at is not null as "charged!""#,
         lease.job_id,
@@ -166,6 +168,7 @@ pub(super) async fn close(
         status,
         error,
         held,
+        program(),
     )
     .fetch_optional(&mut *tx)
     .await?

@@ -9,6 +9,7 @@ mod attempts;
 mod bell;
 mod blobs;
 mod budgets;
+mod certificates;
 mod charges;
 mod checkpoints;
 mod claims;
@@ -29,16 +30,20 @@ mod orphans;
 mod pool;
 mod populations;
 mod rescue;
+mod signing;
 mod submissions;
 mod versions;
 mod witness;
 mod workers;
 
-pub use artifacts::{Artifact, ArtifactKind, artifact};
+pub use artifacts::{Artifact, ArtifactKind, artifact, artifacts};
 pub use attempts::{Attempt, attempts};
 pub use bell::{Bell, Ring};
 pub use blobs::{BlobReader, BlobWriter, Blobs, Storage, StorageError, Stored, is_full};
 pub use budgets::{Budget, NewBudget, budget, raise};
+pub use certificates::{
+    KnownSigner, add_signer, certificate, finishing_program, keep_certificate, program, retire_signer, signers,
+};
 pub use charges::{claim_block, claim_opening};
 pub use checkpoints::set_checkpoint;
 pub use claims::{Claimant, Claimed, claim};
@@ -59,6 +64,7 @@ pub use orphans::{Swept, sweep_orphans};
 pub use pool::{connect, migrate, ping, within};
 pub use populations::{Population, population, populations};
 pub use rescue::{Patience, Rescued, expire, rescue};
+pub use signing::{SigningKeyError, renew_signing_key, signing_key};
 pub use submissions::{Idempotency, NewJob, QueueRoom, Submission, submit, submitted};
 pub use versions::{Version, add_version, latest_version, public_version, version_blob};
 pub use witness::{Recovered, Rewound, recover, rewound, witness, witness_all, witness_of_job};

@@ -2,6 +2,7 @@
 
 mod auth;
 mod bodies;
+mod certificates;
 mod contract;
 mod datasets;
 mod events;

@@ -1,6 +1,7 @@
 //! Laws and parities of the privacy room.
 
 mod accounting;
+mod attestation;
 mod certificates;
 mod counterexamples;
 mod discrete;

@@ -12,5 +12,6 @@ mod orphans;
 mod public;
 mod queue;
 mod races;
+mod signing;
 mod tampering;
 mod witness;

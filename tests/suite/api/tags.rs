@@ -16,12 +16,13 @@ async fn what_is_polled_is_sent_once() {
     let _worker = api.worker(10.0);
     let patience = std::time::Duration::from_secs(120);
     api.job_until(&job, patience, |job| job["status"] == "succeeded").await;
-    let results = ["report", "report?view=released", "synthetic", "synthetic?rows=5", "synthetic?rows=6"];
+    let results =
+        ["report", "report?view=released", "certificate", "synthetic", "synthetic?rows=5", "synthetic?rows=6"];
     let mut paths: Vec<String> = results.iter().map(|what| format!("/v1/jobs/{job}/{what}")).collect();
     let lists = ["/v1/jobs", "/v1/jobs?view=released", "/v1/datasets", "/v1/datasets/clinic"];
     paths.extend(lists.map(str::to_owned));
     paths.extend(["/v1/datasets/clinic/budget", "/v1/datasets/clinic/ledger"].map(str::to_owned));
-    paths.push(format!("/v1/jobs/{job}"));
+    paths.extend([format!("/v1/jobs/{job}"), "/v1/certificate-keys".to_owned()]);
     let mut tags = Vec::new();
     for path in &paths {
         let answer = api.get(path).await;

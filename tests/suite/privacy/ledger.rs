@@ -7,15 +7,15 @@ use dp2stage::privacy::{
 use proptest::prelude::*;
 use uuid::Uuid;
 
-fn grant(epsilon: f64, delta: f64) -> Grant {
+pub fn grant(epsilon: f64, delta: f64) -> Grant {
     Grant { epsilon: epsilon.try_into().unwrap(), delta: delta.try_into().unwrap() }
 }
 
-fn gaussian(mu2: f64) -> DpEvent {
+pub fn gaussian(mu2: f64) -> DpEvent {
     DpEvent::gaussian(NoiseMultiplier::new(1.0 / mu2.sqrt()).unwrap())
 }
 
-fn training(q: f64, sigma: f64, steps: u32) -> DpEvent {
+pub fn training(q: f64, sigma: f64, steps: u32) -> DpEvent {
     let (q, sigma) = (SamplingRate::new(q).unwrap(), NoiseMultiplier::new(sigma).unwrap());
     DpEvent::gaussian(sigma).poisson_sampled(q).self_composed(steps)
 }
@@ -84,13 +84,13 @@ fn the_whole_grant_can_be_spent_by_one_plan() {
 }
 
 /// A book of one population, written by the rules.
-struct Writer {
-    account: Account,
-    book: Book,
+pub struct Writer {
+    pub account: Account,
+    pub book: Book,
 }
 
 impl Writer {
-    fn new(grant: Grant) -> Self {
+    pub fn new(grant: Grant) -> Self {
         let mut writer = Self { account: Account::new(grant), book: Book::new(Uuid::from_u128(7), Vec::new()) };
         writer.granted();
         writer
@@ -110,7 +110,7 @@ impl Writer {
         self.account = self.account.after(kind, amount).unwrap();
     }
 
-    fn job(&mut self, id: u128, work: &Work) {
+    pub fn job(&mut self, id: u128, work: &Work) {
         let price = price(&self.account, work).unwrap();
         self.account.admit(price.whole).unwrap();
         let record = ReservationRecord {
@@ -149,7 +149,7 @@ impl Writer {
     }
 }
 
-fn training_job() -> Work {
+pub fn training_job() -> Work {
     Work { opening: None, block: training(0.01, 1.0, 50), blocks: 20, spare_blocks: 1 }
 }
 

@@ -1,13 +1,14 @@
 //! The API on a real port, over a database and a folder of its own; workers as real processes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dp2stage::engine::Machine;
 use dp2stage::http::{self, App, Webhooks};
 use dp2stage::store::models::{Declaration, Hub, Models};
-use dp2stage::store::{Bell, QueueRoom, Storage};
+use dp2stage::store::{self, Bell, QueueRoom, Storage};
 use dp2stage::tabular::UploadLimits;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -104,6 +105,8 @@ impl TestApi {
         let models = [("tiny".to_owned(), declared)].into();
         let models = Models::new(folder.path(), &models, Hub::from_variables(|_| None)).expect("models");
         let bell = Bell::start(database.pool.clone(), stopping.clone());
+        let signer = store::signing_key(&folder.path().join("keys/certificate.ed25519")).expect("a key");
+        store::add_signer(&database.pool, &signer.public()).await.expect("a key that is known");
         let app = App {
             pool: database.pool.clone(),
             blobs: Storage { quota_bytes, ..Storage::folder(&folder.path().join("blobs")) }.open().expect("a folder"),
@@ -118,6 +121,7 @@ impl TestApi {
             figures: http::Figures::default(),
             writers: http::Writers::default(),
             webhooks,
+            signer: Arc::new(signer),
             stopping: stopping.clone(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -197,6 +201,11 @@ impl TestApi {
     /// The folder of the ready-made model `tiny`, which is declared, but empty at first.
     pub fn tiny(&self) -> PathBuf {
         self.folder.path().join("tiny")
+    }
+
+    /// The state folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The folder of blobs.

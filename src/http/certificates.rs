@@ -1,0 +1,185 @@
+//! Certificates: what a third party can check about a job without asking.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::extract::JobId;
+use super::planning::aside;
+use super::problem::{Problem, storage};
+use super::results::{export, succeeded};
+use super::state::App;
+use super::tagged::{tagged, unchanged, with_tag};
+use crate::engine::Plan;
+use crate::privacy::{
+    ArtifactDigests, Certificate, Charge, ChargeError, DatasetFacts, Envelope, JobFacts, Jwk, PersonFacts,
+    ReportCharges, Work, epsilon_of,
+};
+use crate::store::{self, Artifact, ArtifactKind, Blobs, Budget, Dataset, Job, StoreError};
+
+/// The certificate of a job: a signed statement of what was done to private rows, what it was charged, and what follows
+/// from that, for whoever did not watch. All of it is public or released.
+///
+/// The answer is a DSSE envelope; its payload, decoded from base64, is a `Certificate`. `dp2stage verify FILE` checks the
+/// signature, computes epsilon again from the events, and says in words what is promised and what is not.
+#[utoipa::path(get, path = "/v1/jobs/{job}/certificate", tag = "results",
+    params(("job" = Uuid, Path, description = "id")), responses(
+    (status = 200, body = Envelope, headers(("ETag", description = "for If-None-Match"))),
+    (status = 304, description = "not changed since the given ETag"),
+    (status = 404, description = "`not_found`", content_type = "application/problem+json"),
+    (status = 409, description = "`state_conflict`: the job has not succeeded", content_type = "application/problem+json"),
+    (status = 500, description = "`ledger_damaged`: an entry was changed behind the service's back", content_type = "application/problem+json"),
+))]
+pub(super) async fn get(State(app): State<App>, JobId(id): JobId, headers: HeaderMap) -> Result<Response, Problem> {
+    let job = succeeded(&app, id).await?;
+    let envelope = match store::certificate(&app.pool, id).await? {
+        Some(envelope) => envelope,
+        // To its end even when this client does not wait for it: the next one finds it.
+        None => tokio::spawn(issue(app, job)).await.map_err(|_| internal())??,
+    };
+    let tag = hex::encode(&Sha256::digest(envelope.as_bytes())[..12]);
+    let json = || ([(header::CONTENT_TYPE, "application/json")], envelope).into_response();
+    Ok(unchanged(&tag, &headers).unwrap_or_else(|| with_tag(json(), &tag)))
+}
+
+/// Issues the certificate of a job, unless another server is quicker, and returns the one that is kept.
+async fn issue(app: App, job: Job) -> Result<String, Problem> {
+    let dataset = store::dataset_of_job(&app.pool, job.id).await?;
+    let artifacts = store::artifacts(&app.pool, job.id).await?;
+    let budget = store::budget(&app.pool, dataset.population_id).await?;
+    let program = store::finishing_program(&app.pool, job.id).await?;
+    let (id, key, blobs, signer) = (job.id, app.signer.public(), app.blobs.clone(), app.signer.clone());
+    let signed = aside(move || {
+        let facts = Facts { job, dataset, artifacts, budget, program };
+        let certificate = facts.certificate(&blobs, &key)?;
+        let payload = serde_json::to_vec(&certificate).map_err(|_| internal())?;
+        serde_json::to_string(&Envelope::sign(&payload, &signer)).map_err(|_| internal())
+    });
+    let signed = signed.await??;
+    Ok(store::keep_certificate(&app.pool, id, &key, &signed).await?)
+}
+
+/// What a certificate is made from.
+struct Facts {
+    job: Job,
+    dataset: Dataset,
+    artifacts: Vec<Artifact>,
+    budget: Budget,
+    program: Option<String>,
+}
+
+impl Facts {
+    fn certificate(self, blobs: &Blobs, key: &crate::privacy::PublicKey) -> Result<Certificate, Problem> {
+        let Self { job, dataset, budget, program, .. } = &self;
+        // A statement about a ledger that does not add up is worth nothing.
+        budget.verify(false).map_err(|fault| Problem::ledger_damaged(&fault))?;
+        let charge = Charge::of(&budget.book, job.id).map_err(unfounded)?;
+        let epsilon = epsilon_of(&charge.event, charge.planned.delta).map_err(|_| internal())?;
+        let persons = dataset.persons().map(|persons| PersonFacts {
+            column: persons.name,
+            max_rows: persons.max_rows.get(),
+            persons_declared: persons.persons_public,
+        });
+        let facts = JobFacts {
+            id: job.id,
+            dataset: DatasetFacts {
+                id: dataset.id,
+                name: dataset.name.clone(),
+                public: dataset.public,
+                rows_declared: dataset.rows_public,
+            },
+            rows: job.plan["rows"].as_u64().unwrap_or_default(),
+            finished_at: job.finished_at.unwrap_or(job.created_at),
+            program: program.clone(),
+        };
+        let exact_for_custodian = charge.work != Work::nothing();
+        let reports = ReportCharges { released_epsilon: 0.0, exact_for_custodian };
+        let issuer = (key, store::program(), OffsetDateTime::now_utc());
+        let digests = self.digests(blobs)?;
+        Ok(Certificate::new((issuer.0, &issuer.1, issuer.2), facts, (charge, epsilon, persons), digests, reports))
+    }
+
+    fn digests(&self, blobs: &Blobs) -> Result<ArtifactDigests, Problem> {
+        let blob = |kind| self.artifacts.iter().find(|artifact| artifact.kind == kind).map(|a| a.blob.as_str());
+        let rows = blob(ArtifactKind::Synthetic).ok_or(StoreError::NotFound("result"))?;
+        let mut csv = Sha256::new();
+        let schema = self.dataset.declared()?;
+        let hash = |chunk: String| {
+            csv.update(&chunk);
+            true
+        };
+        export((blobs, rows), &schema, None, hash).map_err(|fault| storage(&fault))?;
+        let plan: Plan = serde_json::from_value(self.job.plan.clone()).map_err(|_| internal())?;
+        let files = plan.base.map(|base| base.model.files).unwrap_or_default();
+        Ok(ArtifactDigests {
+            schema: crate::privacy::digest_of_json(&schema.to_json()),
+            synthetic_csv: hex::encode(csv.finalize()),
+            synthetic_rows: digest_of(rows),
+            model: blob(ArtifactKind::Model).map(digest_of),
+            distribution: blob(ArtifactKind::Distribution).map(digest_of),
+            ready_made: files.iter().map(|(name, digest)| (name.clone(), digest.to_string())).collect(),
+        })
+    }
+}
+
+/// A blob is named by its digest and a number of its own.
+fn digest_of(blob: &str) -> String {
+    blob.split('-').next().unwrap_or_default().to_owned()
+}
+
+fn internal() -> Problem {
+    Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn unfounded(error: ChargeError) -> Problem {
+    match error {
+        ChargeError::Book(fault) => Problem::ledger_damaged(&fault),
+        ChargeError::Absent | ChargeError::Uncharged => {
+            tracing::error!(%error, "a succeeded job has no charge");
+            internal()
+        }
+    }
+}
+
+/// The public keys of this installation: a JSON Web Key Set.
+#[derive(Debug, Serialize, ToSchema)]
+struct CertificateKeys {
+    /// All keys that ever signed a certificate here, the newest first.
+    keys: Vec<CertificateKey>,
+}
+
+/// A public key with its times.
+#[derive(Debug, Serialize, ToSchema)]
+struct CertificateKey {
+    #[serde(flatten)]
+    jwk: Jwk,
+    /// The key once more as PEM, for OpenSSL.
+    pem: String,
+    /// When a server was first ready to sign with it.
+    #[serde(with = "time::serde::rfc3339")]
+    since: OffsetDateTime,
+    /// When another took its place; null while servers sign with it. What it signed stays valid.
+    #[serde(with = "time::serde::rfc3339::option")]
+    retired_at: Option<OffsetDateTime>,
+}
+
+/// The keys that certificates of this installation are checked with, as a JSON Web Key Set (RFC 7517, RFC 8037). Anyone
+/// who relies on certificates should have them from here, or from the owner, once, and not from a certificate.
+#[utoipa::path(get, path = "/v1/certificate-keys", tag = "results", responses(
+    (status = 200, body = inline(CertificateKeys), headers(("ETag", description = "for If-None-Match"))),
+    (status = 304, description = "not changed since the given ETag"),
+))]
+pub(super) async fn keys(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
+    let keys = store::signers(&app.pool).await?.into_iter();
+    let keys = keys.map(|known| CertificateKey {
+        jwk: Jwk::of(&known.key),
+        pem: known.key.to_pem(),
+        since: known.since,
+        retired_at: known.retired_at,
+    });
+    tagged(&CertificateKeys { keys: keys.collect() }, &headers)
+}
