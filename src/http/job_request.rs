@@ -39,8 +39,8 @@ pub(super) struct JobRequest {
     /// Expert settings of the measurement, with `stage1: marginal`.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "MeasuringRequest::is_default")]
     pub measuring: MeasuringRequest,
-    /// What the report may release. There is no released view in this version.
-    #[serde(default, deserialize_with = "object", skip_serializing_if = "ReportRequest::is_unsaid")]
+    /// What the report measures besides the usual, and what it may release.
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "ReportRequest::is_default")]
     pub report: ReportRequest,
     /// Null: not in this version.
     #[serde(default, rename = "seed_rows", deserialize_with = "unset", skip_serializing_if = "unsaid")]
@@ -72,26 +72,36 @@ fn is_usual(priority: &i16) -> bool {
     *priority == 0
 }
 
-/// What the report may release.
-#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+/// Whether nothing is made up.
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// What the report measures besides the usual, and what it may release.
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ReportRequest {
-    /// The epsilon of released figures: 0, none.
-    #[serde(skip_serializing_if = "unsaid")]
+    /// The epsilon of released figures: 0, none. There is no released view in this version.
     #[schema(minimum = 0, maximum = 0)]
+    #[serde(skip_serializing_if = "unsaid")]
     pub released_epsilon: f64,
     /// Rows to make up for an audit, 0 for none: even values inside the schema, of which a fair coin each decides whether it
     /// is trained on besides the dataset's rows. The custodian's report then says how well they can be told apart, and which
     /// epsilon that refutes. They cost no privacy and change the synthetic table a little, the more the fewer rows the
     /// dataset has. Not where persons are the unit of privacy.
     #[schema(minimum = 0, maximum = 1000)]
+    #[serde(skip_serializing_if = "is_zero")]
     pub canaries: u32,
+    /// Names of columns that models in the custodian's report predict, besides the declared target: categories by
+    /// classification, numbers by regression. Each takes as long as the declared one. They cost no privacy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 8, example = json!(["hours-per-week"]))]
+    pub targets: Vec<String>,
 }
 
 impl ReportRequest {
-    /// Whether nothing is said that a job remembers.
-    fn is_unsaid(&self) -> bool {
-        self.canaries == 0
+    fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 }
 

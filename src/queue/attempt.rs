@@ -20,8 +20,7 @@ use crate::engine::{
     Stop, fit_here, system_key,
 };
 use crate::model::Compute;
-use crate::report::evidence::Tables;
-use crate::report::{self, GeneratorReport};
+use crate::report::{self, GeneratorReport, evidence, utility};
 use crate::store::models::Models;
 use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, Lease, StoreError, Stored, edge, within};
 use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};
@@ -168,7 +167,10 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     }
     let measure = || {
         let mut report = report::custodian(&task.schema, &train, &held_out, &used.rows);
-        let tables = Tables { schema: &task.schema, train: &train, held_out: &held_out, synthetic: &used.rows };
+        let tables = report::Tables { train: &train, held_out: &held_out, synthetic: &used.rows };
+        report.utility.extend(wished(&plan, &task.schema).map(|column| utility(&task.schema, column, tables)));
+        let tables =
+            evidence::Tables { schema: &task.schema, train: &train, held_out: &held_out, synthetic: &used.rows };
         let (plan, codec, outcome, planned) = (&plan, &codec, &outcome, task.planned);
         let canaries = canaries.as_ref();
         Appraisal { plan, codec, outcome, tables, planned, energy, canaries }.add_to(&mut report);
@@ -183,6 +185,12 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
         artifacts.push(artifact(ArtifactKind::Report, kept(tether, || blobs.put(&report))?));
     }
     Ok(artifacts)
+}
+
+/// The columns that the report is to predict besides the declared target.
+fn wished<'a>(plan: &'a Plan, schema: &'a Schema) -> impl Iterator<Item = usize> + 'a {
+    let place = |name: &String| schema.columns().iter().position(|column| column.name == *name);
+    plan.report.targets.iter().filter_map(place).filter(|column| schema.target() != Some(*column))
 }
 
 /// How near a generator came, for the report.

@@ -17,6 +17,7 @@ mod page;
 mod section;
 mod summary;
 mod utility;
+mod wishes;
 
 pub use evidence::{Claim, Evidence, evidence};
 pub use fidelity::{
@@ -36,3 +37,4 @@ pub use utility::{
     NumberScores, Prediction, Question, Regression, Scores, SparseEncoder, SparseMatrix, Tables, TargetUtility,
     calibration, fit_rows, roc_auc, score_classes, score_numbers, score_positive, utility,
 };
+pub use wishes::{MAX_TARGETS, Wishes};
