@@ -1,5 +1,7 @@
 //! Settings: `config.toml`, then `DP2STAGE__SECTION__KEY`, then flags. Unknown keys are errors.
 
+mod defaults;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,7 +11,7 @@ use dp2stage::http;
 use dp2stage::model::{Place, Precision};
 use dp2stage::queue::LeaseTerms;
 use dp2stage::store::embedded::default_state_dir;
-use dp2stage::store::models::{Declaration, Hub, Models, known_models};
+use dp2stage::store::models::{Declaration, Hub, Models};
 use dp2stage::store::{self, QueueRoom};
 use dp2stage::tabular::UploadLimits;
 use figment::Figment;
@@ -179,48 +181,6 @@ pub enum LogFormat {
     Json,
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            server: Server::default(),
-            database: Database::default(),
-            storage: Storage::default(),
-            workers: Workers::default(),
-            queue: Queue::default(),
-            limits: Limits::default(),
-            webhooks: Webhooks::default(),
-            certificates: Certificates::default(),
-            log: Log::default(),
-            models: known_models(),
-            file: None,
-        }
-    }
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Self { bind: SocketAddr::from(([127, 0, 0, 1], 8080)), state_dir: None }
-    }
-}
-
-impl Default for Database {
-    fn default() -> Self {
-        Self { url: None, bin_dir: None, connections: 16 }
-    }
-}
-
-impl Default for Storage {
-    fn default() -> Self {
-        Self { url: None, quota_bytes: 0, min_free_bytes: 256 << 20 }
-    }
-}
-
-impl Default for Workers {
-    fn default() -> Self {
-        Self { local: 1, threads: 0, memory_bytes: 0, device: "cpu".into(), precision: Precision::F32 }
-    }
-}
-
 impl Workers {
     /// Where workers are to run: `local` times the processors, or each card once.
     ///
@@ -235,34 +195,6 @@ impl Workers {
         let twice = named.iter().enumerate().any(|(i, place)| named[..i].contains(place));
         anyhow::ensure!(!twice && !named.contains(&Place::Cpu), "workers.device: cpu alone, or each card once");
         Ok(if self.local == 0 { Vec::new() } else { named })
-    }
-}
-
-impl Default for Queue {
-    fn default() -> Self {
-        let terms = LeaseTerms::default();
-        Self {
-            lease_seconds: terms.ttl.as_secs_f64(),
-            poll_seconds: terms.poll.as_secs_f64(),
-            max_attempts: terms.max_attempts,
-            backoff_seconds: terms.backoff.as_secs_f64(),
-            drain_seconds: terms.drain.as_secs_f64(),
-            running_per_dataset: 16,
-            queued: 10_000,
-            queued_per_tenant: 1_000,
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { upload_bytes: 4 << 30, event_streams: 1024 }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { format: LogFormat::Text, filter: "info,sqlx=warn".into() }
     }
 }
 

@@ -11,6 +11,7 @@ use dp2stage::privacy::{
 use dp2stage::tabular::Declaration;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use time::format_description::well_known::Rfc3339;
 
 use super::verify::ledger;
 
@@ -44,7 +45,8 @@ pub fn certificate(text: &[u8], against: &Against) -> anyhow::Result<()> {
     // Nothing in a certificate counts before its signature does.
     let (certificate, owner) = opened(&envelope, against.key.as_deref())?;
     let job = &certificate.job;
-    println!("certificate of job {} on the dataset {:?}, issued {}", job.id, job.dataset.name, certificate.issued_at);
+    let issued = certificate.issued_at.format(&Rfc3339)?;
+    println!("certificate of job {} on the dataset {:?}, issued {issued}", job.id, job.dataset.name);
     println!("ok           the signature fits the key {} {owner}", certificate.issuer.key_id);
     let findings = [
         certificate.check().map(|found| {

@@ -38,7 +38,8 @@ pub(super) async fn get(State(app): State<App>, JobId(id): JobId, headers: Heade
     let job = succeeded(&app, id).await?;
     let envelope = match store::certificate(&app.pool, id).await? {
         Some(envelope) => envelope,
-        None => issue(&app, job).await?,
+        // To its end even when this client does not wait for it: the next one finds it.
+        None => tokio::spawn(issue(app, job)).await.map_err(|_| internal())??,
     };
     let tag = hex::encode(&Sha256::digest(envelope.as_bytes())[..12]);
     let json = || ([(header::CONTENT_TYPE, "application/json")], envelope).into_response();
@@ -46,7 +47,7 @@ pub(super) async fn get(State(app): State<App>, JobId(id): JobId, headers: Heade
 }
 
 /// Issues the certificate of a job, unless another server is quicker, and returns the one that is kept.
-async fn issue(app: &App, job: Job) -> Result<String, Problem> {
+async fn issue(app: App, job: Job) -> Result<String, Problem> {
     let dataset = store::dataset_of_job(&app.pool, job.id).await?;
     let artifacts = store::artifacts(&app.pool, job.id).await?;
     let budget = store::budget(&app.pool, dataset.population_id).await?;
@@ -156,6 +157,8 @@ struct CertificateKeys {
 struct CertificateKey {
     #[serde(flatten)]
     jwk: Jwk,
+    /// The key once more as PEM, for OpenSSL.
+    pem: String,
     /// When a server was first ready to sign with it.
     #[serde(with = "time::serde::rfc3339")]
     since: OffsetDateTime,
@@ -172,7 +175,11 @@ struct CertificateKey {
 ))]
 pub(super) async fn keys(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
     let keys = store::signers(&app.pool).await?.into_iter();
-    let keys =
-        keys.map(|known| CertificateKey { jwk: Jwk::of(&known.key), since: known.since, retired_at: known.retired_at });
+    let keys = keys.map(|known| CertificateKey {
+        jwk: Jwk::of(&known.key),
+        pem: known.key.to_pem(),
+        since: known.since,
+        retired_at: known.retired_at,
+    });
     tagged(&CertificateKeys { keys: keys.collect() }, &headers)
 }

@@ -5,6 +5,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::router::{guarded_routes, open_routes};
+use crate::privacy::Certificate;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -22,6 +23,8 @@ use super::router::{guarded_routes, open_routes};
         (name = "workers", description = "Who is there to work"),
         (name = "health", description = "Whether the service lives and works"),
     ),
+    // What is carried in base64 is a part of the contract too.
+    components(schemas(Certificate)),
     modifiers(&Bearer),
     security(("key" = [])),
 )]

@@ -12,7 +12,7 @@ use super::units::{NoiseMultiplier, SamplingRate};
 
 /// One mechanism, or several composed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum DpEvent {
     /// A sum of sensitivity 1 released with Gaussian noise of this standard deviation.
     Gaussian {

@@ -19,7 +19,21 @@ struct Mutant {
     test: &'static str,
 }
 
-const MUTANTS: [Mutant; 29] = [
+const MUTANTS: [Mutant; 31] = [
+    Mutant {
+        name: "a certificate whose epsilon is believed",
+        file: "src/privacy/attestation/check.rs",
+        text: "let covers = stated >= found * (1.0 - SLACK);",
+        fault: "let covers = stated >= 0.0;",
+        test: "privacy::attestation::a_lie_under_a_right_key_is_refused",
+    },
+    Mutant {
+        name: "a certificate whose signature is believed",
+        file: "src/privacy/attestation/envelope.rs",
+        text: "match key.verifies(&signed(&self.payload_type, &payload), &sig) {",
+        fault: "match !sig.is_empty() {",
+        test: "privacy::attestation::any_change_of_any_leaf_is_refused",
+    },
     Mutant {
         name: "a charge that only the database knows of",
         file: "src/queue/tether.rs",

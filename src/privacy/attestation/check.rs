@@ -92,7 +92,8 @@ impl Certificate {
         sound(blocks >= mechanism.work.blocks, "fewer steps were charged than the weights took")?;
         let (stated, delta) = (guarantee.epsilon, guarantee.delta);
         let found = epsilon_of(&mechanism.event, delta)?;
-        if !(stated >= found * (1.0 - SLACK)) {
+        let covers = stated >= found * (1.0 - SLACK);
+        if !covers {
             return Err(CertificateFault::Epsilon { stated, found, delta: delta.get() });
         }
         sound(stated <= guarantee.epsilon_planned.get() * (1.0 + SLACK), "epsilon is more than was planned")?;

@@ -22,7 +22,7 @@ pub fn promises(certificate: &Certificate) -> Vec<String> {
         format!(
             "By itself, all that the job released (synthetic rows, trained weights, noisy counts, its public state) is \
              ({}, {})-differentially private for adding or removing {unit}.",
-            guarantee.epsilon,
+            (guarantee.epsilon * 1e4).ceil() / 1e4,
             guarantee.delta.get()
         ),
         format!(

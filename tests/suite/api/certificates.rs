@@ -24,7 +24,8 @@ fn verify(folder: &Path, arguments: &str) -> (bool, String) {
     (output.status.success(), said)
 }
 
-fn content(certificate: &str) -> Value {
+/// What is signed.
+pub fn content(certificate: &str) -> Value {
     let envelope: Value = serde_json::from_str(certificate).unwrap();
     serde_json::from_slice(&STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap()).unwrap()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use dp2stage::tabular::{Declaration, RowsReader, decode};
 use serde_json::{Value, json};
 
+use super::certificates::content;
 use super::refusal::problem;
 use crate::support::{TestApi, clinic};
 
@@ -185,6 +186,13 @@ async fn synthesised(api: &TestApi, request: Value) {
     let job = api.job_until(id, Duration::from_secs(120), |j| j["finished_at"].is_string()).await;
     assert_eq!(job["status"], "succeeded", "{job}");
     let table = api.get(&format!("/v1/jobs/{id}/synthetic")).await.text;
+    let told = content(&api.get(&format!("/v1/jobs/{id}/certificate")).await.text);
+    assert_eq!(
+        (&told["guarantee"]["unit"], &told["guarantee"]["person"]["column"]),
+        (&json!("person"), &json!("patient_id"))
+    );
+    assert!(told["promises"][0].as_str().unwrap().contains("one person"), "{told}");
+    assert!(!told.to_string().contains("zq9canary"));
     assert!(table.starts_with("age,ward,ill\n") && table.lines().count() == 51, "{table}");
     let report = api.get(&format!("/v1/jobs/{id}/report")).await.expect(200);
     let rows = report["rows"]["training"].as_u64().unwrap() + report["rows"]["held_out"].as_u64().unwrap();

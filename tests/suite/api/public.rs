@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::certificates::content;
 use super::refusal::problem;
 use crate::support::{TestApi, clinic};
 
@@ -101,6 +102,10 @@ async fn a_public_table_is_learnt_at_no_cost() {
     assert_eq!(api.get(&format!("{path}/synthetic")).await.text.lines().count(), 201);
     assert_eq!(api.post(&format!("{path}/samples"), &json!({"rows": 5})).await.text.lines().count(), 6);
     assert!(api.get(&format!("{path}/report")).await.expect(200)["one_way"]["mean"].as_f64().unwrap() > 0.6);
+    let told = content(&api.get(&format!("{path}/certificate")).await.text);
+    assert_eq!((&told["guarantee"]["epsilon"], &told["mechanism"]["steps"]), (&json!(0.0), &Value::Null));
+    assert_eq!(told["reports"]["exact_for_custodian"], false);
+    assert!(told["promises"][0].as_str().unwrap().contains("declared public"), "{told}");
     let budget = api.get("/v1/datasets/open/budget").await.expect(200);
     assert_eq!((&budget["spent"], &budget["reserved"], &budget["remaining"]), (&json!(0.0), &json!(0.0), &json!(1.0)));
     let entries = budget["entries"].as_array().unwrap();
