@@ -7,6 +7,7 @@ use crate::model::{Config, Gpt2, Room, Trained};
 use crate::privacy::{
     AccountingError, ClippingNorm, Delta, DpEvent, Epsilon, SamplingRate, UnitError, Work, noise_multiplier_after,
 };
+use crate::report::Wishes;
 use crate::tabular::{Compact, Schema};
 
 use super::average::Averaging;
@@ -127,6 +128,9 @@ pub struct Plan {
     pub private: Option<PrivateStage>,
     /// Synthetic rows to write.
     pub rows: u64,
+    /// What the report is to measure besides the usual.
+    #[serde(default, skip_serializing_if = "Wishes::is_empty")]
+    pub report: Wishes,
     /// Everything private that may happen, spare blocks included: what is charged.
     pub event: DpEvent,
 }
@@ -198,6 +202,7 @@ impl Plan {
             measure,
             private,
             rows: facts.rows,
+            report: Wishes::default(),
             event,
         })
     }

@@ -39,8 +39,8 @@ pub(super) struct JobRequest {
     /// Expert settings of the measurement, with `stage1: marginal`.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "MeasuringRequest::is_default")]
     pub measuring: MeasuringRequest,
-    /// What the report may release. There is no released view in this version.
-    #[serde(default, deserialize_with = "object", skip_serializing_if = "unsaid")]
+    /// What the report measures besides the usual, and what it may release.
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "ReportRequest::is_default")]
     pub report: ReportRequest,
     /// Null: not in this version.
     #[serde(default, rename = "seed_rows", deserialize_with = "unset", skip_serializing_if = "unsaid")]
@@ -72,13 +72,25 @@ fn is_usual(priority: &i16) -> bool {
     *priority == 0
 }
 
-/// What the report may release.
-#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+/// What the report measures besides the usual, and what it may release.
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ReportRequest {
-    /// The epsilon of released figures: 0, none.
+    /// The epsilon of released figures: 0, none. There is no released view in this version.
     #[schema(minimum = 0, maximum = 0)]
+    #[serde(skip_serializing_if = "unsaid")]
     pub released_epsilon: f64,
+    /// Names of columns that models in the custodian's report predict, besides the declared target: categories by
+    /// classification, numbers by regression. Each takes as long as the declared one. They cost no privacy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 8, example = json!(["hours-per-week"]))]
+    pub targets: Vec<String>,
+}
+
+impl ReportRequest {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The parts of the method.

@@ -17,6 +17,7 @@ use crate::engine::{
 };
 use crate::model::Trained;
 use crate::privacy::{Account, Delta, Epsilon, Grant};
+use crate::report::{MAX_TARGETS, Wishes};
 use crate::store::{self, Dataset, StoreError};
 use crate::tabular::{Codec, Compact, Likeness, Schema};
 
@@ -38,6 +39,7 @@ pub(super) struct Planner {
     pub asked: Grant,
     rows: u64,
     overrides: Overrides,
+    wishes: Wishes,
 }
 
 impl Planner {
@@ -99,7 +101,8 @@ impl Planner {
             spare_blocks: None,
         };
         let (rows_public, persons) = in_training(dataset);
-        Ok(Self { schema, codec, base, rows_public, persons, asked, rows, overrides })
+        let wishes = wishes(request, &schema)?;
+        Ok(Self { schema, codec, base, rows_public, persons, asked, rows, overrides, wishes })
     }
 
     /// What a job with the defaults would be, for the largest epsilon that a budget still has room for.
@@ -109,7 +112,8 @@ impl Planner {
         let overrides = Overrides { source: Source::Marginal, without_stage2: true, ..Overrides::default() };
         let (rows_public, persons) = in_training(dataset);
         let codec = Codec::Compact(Compact::new(&schema));
-        Ok(Self { schema, codec, base: None, rows_public, persons, asked: grant, rows, overrides })
+        let wishes = Wishes::default();
+        Ok(Self { schema, codec, base: None, rows_public, persons, asked: grant, rows, overrides, wishes })
     }
 
     /// The plan for what was asked.
@@ -147,7 +151,7 @@ impl Planner {
     /// The plan for what was asked, as a worker can carry it out.
     pub fn fitted(&self, workers: Machine) -> Result<Plan, Problem> {
         let plan = self.plan().map_err(|error| unplanned(&error))?;
-        Ok(self.fit(&plan, workers)?)
+        Ok(Plan { report: self.wishes.clone(), ..self.fit(&plan, workers)? })
     }
 
     /// Bytes of memory that a plan of this planner takes.
@@ -165,6 +169,24 @@ impl Planner {
     pub fn largest(&self, account: &Account) -> f64 {
         largest_next_epsilon(account, |epsilon| self.plan_for(epsilon).ok().map(|plan| plan.work()))
     }
+}
+
+/// What the report is to measure besides the usual.
+fn wishes(request: &JobRequest, schema: &Schema) -> Result<Wishes, Problem> {
+    let targets = &request.report.targets;
+    if targets.len() > MAX_TARGETS {
+        let detail = format!("a report predicts at most {MAX_TARGETS} columns besides the declared target");
+        return Err(Problem::invalid("report.targets", detail));
+    }
+    for (at, name) in targets.iter().enumerate() {
+        let detail = match () {
+            () if !schema.columns().iter().any(|column| column.name == *name) => "the dataset has no such column",
+            () if targets[..at].contains(name) => "this column is named twice",
+            () => continue,
+        };
+        return Err(Problem::invalid(&format!("report.targets[{at}]"), detail));
+    }
+    Ok(Wishes { targets: targets.clone() })
 }
 
 /// What stage 1 trains on, by its name.

@@ -19,7 +19,7 @@ use crate::engine::{
 };
 use crate::marginals::Distribution;
 use crate::model::Compute;
-use crate::report::{self, GeneratorReport, Perplexity};
+use crate::report::{self, GeneratorReport, Perplexity, Tables, utility};
 use crate::store::models::Models;
 use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, Lease, StoreError, Stored, edge, within};
 use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};
@@ -158,6 +158,8 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     let measure = || {
         let mut report = report::custodian(&task.schema, &train, &held_out, &used.rows);
         let distribution = outcome.distribution.as_deref().and_then(|bytes| Distribution::from_bytes(bytes).ok());
+        let tables = Tables { train: &train, held_out: &held_out, synthetic: &used.rows };
+        report.utility.extend(wished(&plan, &task.schema).map(|column| utility(&task.schema, column, tables)));
         let surprise = |model| perplexity((&plan, &task.schema, &codec), model, distribution.as_ref(), &held_out);
         report.perplexity = outcome.model.as_ref().and_then(surprise).map(|values| Perplexity { values });
         let tried = std::iter::once(used).chain(others);
@@ -171,6 +173,12 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
         artifacts.push(artifact(ArtifactKind::Report, kept(tether, || blobs.put(&report))?));
     }
     Ok(artifacts)
+}
+
+/// The columns that the report is to predict besides the declared target.
+fn wished<'a>(plan: &'a Plan, schema: &'a Schema) -> impl Iterator<Item = usize> + 'a {
+    let place = |name: &String| schema.columns().iter().position(|column| column.name == *name);
+    plan.report.targets.iter().filter_map(place).filter(|column| schema.target() != Some(*column))
 }
 
 /// How near a generator came, for the report.

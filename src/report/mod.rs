@@ -13,6 +13,7 @@ mod generators;
 mod section;
 mod summary;
 mod utility;
+mod wishes;
 
 pub use fidelity::{
     AssociationGap, AssociationMatrices, AssociationMeasure, Associations, Bar, BarKind, Bins, ColumnFidelity,
@@ -29,3 +30,4 @@ pub use utility::{
     NumberScores, Prediction, Question, Regression, Scores, SparseEncoder, SparseMatrix, Tables, TargetUtility,
     calibration, fit_rows, roc_auc, score_classes, score_numbers, score_positive, utility,
 };
+pub use wishes::{MAX_TARGETS, Wishes};

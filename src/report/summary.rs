@@ -99,7 +99,7 @@ pub fn custodian(schema: &Schema, train: &Table, held_out: &Table, synthetic: &T
 fn of_classes(declared: Option<&TargetUtility>) -> Result<Efficacy, String> {
     let declared = declared.ok_or("The schema declares no target column for models to predict.")?;
     match &declared.prediction {
-        Section::Measured(Prediction::Classification(efficacy)) => Ok(efficacy.clone()),
+        Section::Measured(Prediction::Classification(efficacy)) => Ok((**efficacy).clone()),
         Section::Measured(Prediction::Regression(_)) => {
             Err(format!("The target {} is a number: it is predicted by regression, see `utility`.", declared.column))
         }

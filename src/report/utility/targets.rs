@@ -24,7 +24,7 @@ pub struct TargetUtility {
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Prediction {
     /// Classes: categories, or a value against the rest.
-    Classification(Efficacy),
+    Classification(Box<Efficacy>),
     /// Numbers and moments.
     Regression(Regression),
 }
@@ -33,7 +33,9 @@ pub enum Prediction {
 #[must_use]
 pub fn utility(schema: &Schema, target: usize, tables: Tables<'_>) -> TargetUtility {
     let prediction = Question::of(schema, target).and_then(|question| match question {
-        Question::Class(classes) => classification(schema, target, classes, tables).map(Prediction::Classification),
+        Question::Class(classes) => {
+            classification(schema, target, classes, tables).map(|found| Prediction::Classification(Box::new(found)))
+        }
         Question::Number => regression(schema, target, tables).map(Prediction::Regression),
     });
     TargetUtility { column: schema.columns()[target].name.clone(), prediction: prediction.into() }

@@ -1,6 +1,9 @@
 //! ML efficacy: the cases that have no scores, and those that must have them.
 
-use dp2stage::report::{DenseLayout, Efficacy, MAX_FIT_ROWS, MIN_HELD_OUT, Question, Section, custodian, fit_rows};
+use dp2stage::report::{
+    DenseLayout, Efficacy, MAX_FIT_ROWS, MIN_HELD_OUT, Prediction, Question, Section, Tables, custodian, fit_rows,
+    utility,
+};
 use dp2stage::tabular::{Code, Column, MISSING, Schema, Table};
 
 use super::tables::{categories, filled, hash, integers};
@@ -24,8 +27,15 @@ fn two_classes() -> Schema {
 
 /// What a report says of the declared target.
 fn efficacy(schema: &Schema, train: &Table, held_out: &Table, synthetic: &Table) -> Result<Efficacy, String> {
-    match custodian(schema, train, held_out, synthetic).efficacy {
-        Section::Measured(efficacy) => Ok(efficacy),
+    let Some(target) = schema.target() else {
+        return match custodian(schema, train, held_out, synthetic).efficacy {
+            Section::Measured(_) => unreachable!(),
+            Section::Absent { absent } => Err(absent),
+        };
+    };
+    match utility(schema, target, Tables { train, held_out, synthetic }).prediction {
+        Section::Measured(Prediction::Classification(efficacy)) => Ok(*efficacy),
+        Section::Measured(Prediction::Regression(found)) => Err(format!("{} is a number", found.target)),
         Section::Absent { absent } => Err(absent),
     }
 }
