@@ -7,7 +7,7 @@
 //!
 //! Prints one line of JSON.
 
-#[expect(dead_code, reason = "what tests need besides")]
+#[allow(dead_code, reason = "the tests need more of it")]
 #[path = "../tests/suite/report/tables.rs"]
 mod tables;
 

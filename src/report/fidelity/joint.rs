@@ -41,10 +41,10 @@ fn sorted(a: &Binned, b: &Binned, mut each: impl FnMut(u32, u32, Counts)) {
     let mut at = [0; PARTS];
     while let Some(key) = (0..PARTS).filter_map(|part| keys[part].get(at[part]).copied()).min() {
         let mut counts = [0; PARTS];
-        for part in 0..PARTS {
-            while keys[part].get(at[part]) == Some(&key) {
-                counts[part] += 1;
-                at[part] += 1;
+        for ((keys, at), count) in keys.iter().zip(&mut at).zip(&mut counts) {
+            while keys.get(*at) == Some(&key) {
+                *count += 1;
+                *at += 1;
             }
         }
         each((key >> 32) as u32, key as u32, counts);

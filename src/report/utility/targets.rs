@@ -34,8 +34,7 @@ pub enum Prediction {
 pub fn utility(schema: &Schema, target: usize, tables: Tables<'_>) -> TargetUtility {
     let prediction = Question::of(schema, target).and_then(|question| match question {
         Question::Class(classes) => {
-            let efficacy = classification(schema, target, classes, tables)?;
-            Ok(Prediction::Classification(Box::new(efficacy)))
+            classification(schema, target, classes, tables).map(|found| Prediction::Classification(Box::new(found)))
         }
         Question::Number => regression(schema, target, tables).map(Prediction::Regression),
     });

@@ -288,9 +288,11 @@ async fn the_documented_body_is_understood() {
     api.clinic(1.0, 100).await;
     let body = json!({"dataset": "clinic", "epsilon": 0.5, "delta": 1e-7,
         "method": {"stage1": "uniform", "stage2": "full", "model": "small", "generator": "auto"},
-        "rows": 50, "seed_rows": null, "report": {"released_epsilon": 0.0}, "webhook": null});
+        "rows": 50, "seed_rows": null, "report": {"released_epsilon": 0.0, "targets": ["age", "ill"]}, "webhook": null});
     let job = api.post("/v1/jobs", &body).await.expect(202);
     assert_eq!((job["request"]["rows"].as_u64(), job["delta"].as_f64()), (Some(50), Some(1e-7)));
+    let wished = json!({"targets": ["age", "ill"]});
+    assert_eq!((&job["request"]["report"], &job["plan"]["report"]), (&wished, &wished));
     let body = json!({"dataset": "clinic", "epsilon": 0.1, "measuring": {"histograms": 0.1, "labels": 0.2, "bins": 9},
         "method": {"stage1": "marginal", "stage2": null, "public_dataset": null}});
     let job = api.post("/v1/jobs", &body).await.expect(202);

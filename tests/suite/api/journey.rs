@@ -10,9 +10,9 @@ use crate::support::TestApi;
 async fn a_table_becomes_a_synthetic_table() {
     let api = TestApi::open().await;
     api.clinic(1.0, 600).await;
-    let job = api
-        .post("/v1/jobs", &json!({"dataset": "clinic", "epsilon": 0.5, "rows": 300, "report": {"canaries": 60}}))
-        .await;
+    let wished = json!({"targets": ["ill", "age"], "canaries": 60});
+    let body = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 300, "report": wished});
+    let job = api.post("/v1/jobs", &body).await;
     let location = job.headers["location"].to_str().unwrap().to_owned();
     let job = job.expect(202);
     assert_eq!(job["status"], "queued");
@@ -40,6 +40,10 @@ async fn a_table_becomes_a_synthetic_table() {
     let report = api.get(&format!("{location}/report")).await.expect(200);
     assert_eq!(report["view"], "custodian");
     assert!(report["one_way"]["mean"].as_f64().unwrap() > 0.5);
+    // The declared target first, and once.
+    let predicted = report["utility"].as_array().unwrap().iter().map(|target| target["column"].as_str().unwrap());
+    assert_eq!(predicted.collect::<Vec<_>>(), ["ill", "age"]);
+    assert_eq!(report["utility"][1]["prediction"]["kind"], "regression", "{}", report["utility"][1]);
     let generators = report["generators"].as_array().unwrap();
     let mut tried: Vec<_> = generators.iter().map(|tried| tried["generator"].as_str().unwrap()).collect();
     tried.sort_unstable();

@@ -65,9 +65,9 @@ fn same_means(ours: &Fidelity, theirs: &Value) {
     let (pairs, triples) = (ours.pairs.measured().unwrap(), ours.triples.measured().unwrap());
     let of_pairs = [pairs.intersection, pairs.total_variation, pairs.jensen_shannon];
     let of_triples = [triples.intersection, triples.total_variation, triples.jensen_shannon];
-    for at in 0..3 {
-        near(of_pairs[at].value, &theirs["pairs"]["mean"][at], 1e-9, "pairs");
-        near(of_triples[at].value, &theirs["triples"]["mean"][at], 1e-9, "triples");
+    for (at, (pair, triple)) in of_pairs.iter().zip(of_triples).enumerate() {
+        near(pair.value, &theirs["pairs"]["mean"][at], 1e-9, "pairs");
+        near(triple.value, &theirs["triples"]["mean"][at], 1e-9, "triples");
     }
     near(pairs.min.value, &theirs["pairs"]["min"], 1e-9, "pairs");
     near(triples.min.value, &theirs["triples"]["min"], 1e-9, "triples");
@@ -78,9 +78,9 @@ fn same_associations(ours: &Fidelity, theirs: &Value) {
     let matrices = ours.associations.measured().unwrap().matrices.measured().unwrap();
     let names = &matrices.real.columns;
     for (matrix, whose) in [(&matrices.real, "real"), (&matrices.synthetic, "synthetic")] {
-        for i in 0..names.len() {
-            for j in i + 1..names.len() {
-                let pair = format!("{} {}", names[i], names[j]);
+        for (i, a) in names.iter().enumerate() {
+            for (j, b) in names.iter().enumerate().skip(i + 1) {
+                let pair = format!("{a} {b}");
                 near(matrix.rows[i][j], &theirs[whose][&pair], 1e-9, &pair);
                 assert_eq!(matrix.rows[i][j], matrix.rows[j][i]);
             }

@@ -1,6 +1,6 @@
 //! The report as a document.
 
-use dp2stage::report::{CustodianReport, custodian};
+use dp2stage::report::{CustodianReport, Section, custodian};
 use dp2stage::tabular::{Schema, Table};
 use serde_json::Value;
 
@@ -33,6 +33,26 @@ fn the_report_says_what_it_is_and_reads_back() {
     let mut released = json;
     released["view"] = "released".into();
     assert!(serde_json::from_value::<CustodianReport>(released).is_err());
+}
+
+/// Reports are kept: those of before must be read, and say of what they lack that it was not measured.
+#[test]
+fn a_report_of_before_is_read() {
+    let (schema, train, held_out, synthetic) = fixture();
+    let mut json = serde_json::to_value(custodian(&schema, &train, &held_out, &synthetic)).unwrap();
+    for member in ["fidelity", "utility"] {
+        assert!(json.as_object_mut().unwrap().remove(member).is_some());
+    }
+    for member in ["baseline", "classes"] {
+        assert!(json["efficacy"].as_object_mut().unwrap().remove(member).is_some());
+    }
+    for model in ["logistic", "boosting"] {
+        assert!(json["efficacy"][model].as_object_mut().unwrap().remove("calibration").is_some());
+    }
+    let report: CustodianReport = serde_json::from_value(json).unwrap();
+    let Section::Absent { absent } = report.fidelity else { unreachable!() };
+    assert!(absent.contains("before"));
+    assert!(report.utility.is_empty() && report.efficacy.measured().unwrap().baseline.is_none());
 }
 
 #[test]
