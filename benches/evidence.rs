@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use dp2stage::report::evidence::{Claim, Tables, evidence};
+use dp2stage::report::{Claim, Tables, evidence};
 use dp2stage::tabular::{Declaration, Schema, Table, TableReader, UploadLimits};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;

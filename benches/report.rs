@@ -45,12 +45,10 @@ fn main() {
     timed("pairs, which the report has", &mut || {
         drop((one_way(&schema, &train, &synthetic), two_way(&schema, &train, &synthetic)))
     });
-    let of_all = Tables { train: &train, held_out: &held_out, synthetic: &synthetic };
-    timed("the target, which the report has", &mut || {
-        drop(schema.target().map(|target| utility(&schema, target, of_all)))
-    });
+    let of_all = Tables { schema: &schema, train: &train, held_out: &held_out, synthetic: &synthetic };
+    timed("the target, which the report has", &mut || drop(schema.target().map(|target| utility(target, of_all))));
     let number = number(&schema);
-    timed("a number besides", &mut || drop(number.map(|column| utility(&schema, column, of_all))));
+    timed("a number besides", &mut || drop(number.map(|column| utility(column, of_all))));
     let bytes = serde_json::to_vec(&report).unwrap().len();
     let rows = [train.rows(), held_out.rows(), synthetic.rows()];
     let line = json!({"table": name, "rows": rows, "columns": schema.width(), "cpu_seconds": spent,

@@ -7,9 +7,9 @@ use rand_chacha::ChaCha20Rng;
 use crate::engine::{CanaryRows, Learnt, Outcome, Plan, Unconstrained, perplexity};
 use crate::marginals::Distribution;
 use crate::privacy::DpEvent;
-use crate::report::evidence::{CanaryAudit, Tables, canary_audit, cell_by_cell, evidence};
+use crate::report::evidence::{CanaryAudit, canary_audit, cell_by_cell, evidence};
 use crate::report::language::{Energy, Generation, LanguageView, Perplexities, TokenPerplexities, Validity};
-use crate::report::{Claim, CustodianReport, Section};
+use crate::report::{Claim, CustodianReport, Section, Tables};
 use crate::tabular::Codec;
 
 /// Samples of tables, and rows that are written for a test, are the same whenever a report is made again. Nothing of

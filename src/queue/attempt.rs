@@ -20,7 +20,7 @@ use crate::engine::{
     Stop, fit_here, system_key,
 };
 use crate::model::Compute;
-use crate::report::{self, GeneratorReport, evidence, utility};
+use crate::report::{self, GeneratorReport, Tables, utility};
 use crate::store::models::Models;
 use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, Lease, StoreError, Stored, edge, within};
 use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};
@@ -167,10 +167,8 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     }
     let measure = || {
         let mut report = report::custodian(&task.schema, &train, &held_out, &used.rows);
-        let tables = report::Tables { train: &train, held_out: &held_out, synthetic: &used.rows };
-        report.utility.extend(wished(&plan, &task.schema).map(|column| utility(&task.schema, column, tables)));
-        let tables =
-            evidence::Tables { schema: &task.schema, train: &train, held_out: &held_out, synthetic: &used.rows };
+        let tables = Tables { schema: &task.schema, train: &train, held_out: &held_out, synthetic: &used.rows };
+        report.utility.extend(wished(&plan, &task.schema).map(|column| utility(column, tables)));
         let (plan, codec, outcome, planned) = (&plan, &codec, &outcome, task.planned);
         let canaries = canaries.as_ref();
         Appraisal { plan, codec, outcome, tables, planned, energy, canaries }.add_to(&mut report);

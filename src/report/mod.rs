@@ -16,6 +16,7 @@ pub mod language;
 mod page;
 mod section;
 mod summary;
+mod tables;
 mod utility;
 mod wishes;
 
@@ -31,10 +32,11 @@ pub use language::{LanguageView, Perplexity};
 pub use page::{About, comparison_page, custodian_page, released_comparison_page, released_page};
 pub use section::Section;
 pub use summary::{CustodianReport, NOTICE, RowCounts, View, custodian};
+pub use tables::Tables;
 pub use utility::{
     BoostedNumber, Boosting, CALIBRATION_BINS, Calibration, CalibrationBin, Calibrations, DenseLayout, Efficacy,
     Linear, Logistic, MAX_CLASSES, MAX_DENSE_FEATURES, MAX_FIT_CELLS, MAX_FIT_ROWS, MIN_HELD_OUT, Models, NumberModels,
-    NumberScores, Prediction, Question, Regression, Scores, SparseEncoder, SparseMatrix, Tables, TargetUtility,
-    calibration, fit_rows, roc_auc, score_classes, score_numbers, score_positive, utility,
+    NumberScores, Prediction, Question, Regression, Scores, SparseEncoder, SparseMatrix, TargetUtility, calibration,
+    fit_rows, roc_auc, score_classes, score_numbers, score_positive, utility,
 };
 pub use wishes::{MAX_TARGETS, Wishes};

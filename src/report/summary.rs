@@ -8,7 +8,8 @@ use super::fidelity::{self, Fidelity, OneWay, TwoWay};
 use super::generators::GeneratorReport;
 use super::language::{LanguageView, Perplexity};
 use super::section::Section;
-use super::utility::{Efficacy, Prediction, Tables, TargetUtility, utility};
+use super::tables::Tables;
+use super::utility::{Efficacy, Prediction, TargetUtility, utility};
 use crate::tabular::{Schema, Table};
 
 /// What every custodian report says about itself.
@@ -77,9 +78,8 @@ pub struct RowCounts {
 /// was trained on (`held_out`), all three of `schema`. Deterministic; every number is finite.
 #[must_use]
 pub fn custodian(schema: &Schema, train: &Table, held_out: &Table, synthetic: &Table) -> CustodianReport {
-    let tables = Tables { train, held_out, synthetic };
-    let utility: Vec<TargetUtility> =
-        schema.target().map(|target| utility(schema, target, tables)).into_iter().collect();
+    let tables = Tables { schema, train, held_out, synthetic };
+    let utility: Vec<TargetUtility> = schema.target().map(|target| utility(target, tables)).into_iter().collect();
     let looks = fidelity::measure(schema, train, synthetic);
     CustodianReport {
         view: View::Custodian,

@@ -36,4 +36,4 @@ pub use membership::{Attack, MIN_CANDIDATES, Membership, Operating, membership};
 pub use nearest::{Nearest, nearest};
 pub use separation::{area_with_interval, implied_epsilon, operating};
 pub use space::{Points, Space};
-pub use whole::{Claim, Evidence, Tables, evidence, unmeasured};
+pub use whole::{Claim, Evidence, evidence, unmeasured};

@@ -13,7 +13,7 @@ use super::copies::{Copies, copies};
 use super::membership::{MIN_CANDIDATES, Membership, membership};
 use super::space::Space;
 use crate::report::section::Section;
-use crate::tabular::{Schema, Table};
+use crate::report::tables::Tables;
 
 const SAYS: &str = "What attacks that are known find in the synthetic table. It can show that something is wrong. It \
                     cannot show that all is well: attacks that were not tried may find more, and averages hide single \
@@ -54,19 +54,6 @@ pub struct Claim {
     pub epsilon: f64,
     /// Delta, the chance that is left out of epsilon.
     pub delta: f64,
-}
-
-/// The tables that evidence is about.
-#[derive(Clone, Copy)]
-pub struct Tables<'a> {
-    /// The schema of all three.
-    pub schema: &'a Schema,
-    /// What the generator was trained on.
-    pub train: &'a Table,
-    /// Real rows that it was not trained on.
-    pub held_out: &'a Table,
-    /// What it generated.
-    pub synthetic: &'a Table,
 }
 
 /// A part of a report that does not have it.

@@ -11,8 +11,9 @@ use super::calibration::{Calibration, calibration};
 use super::logistic::Logistic;
 use super::scores::{Scores, score_classes, score_positive};
 use super::task::MAX_CLASSES;
-use super::trial::{MIN_HELD_OUT, Rows, Tables, Trial};
-use crate::tabular::{Code, Schema, Table};
+use super::trial::{MIN_HELD_OUT, Rows, Trial};
+use crate::report::tables::Tables;
+use crate::tabular::{Code, Table};
 
 /// The scores of both kinds of model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -69,21 +70,16 @@ pub struct Calibrations {
 ///
 /// # Errors
 /// Why there is nothing to score, in words for the report.
-pub(super) fn classification(
-    schema: &Schema,
-    target: usize,
-    classes: Vec<Code>,
-    tables: Tables<'_>,
-) -> Result<Efficacy, String> {
+pub(super) fn classification(target: usize, classes: Vec<Code>, tables: Tables<'_>) -> Result<Efficacy, String> {
     let binary = classes.len() == 1;
     let classes = largest(classes, tables.train, target);
-    let trial = Trial::new(schema, target, tables, classes.len());
+    let trial = Trial::new(target, tables, classes.len());
     let classes = testable(classes, &trial, if binary { 1 } else { 2 })?;
     trial.can_be_fitted()?;
     let asked = Asked { trial: &trial, classes: &classes };
     let logistic = asked.models(|rows| asked.logistic(rows))?;
     let boosting = asked.models(|rows| asked.boosting(rows))?;
-    let column = &schema.columns()[target];
+    let column = &tables.schema.columns()[target];
     let names: Vec<String> = classes.iter().map(|&class| column.text(class)).collect();
     Ok(Efficacy {
         target: column.name.clone(),

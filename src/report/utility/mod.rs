@@ -27,4 +27,4 @@ pub use scores::{Scores, roc_auc, score_classes, score_positive};
 pub use sparse::{SparseEncoder, SparseMatrix};
 pub use targets::{Prediction, TargetUtility, utility};
 pub use task::{MAX_CLASSES, MAX_FIT_CELLS, MAX_FIT_ROWS, Question, fit_rows};
-pub use trial::{MIN_HELD_OUT, Tables};
+pub use trial::MIN_HELD_OUT;

@@ -6,8 +6,9 @@ use utoipa::ToSchema;
 use super::boosting::BoostedNumber;
 use super::errors::{NumberScores, score_numbers};
 use super::linear::Linear;
-use super::trial::{MIN_HELD_OUT, Rows, Tables, Trial};
-use crate::tabular::{Column, Schema};
+use super::trial::{MIN_HELD_OUT, Rows, Trial};
+use crate::report::tables::Tables;
+use crate::tabular::Column;
 
 /// The scores of both kinds of model of a number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -41,9 +42,9 @@ pub struct NumberModels {
 ///
 /// # Errors
 /// Why there is nothing to score, in words for the report.
-pub(super) fn regression(schema: &Schema, target: usize, tables: Tables<'_>) -> Result<Regression, String> {
-    let trial = Trial::new(schema, target, tables, 1);
-    let column = &schema.columns()[target];
+pub(super) fn regression(target: usize, tables: Tables<'_>) -> Result<Regression, String> {
+    let trial = Trial::new(target, tables, 1);
+    let column = &tables.schema.columns()[target];
     let truth = values(column, &trial.held_out, target);
     if truth.len() < MIN_HELD_OUT {
         return Err(format!("Too few held-out rows: a number is scored on at least {MIN_HELD_OUT} rows with a value."));

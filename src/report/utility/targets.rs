@@ -6,9 +6,8 @@ use utoipa::ToSchema;
 use super::efficacy::{Efficacy, classification};
 use super::regression::{Regression, regression};
 use super::task::Question;
-use super::trial::Tables;
 use crate::report::section::Section;
-use crate::tabular::Schema;
+use crate::report::tables::Tables;
 
 /// How well one column is predicted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -31,12 +30,12 @@ pub enum Prediction {
 
 /// Fits and scores models of column `target` from all other columns. Deterministic; every number is finite.
 #[must_use]
-pub fn utility(schema: &Schema, target: usize, tables: Tables<'_>) -> TargetUtility {
-    let prediction = Question::of(schema, target).and_then(|question| match question {
+pub fn utility(target: usize, tables: Tables<'_>) -> TargetUtility {
+    let prediction = Question::of(tables.schema, target).and_then(|question| match question {
         Question::Class(classes) => {
-            classification(schema, target, classes, tables).map(|found| Prediction::Classification(Box::new(found)))
+            classification(target, classes, tables).map(|found| Prediction::Classification(Box::new(found)))
         }
-        Question::Number => regression(schema, target, tables).map(Prediction::Regression),
+        Question::Number => regression(target, tables).map(Prediction::Regression),
     });
-    TargetUtility { column: schema.columns()[target].name.clone(), prediction: prediction.into() }
+    TargetUtility { column: tables.schema.columns()[target].name.clone(), prediction: prediction.into() }
 }

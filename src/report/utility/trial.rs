@@ -3,21 +3,11 @@
 use super::dense::DenseLayout;
 use super::sparse::{SparseEncoder, SparseMatrix};
 use super::task::fit_rows;
+use crate::report::tables::Tables;
 use crate::tabular::{Code, Schema, Table};
 
 /// Held-out rows that a class needs, and as many outside it, or that a number needs, for a score to say anything.
 pub const MIN_HELD_OUT: usize = 10;
-
-/// The three tables of a report.
-#[derive(Clone, Copy)]
-pub struct Tables<'a> {
-    /// Real rows that the generator was trained on.
-    pub train: &'a Table,
-    /// Real rows that nothing was trained on.
-    pub held_out: &'a Table,
-    /// Synthetic rows.
-    pub synthetic: &'a Table,
-}
 
 /// Some rows of a table.
 pub(super) struct Rows<'a> {
@@ -44,7 +34,8 @@ pub(super) struct Trial<'a> {
 
 impl<'a> Trial<'a> {
     /// The rows with a value of column `target`, as far as `models` models may have them.
-    pub fn new(schema: &'a Schema, target: usize, tables: Tables<'a>, models: usize) -> Self {
+    pub fn new(target: usize, tables: Tables<'a>, models: usize) -> Self {
+        let schema = tables.schema;
         let layout = DenseLayout::of(schema, target);
         let of = |table: &'a Table| Rows { table, rows: fit_rows(&layout, table, target, models) };
         let [train, held_out, synthetic] = [tables.train, tables.held_out, tables.synthetic].map(of);

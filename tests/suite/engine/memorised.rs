@@ -3,7 +3,7 @@
 
 use dp2stage::engine::{Job, Overrides, Plan, Source, run, system_key};
 use dp2stage::privacy::{Delta, Epsilon};
-use dp2stage::report::evidence::{Claim, Evidence, Tables, evidence};
+use dp2stage::report::{Claim, Evidence, Tables, evidence};
 use dp2stage::tabular::{Schema, Table};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;

@@ -20,8 +20,8 @@ fn finite(json: &Value) -> bool {
 fn survives(schema: &Schema, tables: [&Table; 3], what: &str) {
     let [train, held_out, synthetic] = tables;
     let mut report = custodian(schema, train, held_out, synthetic);
-    let of_all = Tables { train, held_out, synthetic };
-    report.utility.extend((0..schema.width().min(6)).map(|column| utility(schema, column, of_all)));
+    let of_all = Tables { schema, train, held_out, synthetic };
+    report.utility.extend((0..schema.width().min(6)).map(|column| utility(column, of_all)));
     let json = serde_json::to_value(&report).unwrap();
     assert!(finite(&json), "{what}: {json}");
     assert_eq!(serde_json::from_value::<CustodianReport>(json).unwrap(), report, "{what}");

@@ -33,7 +33,7 @@ fn efficacy(schema: &Schema, train: &Table, held_out: &Table, synthetic: &Table)
             Section::Absent { absent } => Err(absent),
         };
     };
-    match utility(schema, target, Tables { train, held_out, synthetic }).prediction {
+    match utility(target, Tables { schema, train, held_out, synthetic }).prediction {
         Section::Measured(Prediction::Classification(efficacy)) => Ok(*efficacy),
         Section::Measured(Prediction::Regression(found)) => Err(format!("{} is a number", found.target)),
         Section::Absent { absent } => Err(absent),

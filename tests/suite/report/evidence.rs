@@ -1,12 +1,12 @@
 //! Privacy evidence: laws of its distance, agreement with Python, what memorised and innocent tables look like, and
 //! tables that have nothing to compare.
 
-use dp2stage::report::evidence::{Claim, Evidence, Tables, evidence};
 use dp2stage::report::evidence::{
     Proportion, Space, area_with_interval, attributes, binomial_quantile_bounds, binomial_tail, closest, copies,
     difference_of_pairs, difference_of_shares, implied_epsilon, membership, nearest, one_run_bound, operating,
     two_rates_bound, wilson,
 };
+use dp2stage::report::{Claim, Evidence, Tables, evidence};
 use dp2stage::tabular::{Code, Domain, MISSING, Schema, Table};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};

@@ -74,7 +74,7 @@ fn rows(count: usize, of: usize) -> Table {
 
 fn regression(schema: &Schema, tables: [&Table; 3]) -> Result<Regression, String> {
     let [train, held_out, synthetic] = tables;
-    match utility(schema, 2, Tables { train, held_out, synthetic }).prediction {
+    match utility(2, Tables { schema, train, held_out, synthetic }).prediction {
         Section::Measured(Prediction::Regression(found)) => Ok(found),
         Section::Measured(other) => panic!("{other:?}"),
         Section::Absent { absent } => Err(absent),

@@ -53,7 +53,7 @@ fn the_small_tables_score_as_the_judge_says() {
     same_histograms(&report, &expected["synthetic"]["hist"]);
     same_models(&report, |m| &m.synthetic, &expected["synthetic"]["ml"]);
     same_models(&report, |m| &m.real, &expected["real"]["ml"]);
-    let of_all = Tables { train: &train, held_out: &held_out, synthetic: &synthetic };
+    let of_all = Tables { schema: &schema, train: &train, held_out: &held_out, synthetic: &synthetic };
     reference::same_as(&schema, &report, (of_all, "pressure"), &expected["reference"]);
 }
 
@@ -105,7 +105,7 @@ fn beside_the_judge(name: &str, number: &str) {
         .output()
         .unwrap();
     assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
-    let of_all = Tables { train: &train, held_out: &held_out, synthetic: &synthetic };
+    let of_all = Tables { schema: &schema, train: &train, held_out: &held_out, synthetic: &synthetic };
     reference::same_as(&schema, &report, (of_all, number), &serde_json::from_slice(&answer.stdout).unwrap());
 }
 

@@ -20,7 +20,7 @@ pub fn same_as(schema: &Schema, ours: &CustodianReport, (tables, number): (Table
     same_as_sdmetrics(fidelity, &theirs["sdmetrics"]);
 
     let column = schema.columns().iter().position(|column| column.name == number).unwrap();
-    let predicted = utility(schema, column, tables);
+    let predicted = utility(column, tables);
     println!("{predicted:?}\nreference: {}", theirs["regression"]);
     let Section::Measured(Prediction::Regression(regression)) = predicted.prediction else { unreachable!() };
     for (whose, pick) in [("synthetic", synthetic as fn(&NumberModels) -> &NumberScores), ("real", real)] {
