@@ -80,7 +80,11 @@ impl Drawing<'_> {
         Ok(drawn)
     }
 
-    fn by_model(&self, writer: Writer<'_>, streams: &dyn Streams, stop: &dyn Stop) -> Result<Drawn, Halt> {
+    /// Rows of a language model, corrected by the distribution where there is one.
+    ///
+    /// # Errors
+    /// [`Halt`] when the host says so.
+    pub(super) fn by_model(&self, writer: Writer<'_>, streams: &dyn Streams, stop: &dyn Stop) -> Result<Drawn, Halt> {
         let rows = self.plan.rows as usize;
         let schema = written(self.plan, self.schema);
         let spare = SPARE * rows <= SPARED && self.distribution.is_some();

@@ -170,7 +170,9 @@ impl Shapes {
     /// The most that any part of the job takes.
     fn bytes(&self, plan: &Plan, room: Room, threads: usize) -> u64 {
         let cells = |rows: u64| self.columns * rows;
-        let private = CELL_BYTES * cells(plan.rows_public);
+        // Rows of stage 1 alone stay beside everything after it.
+        let kept = if plan.report.stages { CELL_BYTES * cells(plan.rows) } else { 0 };
+        let private = CELL_BYTES * cells(plan.rows_public) + kept;
         let synthetic = CELL_BYTES * cells(plan.rows);
         let report = REPORT_BYTES * cells(plan.rows_public + plan.rows);
         let (form, rule) = (Form::of(plan, self.model.layout()), Rule::Adam(plan.public.adam));
@@ -192,7 +194,7 @@ impl Shapes {
             private + stage_two + base,
             private + weights + writers + synthetic + base,
             private + weights + released + synthetic + base,
-            released + report + base,
+            released + report + kept + base,
             2 * base,
         ];
         let later = later.into_iter().max().unwrap_or_default() + stage_one.min(KEPT_BYTES);

@@ -16,7 +16,7 @@ use super::dp_step::PrivateRows;
 use super::drawing::{Drawing, Drawn};
 use super::opening::{Behind, Opening, OpeningError};
 use super::plan::Plan;
-use super::ports::{FreshKey, Halt, Host, Streams, Vault};
+use super::ports::{FreshKey, Halt, Host, Progress, Stage, Stop, Streams, Vault};
 use super::shape::{Ready, codec, shape, written};
 use super::stage_one::{Pseudo, StageOne};
 use super::stage_two::StageTwo;
@@ -46,6 +46,8 @@ pub struct Outcome {
     pub drawn: Vec<Drawn>,
     /// The language model, if one was trained.
     pub model: Option<Learnt>,
+    /// Rows of the language model as it was after stage 1, where the plan's report wants them and this attempt ran stage 1.
+    pub stage_one: Option<Table>,
     /// The distribution, if one was fitted.
     pub distribution: Option<Vec<u8>>,
     /// How long this attempt took. Times depend on the machine's load and, weakly, on private
@@ -181,7 +183,11 @@ pub fn run_on(
     let vault = behind.as_ref().map_or(host.vault, |behind| behind as &dyn Vault);
     let learning =
         Learning { job, compute, models: (&whole, &model), codec: &codec, host: Host { vault, ..*host }, fresh_key };
-    let state = if job.plan.trains() { Some(learning.learn(distribution, &mut seconds)?) } else { None };
+    let mut stage_one = None;
+    let state = match job.plan.trains() {
+        true => Some(learning.learn(distribution, (&mut seconds, &mut stage_one))?),
+        false => None,
+    };
 
     let begun = Instant::now();
     let writer = state.as_ref().map(|state| Writer { model: &model, codec: &codec, weights: &state.weights });
@@ -193,7 +199,19 @@ pub fn run_on(
         let (config, weights) = released(&model, &state.weights);
         Learnt { weights, config }
     });
-    Ok(Outcome { drawn, model, distribution: kept.map(|kept| kept.bytes), seconds })
+    Ok(Outcome { drawn, model, stage_one, distribution: kept.map(|kept| kept.bytes), seconds })
+}
+
+/// A way to be stopped that goes on saying the same progress.
+struct Silent<'a> {
+    stop: &'a dyn Stop,
+    at: Progress,
+}
+
+impl Stop for Silent<'_> {
+    fn pulse(&self, _: Progress) -> Result<(), Halt> {
+        self.stop.pulse(self.at)
+    }
 }
 
 /// The training of a job's language model.
@@ -208,8 +226,12 @@ struct Learning<'a> {
 }
 
 impl Learning<'_> {
-    /// Both stages, from the last checkpoint if there is one.
-    fn learn(&self, distribution: Option<&Distribution>, seconds: &mut Seconds) -> Result<Checkpoint, EngineError> {
+    /// Both stages, from the last checkpoint if there is one. Rows of stage 1 alone are left where they are wanted.
+    fn learn(
+        &self,
+        distribution: Option<&Distribution>,
+        (seconds, stage_one): (&mut Seconds, &mut Option<Table>),
+    ) -> Result<Checkpoint, EngineError> {
         let Self { job, compute, models: (_, model), codec, host, fresh_key } = *self;
         let (plan, room) = (job.plan, job.plan.room(model));
         let form = Form::of(plan, model.layout());
@@ -219,6 +241,9 @@ impl Learning<'_> {
             None => {
                 let state = Checkpoint::first(self.stage_one(distribution, fresh_key().as_ref())?, &form);
                 host.vault.save(&state.to_bytes())?;
+                if plan.report.stages && plan.private.is_some() {
+                    *stage_one = Some(self.rows_so_far(&state, distribution)?);
+                }
                 state
             }
         };
@@ -232,6 +257,16 @@ impl Learning<'_> {
         let state = StageTwo { model, plan, room, compute, rows, host, fresh_key }.train(state)?;
         seconds.stage2 = begun.elapsed().as_secs_f64();
         Ok(state)
+    }
+
+    /// Rows of the model as it is after stage 1, drawn as the job's own are.
+    fn rows_so_far(&self, state: &Checkpoint, distribution: Option<&Distribution>) -> Result<Table, EngineError> {
+        let Self { job, models: (_, model), codec, host, fresh_key, .. } = *self;
+        let writer = Writer { model, codec, weights: &state.weights };
+        let drawing = Drawing { plan: job.plan, schema: job.schema, distribution, writer: None };
+        let steps = job.plan.public.steps;
+        let stop = Silent { stop: host.stop, at: Progress { stage: Stage::Stage1, step: steps, steps } };
+        Ok(drawing.by_model(writer, fresh_key().as_ref(), &stop)?.rows)
     }
 
     fn stage_one(&self, distribution: Option<&Distribution>, key: &dyn Streams) -> Result<Vec<f32>, EngineError> {

@@ -72,6 +72,11 @@ fn is_usual(priority: &i16) -> bool {
     *priority == 0
 }
 
+/// Whether it is not wished for.
+fn is_unset(wish: &bool) -> bool {
+    !wish
+}
+
 /// Whether nothing is made up.
 fn is_zero(count: &u32) -> bool {
     *count == 0
@@ -97,6 +102,10 @@ pub(super) struct ReportRequest {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 8, example = json!(["hours-per-week"]))]
     pub targets: Vec<String>,
+    /// Whether rows of the language model as it was after stage 1 are drawn and measured too, to see what stage 2 adds. For
+    /// jobs with both stages; takes the time of another table and report, and no privacy.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub stages: bool,
 }
 
 impl ReportRequest {

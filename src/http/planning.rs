@@ -186,7 +186,12 @@ fn wishes(request: &JobRequest, schema: &Schema) -> Result<Wishes, Problem> {
         };
         return Err(Problem::invalid(&format!("report.targets[{at}]"), detail));
     }
-    Ok(Wishes { targets: targets.clone() })
+    let one_stage = request.method.stage2 == Some(Stage2::None) || request.method.stage1 == Stage1::None;
+    if request.report.stages && one_stage {
+        let detail = "the job has one stage alone: name a `stage1` and a `stage2` in `method`, or leave this out";
+        return Err(Problem::invalid("report.stages", detail));
+    }
+    Ok(Wishes { targets: targets.clone(), stages: request.report.stages })
 }
 
 /// What stage 1 trains on, by its name.

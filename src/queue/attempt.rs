@@ -20,7 +20,7 @@ use crate::engine::{
     Stop, fit_here, system_key,
 };
 use crate::model::Compute;
-use crate::report::{self, GeneratorReport, Tables, utility};
+use crate::report::{self, GeneratorReport, StageOneReport, Tables, utility};
 use crate::store::models::Models;
 use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, Lease, StoreError, Stored, edge, within};
 use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};
@@ -169,6 +169,12 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
         let mut report = report::custodian(&task.schema, &train, &held_out, &used.rows);
         let tables = Tables { schema: &task.schema, train: &train, held_out: &held_out, synthetic: &used.rows };
         report.utility.extend(wished(&plan, &task.schema).map(|column| utility(column, tables)));
+        if plan.report.stages {
+            let resumed = "The attempt that finished the job took it up after stage 1, whose rows were not kept.";
+            let alone = outcome.stage_one.as_ref().map(|rows| Tables { synthetic: rows, ..tables });
+            let targets = || task.schema.target().into_iter().chain(wished(&plan, &task.schema));
+            report.stage_one = alone.map(|alone| StageOneReport::of(alone, targets())).ok_or(resumed.to_owned()).into();
+        }
         let (plan, codec, outcome, planned) = (&plan, &codec, &outcome, task.planned);
         let canaries = canaries.as_ref();
         Appraisal { plan, codec, outcome, tables, planned, energy, canaries }.add_to(&mut report);

@@ -15,6 +15,7 @@ mod generators;
 pub mod language;
 mod page;
 mod section;
+mod stage;
 mod summary;
 mod tables;
 mod utility;
@@ -31,6 +32,7 @@ pub use generators::GeneratorReport;
 pub use language::{LanguageView, Perplexity};
 pub use page::{About, comparison_page, custodian_page, released_comparison_page, released_page};
 pub use section::Section;
+pub use stage::StageOneReport;
 pub use summary::{CustodianReport, NOTICE, RowCounts, View, custodian};
 pub use tables::Tables;
 pub use utility::{

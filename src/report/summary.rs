@@ -8,6 +8,7 @@ use super::fidelity::{self, Fidelity, OneWay, TwoWay};
 use super::generators::GeneratorReport;
 use super::language::{LanguageView, Perplexity};
 use super::section::Section;
+use super::stage::StageOneReport;
 use super::tables::Tables;
 use super::utility::{Efficacy, Prediction, TargetUtility, utility};
 use crate::tabular::{Schema, Table};
@@ -58,6 +59,9 @@ pub struct CustodianReport {
     /// What attacks find in the synthetic table.
     #[serde(default = "unmeasured")]
     pub evidence: Section<Evidence>,
+    /// What stage 1 alone is worth, where the job asked for it.
+    #[serde(default = "unmeasured")]
+    pub stage_one: Section<StageOneReport>,
     /// The generators that the job tried, the one that was used first.
     #[serde(default)]
     pub generators: Vec<GeneratorReport>,
@@ -93,6 +97,7 @@ pub fn custodian(schema: &Schema, train: &Table, held_out: &Table, synthetic: &T
         perplexity: None,
         language: unmeasured(),
         evidence: unmeasured(),
+        stage_one: Section::Absent { absent: "The job did not ask for it: `report.stages`.".into() },
         generators: Vec::new(),
     }
 }

@@ -72,7 +72,10 @@ fn summary(about: &About, report: &CustodianReport) -> Markup {
 
 /// Models of all targets; reports of earlier versions have those of the declared one alone.
 fn models(report: &CustodianReport) -> Markup {
-    if report.utility.is_empty() { part(&report.efficacy, utility::classes) } else { utility::targets(&report.utility) }
+    html! {
+        @if report.utility.is_empty() { (part(&report.efficacy, utility::classes)) } @else { (utility::targets(&report.utility)) }
+        h3 { "Stage 1 alone" } (part(&report.stage_one, |alone| utility::stage_one(alone, report)))
+    }
 }
 
 fn making(about: &About, tried: &[GeneratorReport]) -> Markup {

@@ -20,7 +20,8 @@ pub(super) fn likeness(found: &Fidelity) -> Markup {
     let (first, others) = columns.split_at(DRAWN.min(columns.len()));
     html! {
         p { "Histograms are counted on bins that follow from the declared schema alone. Beside each figure stands what two random \
-            halves of the real table have: no table of that size can be expected to come nearer." }
+            halves of the real table have, which is what chance alone makes of it. Halves have half the rows, so a good table may come \
+            nearer than they do." }
         (means(found))
         h3 { "Columns" }
         (key(&[("real", "real"), ("made", "synthetic")]))

@@ -7,8 +7,8 @@ use super::evidence::part;
 use super::frame::key;
 use super::text::{count, figure};
 use crate::report::{
-    Calibration, Calibrations, Efficacy, Models, NumberModels, NumberScores, Prediction, Regression, Scores,
-    TargetUtility,
+    Calibration, Calibrations, CustodianReport, Efficacy, Models, NumberModels, NumberScores, Prediction, Regression,
+    Scores, StageOneReport, TargetUtility,
 };
 
 /// Every target.
@@ -99,6 +99,55 @@ fn calibration(model: &str, both: &Calibrations) -> Markup {
                 (figure(both.synthetic.brier)) " (real " (figure(both.real.brier)) ")."
                 (key(&[("real", "fitted on real rows"), ("made", "on synthetic rows")])) }
         }
+    }
+}
+
+/// What stage 1 alone is worth, beside both stages.
+pub(super) fn stage_one(alone: &StageOneReport, report: &CustodianReport) -> Markup {
+    let both = |column: &str| report.utility.iter().find(|target| target.column == column);
+    let line = |name: &str, alone: Option<f64>, both: Option<f64>| {
+        html! { tr { td { (name) } td { (alone.map_or("-".into(), figure)) } td { (both.map_or("-".into(), figure)) } } }
+    };
+    html! {
+        p { "The same of " (count(alone.rows)) " rows of the language model as it was before stage 2: what the private steps added." }
+        div.wide { table {
+            thead { tr { th scope="col" { "What" } th scope="col" { "Stage 1 alone" } th scope="col" { "The table" } } }
+            tbody {
+                (line("columns in common", Some(alone.one_way), Some(report.one_way.mean)))
+                (line("pairs in common", alone.two_way, report.two_way.measured().map(|pairs| pairs.mean)))
+                @for target in &alone.utility {
+                    @for (name, of) in SCORES {
+                        @let scores = [Some(target), both(&target.column)].map(|one| one.and_then(of));
+                        @if scores[0].is_some() { (line(&format!("{}: {name}", target.column), scores[0], scores[1])) }
+                    }
+                }
+            }
+        } }
+    }
+}
+
+/// A score of a target, where it has it.
+type Score = fn(&TargetUtility) -> Option<f64>;
+
+/// The scores by which stages are compared.
+const SCORES: [(&str, Score); 4] = [
+    ("logistic regression, ROC-AUC", |target| Some(classified(target)?.logistic.synthetic.roc_auc)),
+    ("boosting, ROC-AUC", |target| Some(classified(target)?.boosting.synthetic.roc_auc)),
+    ("linear regression, R2", |target| Some(predicted(target)?.linear.synthetic.r2)),
+    ("boosting, R2", |target| Some(predicted(target)?.boosting.synthetic.r2)),
+];
+
+fn classified(target: &TargetUtility) -> Option<&Efficacy> {
+    match target.prediction.measured()? {
+        Prediction::Classification(efficacy) => Some(efficacy),
+        Prediction::Regression(_) => None,
+    }
+}
+
+fn predicted(target: &TargetUtility) -> Option<&Regression> {
+    match target.prediction.measured()? {
+        Prediction::Regression(regression) => Some(regression),
+        Prediction::Classification(_) => None,
     }
 }
 

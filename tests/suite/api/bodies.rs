@@ -186,6 +186,8 @@ const BAD_JOBS: &[(&str, &str, u16, &str)] = &[
     ("/report", "{\"canaries\": 1001}", 422, "report.canaries"),
     ("/report", "{\"canaries\": -1}", 422, "report.canaries"),
     ("/report", "{\"canaries\": \"many\"}", 422, "report.canaries"),
+    ("/report", "{\"stages\": true}", 422, "report.stages"),
+    ("/report", "{\"stages\": \"both\"}", 422, "report.stages"),
     ("/report", "{\"targets\": \"ward\"}", 422, "report.targets"),
     ("/report", "{\"targets\": [5]}", 422, "report.targets"),
     ("/report", "{\"targets\": [\"age\", \"nobody\"]}", 422, "report.targets[1]"),

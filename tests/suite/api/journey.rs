@@ -16,7 +16,7 @@ async fn a_table_becomes_a_synthetic_table() {
     let location = job.headers["location"].to_str().unwrap().to_owned();
     let job = job.expect(202);
     assert_eq!(job["status"], "queued");
-    assert_eq!((&job["request"]["report"], &job["plan"]["canaries"]["count"]), (&json!({"canaries": 60}), &json!(60)));
+    assert_eq!((&job["request"]["report"], &job["plan"]["canaries"]["count"]), (&wished, &json!(60)));
     assert_eq!(job["epsilon"]["reserved"], 0.5);
     let _worker = api.worker(10.0);
     let id = job["id"].as_str().unwrap();

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::{TestApi, clinic};
@@ -24,6 +26,8 @@ fn stripped(value: Value) -> Value {
                     "at",
                     "at_micros",
                     "dataset",
+                    "issuer",
+                    "artifacts",
                 ]
                 .contains(&name)
                     || name.ends_with("_at")
@@ -61,9 +65,13 @@ async fn answers(api: &TestApi, csv: String) -> Vec<(&'static str, Value)> {
         ("job", released(&path)),
         ("jobs", released("/v1/jobs")),
         ("report", released(&format!("{path}/report"))),
+        ("comparison", released("/v1/datasets/clinic/comparison")),
     ] {
         found.push((what, api.get(&path).await.expect(200)));
     }
+    let envelope = api.get(&format!("{path}/certificate")).await.expect(200);
+    let payload = STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap();
+    found.push(("certificate", serde_json::from_slice(&payload).unwrap()));
     found.into_iter().map(|(what, answer)| (what, stripped(answer))).collect()
 }
 

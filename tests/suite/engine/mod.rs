@@ -15,6 +15,7 @@ mod persons;
 mod plans;
 mod runs;
 mod sources;
+mod stages;
 mod unconstrained;
 mod writing;
 

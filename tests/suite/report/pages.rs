@@ -2,7 +2,9 @@
 
 use dp2stage::privacy::DpEvent;
 use dp2stage::report::comparison::{Comparison, JobLine};
-use dp2stage::report::{About, CustodianReport, comparison_page, custodian, custodian_page, released_page};
+use dp2stage::report::{
+    About, CustodianReport, Section, StageOneReport, Tables, comparison_page, custodian, custodian_page, released_page,
+};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -100,6 +102,20 @@ fn every_part_has_words_where_it_has_no_figures() {
     let html = custodian_page(&About { event: None, public: true, ..about() }, &report);
     well_formed(&html).unwrap();
     assert!(html.contains("No &lt;target&gt; here."));
+}
+
+#[test]
+fn stages_stand_side_by_side() {
+    let (schema, train, held_out, synthetic) = fixture();
+    let tables = Tables { schema: &schema, train: &train, held_out: &held_out, synthetic: &train };
+    let mut report = custodian(&schema, &train, &held_out, &synthetic);
+    assert!(custodian_page(&about(), &report).contains("The job did not ask for it"));
+    report.stage_one = Section::Measured(StageOneReport::of(tables, schema.target()));
+    let html = custodian_page(&about(), &report);
+    well_formed(&html).unwrap();
+    let (alone, both) = (report.efficacy.measured().unwrap().boosting.real.roc_auc, &report.utility);
+    assert_eq!((both.len(), report.stage_one.measured().unwrap().one_way), (1, 1.0), "the training rows themselves");
+    assert!(html.contains("Stage 1 alone") && html.contains(format!("{alone:.3}").trim_end_matches('0')));
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn a_report_of_before_is_read() {
     }
     let report: CustodianReport = serde_json::from_value(json).unwrap();
     let Section::Absent { absent } = report.fidelity else { unreachable!() };
-    assert!(absent.contains("before"));
+    assert!(absent.contains("when this report was made"));
     assert!(report.utility.is_empty() && report.efficacy.measured().unwrap().baseline.is_none());
 }
 
