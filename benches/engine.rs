@@ -12,6 +12,8 @@
 //! the way up and twice that on the way down: `6 n (12 L d^2 + V d) + 6 n T L d`. Norms of rows, noise, the
 //! optimiser, embeddings and everything elementwise count nothing: that they take time is what is measured.
 
+mod cost;
+
 use std::time::Instant;
 
 use dp2stage::engine::{Adam, AdamSettings};
@@ -21,6 +23,8 @@ use dp2stage::model::{
 use dp2stage::privacy::{NoiseSource, Purpose, noisy_mean};
 use rand::Rng;
 use serde_json::json;
+
+use cost::{cpu_seconds, peak_mib};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -118,18 +122,4 @@ fn matmul() -> f64 {
         best = best.min(cpu_seconds() - cpu);
     }
     2.0 * (N * N * N) as f64 / best / 1e9
-}
-
-/// User and system time of this process, all threads.
-fn cpu_seconds() -> f64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: writes to `time` alone.
-    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
-
-fn peak_mib() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }

@@ -3,6 +3,8 @@
 //! FOLDER holds `NAME_schema.json`, `NAME_train.csv` and `NAME_test.csv`; without SYNTHETIC the training rows with a cell
 //! in four taken from another row. Prints one line of JSON: CPU seconds, peak memory, and the figures.
 
+mod cost;
+
 use std::path::Path;
 
 use dp2stage::report::{Claim, Tables, evidence};
@@ -10,6 +12,8 @@ use dp2stage::tabular::{Declaration, Schema, Table, TableReader, UploadLimits};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use serde_json::json;
+
+use cost::{cpu_seconds, peak_mib};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -53,19 +57,4 @@ fn loosened(train: &Table) -> Table {
         train.row(from)[column]
     });
     Table::new(width, codes.collect())
-}
-
-fn status(key: &str) -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with(key)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-fn peak_mib() -> f64 {
-    status("VmHWM") / 1024.0
-}
-
-fn cpu_seconds() -> f64 {
-    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID).unwrap();
-    time.tv_sec() as f64 + time.tv_nsec() as f64 * 1e-9
 }

@@ -7,11 +7,15 @@
 //!
 //! Prints one line of JSON: rows and tokens, CPU seconds, and whether every row was valid.
 
+mod cost;
+
 use dp2stage::engine::{Halt, Order, Progress, Stop, Writer, generate};
 use dp2stage::model::{Config, Gpt2, Heads, Initial, Tokenizer, initial};
 use dp2stage::privacy::{NoiseSource, Purpose};
 use dp2stage::tabular::{Codec, Column, Compact, Domain, Grid, GridKind, Schema, Text};
 use serde_json::json;
+
+use cost::{cpu_seconds, peak_mib};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -107,17 +111,4 @@ fn register() -> Schema {
         categories("income", &["<=50K", ">50K"]),
     ];
     Schema::new(columns, Some(14), None).unwrap()
-}
-
-/// User and system time of this process, all threads.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
-}
-
-fn peak_mib() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }

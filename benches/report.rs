@@ -11,11 +11,15 @@
 #[path = "../tests/suite/report/tables.rs"]
 mod tables;
 
+mod cost;
+
 use std::path::PathBuf;
 
 use dp2stage::report::{Tables, custodian, one_way, two_way, utility};
 use dp2stage::tabular::{Schema, Table};
 use serde_json::json;
+
+use cost::{cpu_seconds, peak_mib};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -67,18 +71,4 @@ fn loosened(train: &Table) -> Table {
         let from = if tables::hash(i, j).is_multiple_of(4) { tables::hash(i, j + 1000) as usize % rows } else { i };
         train.row(from)[j]
     })
-}
-
-/// User and system time of this process, all threads.
-fn cpu_seconds() -> f64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: writes to `time` alone.
-    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
-
-fn peak_mib() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }

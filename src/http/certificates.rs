@@ -13,7 +13,7 @@ use super::planning::aside;
 use super::problem::{Problem, storage};
 use super::results::{export, succeeded};
 use super::state::App;
-use super::tagged::{tagged, unchanged, with_tag};
+use super::tagged::{tag_of, tagged, unchanged, with_tag};
 use crate::engine::Plan;
 use crate::privacy::{
     ArtifactDigests, Certificate, Charge, ChargeError, DatasetFacts, Envelope, JobFacts, Jwk, PersonFacts,
@@ -41,7 +41,7 @@ pub(super) async fn get(State(app): State<App>, JobId(id): JobId, headers: Heade
         // To its end even when this client does not wait for it: the next one finds it.
         None => tokio::spawn(issue(app, job)).await.map_err(|_| internal())??,
     };
-    let tag = hex::encode(&Sha256::digest(envelope.as_bytes())[..12]);
+    let tag = tag_of(envelope.as_bytes());
     let json = || ([(header::CONTENT_TYPE, "application/json")], envelope).into_response();
     Ok(unchanged(&tag, &headers).unwrap_or_else(|| with_tag(json(), &tag)))
 }

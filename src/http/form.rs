@@ -2,9 +2,8 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use sha2::{Digest, Sha256};
 
-use super::tagged::{unchanged, with_tag};
+use super::tagged::{tag_of, unchanged, with_tag};
 
 /// A form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +41,7 @@ fn weight(ranges: &[&str], kind: &str) -> f64 {
 
 /// A page that may load nothing and run nothing, or 304 when the client has it.
 pub(super) fn page(html: String, headers: &HeaderMap) -> Response {
-    let tag = format!("{}-html", hex::encode(&Sha256::digest(html.as_bytes())[..12]));
+    let tag = format!("{}-html", tag_of(html.as_bytes()));
     if let Some(unchanged) = unchanged(&tag, headers) {
         return unchanged;
     }

@@ -118,7 +118,7 @@ impl Planner {
 
     /// The plan for what was asked.
     pub fn plan(&self) -> Result<Plan, PlanError> {
-        self.plan_for(self.asked.epsilon)
+        Ok(Plan { report: self.wishes.clone(), ..self.plan_for(self.asked.epsilon)? })
     }
 
     /// The plan with another epsilon.
@@ -151,7 +151,7 @@ impl Planner {
     /// The plan for what was asked, as a worker can carry it out.
     pub fn fitted(&self, workers: Machine) -> Result<Plan, Problem> {
         let plan = self.plan().map_err(|error| unplanned(&error))?;
-        Ok(Plan { report: self.wishes.clone(), ..self.fit(&plan, workers)? })
+        Ok(self.fit(&plan, workers)?)
     }
 
     /// Bytes of memory that a plan of this planner takes.

@@ -10,9 +10,14 @@ use super::problem::Problem;
 /// A JSON answer whose tag is its digest, or 304 when the client has it.
 pub(super) fn tagged(view: &impl Serialize, headers: &HeaderMap) -> Result<Response, Problem> {
     let body = serde_json::to_vec(view).map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
-    let tag = hex::encode(&Sha256::digest(&body)[..12]);
+    let tag = tag_of(&body);
     let json = || ([(header::CONTENT_TYPE, "application/json")], body).into_response();
     Ok(unchanged(&tag, headers).unwrap_or_else(|| with_tag(json(), &tag)))
+}
+
+/// The tag of a body: half of its digest.
+pub(super) fn tag_of(body: &[u8]) -> String {
+    hex::encode(&Sha256::digest(body)[..12])
 }
 
 /// 304 when the client has what this tag stands for. A tag is letters, digits and dashes.

@@ -3,8 +3,7 @@
 use maud::{Markup, html};
 
 use super::charts::{Axis, Line, Plot, lines};
-use super::evidence::part;
-use super::frame::{absent, framed, key};
+use super::frame::{absent, framed, key, part};
 use super::text::{figure, percent};
 use crate::report::comparison::{ComparedJob, Comparison, JobFigures, JobLine, Pair, ReleasedComparison};
 

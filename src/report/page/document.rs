@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::about::About;
-use super::evidence::{attacks, part};
-use super::frame::framed;
+use super::evidence::attacks;
+use super::frame::{framed, part};
 use super::language::language;
 use super::promise::promise;
 use super::text::{count, figure, percent};

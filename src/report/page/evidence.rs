@@ -3,18 +3,9 @@
 use maud::{Markup, html};
 
 use super::charts::{Interval, intervals};
-use super::frame::absent;
+use super::frame::part;
 use super::text::{count, figure, percent};
-use crate::report::Section;
 use crate::report::evidence::{Attributes, CanaryAudit, ClosestRecords, Copies, Evidence, Membership, Operating};
-
-/// A part that was measured, or why not.
-pub(super) fn part<T>(section: &Section<T>, shown: impl Fn(&T) -> Markup) -> Markup {
-    match section {
-        Section::Measured(measured) => shown(measured),
-        Section::Absent { absent: reason } => absent(reason),
-    }
-}
 
 /// All attacks.
 pub(super) fn attacks(evidence: &Evidence) -> Markup {

@@ -3,8 +3,7 @@
 use maud::{Markup, html};
 
 use super::charts::{Bar, Heat, bars, heat};
-use super::evidence::part;
-use super::frame::key;
+use super::frame::{key, part};
 use super::text::{figure, percent};
 use crate::report::{
     AssociationMeasure, Associations, BarKind, ColumnFidelity, Duplicates, Fidelity, Figure, Matrix, Pairs, Triples,

@@ -2,6 +2,8 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::report::Section;
+
 const STYLE: &str = include_str!("style.css");
 
 /// A whole document of `title`; `line` says below it what the page is about, `parts` are (anchor, heading, content).
@@ -39,6 +41,14 @@ pub(super) fn framed(title: &str, top: &Markup, parts: &[(&str, &str, Markup)]) 
 /// Why a part of the page is empty.
 pub(super) fn absent(reason: &str) -> Markup {
     html! { p.soft { (reason) } }
+}
+
+/// A part that was measured, or why not.
+pub(super) fn part<T>(section: &Section<T>, shown: impl Fn(&T) -> Markup) -> Markup {
+    match section {
+        Section::Measured(measured) => shown(measured),
+        Section::Absent { absent: reason } => absent(reason),
+    }
 }
 
 /// Which colour is which.

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::evidence::part;
+use super::frame::part;
 use super::text::{count, figure, percent};
 use crate::report::LanguageView;
 use crate::report::language::{Energy, EnergySource, Generation};

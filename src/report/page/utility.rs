@@ -3,8 +3,7 @@
 use maud::{Markup, html};
 
 use super::charts::{Axis, Line, Plot, lines};
-use super::evidence::part;
-use super::frame::key;
+use super::frame::{key, part};
 use super::text::{count, figure};
 use crate::report::{
     Calibration, Calibrations, CustodianReport, Efficacy, Models, NumberModels, NumberScores, Prediction, Regression,

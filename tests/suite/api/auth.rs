@@ -120,9 +120,7 @@ async fn roles_may_do_what_they_may_and_no_more() {
     let api = TestApi::start(false, UploadLimits::default()).await;
     let mut keys = Vec::new();
     for role in Role::ALL {
-        let key = http::issue(role).unwrap();
-        store::insert_key(&api.database.pool, &key.stored).await.unwrap();
-        keys.push((role, key.token));
+        keys.push((role, api.token(role).await));
     }
     let document = api.get("/openapi.json").await.expect(200);
     let mut asked = 0;

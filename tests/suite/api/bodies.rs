@@ -284,6 +284,19 @@ fn code_of(text: &str) -> &'static str {
 }
 
 /// The members of later versions may be given as what they are here: absent.
+/// Rows of stage 1 alone stay in memory: a server that judges without them sends jobs to workers that cannot have them.
+#[tokio::test]
+async fn what_a_report_keeps_is_in_the_estimate() {
+    let api = TestApi::open().await;
+    api.clinic(1.0, 100).await;
+    let mut asked = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 50_000,
+        "method": {"stage1": "uniform", "stage2": "full"}});
+    let without = api.post("/v1/estimates", &asked).await.expect(200)["memory_bytes"].as_u64().unwrap();
+    asked["report"] = json!({"stages": true});
+    let with = api.post("/v1/estimates", &asked).await.expect(200)["memory_bytes"].as_u64().unwrap();
+    assert!(with >= without + 50_000 * 3 * 4, "{with} {without}");
+}
+
 #[tokio::test]
 async fn the_documented_body_is_understood() {
     let api = TestApi::open().await;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use dp2stage::http;
 use dp2stage::store::{self, Role};
 use dp2stage::tabular::UploadLimits;
 use reqwest::Method;
@@ -38,13 +37,7 @@ async fn read(api: &TestApi, token: &str, path: &str) -> Answer {
 /// 1,237 rows that are declared as 1,000, and keys for a custodian and an analyst.
 async fn house() -> (TestApi, String, String, Value) {
     let api = TestApi::start(false, UploadLimits::default()).await;
-    let mut tokens = Vec::new();
-    for role in [Role::Custodian, Role::Analyst] {
-        let key = http::issue(role).unwrap();
-        store::insert_key(&api.database.pool, &key.stored).await.unwrap();
-        tokens.push(key.token);
-    }
-    let (custodian, analyst) = (tokens[0].clone(), tokens[1].clone());
+    let (custodian, analyst) = (api.token(Role::Custodian).await, api.token(Role::Analyst).await);
     let declared = json!({"name": "clinic", "schema": clinic(), "rows_public": 1000,
                           "budget": {"epsilon": 3.0, "delta": 1e-6}});
     let bearer = format!("Bearer {custodian}");

@@ -1,7 +1,6 @@
 //! Reports and comparisons over HTTP: JSON or a page, as `Accept` prefers; the exact ones for custodians alone.
 
-use dp2stage::http;
-use dp2stage::store::{self, Role};
+use dp2stage::store::Role;
 use dp2stage::tabular::UploadLimits;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -19,12 +18,7 @@ async fn read(api: &TestApi, token: &str, path: &str, accept: &str) -> Answer {
 /// A house with a custodian, an analyst and a job that has succeeded.
 async fn house() -> (TestApi, [String; 2], String) {
     let api = TestApi::start(false, UploadLimits::default()).await;
-    let mut tokens = Vec::new();
-    for role in [Role::Custodian, Role::Analyst] {
-        let key = http::issue(role).unwrap();
-        store::insert_key(&api.database.pool, &key.stored).await.unwrap();
-        tokens.push(key.token);
-    }
+    let tokens = [api.token(Role::Custodian).await, api.token(Role::Analyst).await];
     let custodian =
         |method, path: &str| api.request(method, path).header("authorization", format!("Bearer {}", tokens[0]));
     let declared = json!({"name": "clinic", "schema": clinic(), "rows_public": 400, "holdout": 0.3,
@@ -43,7 +37,7 @@ async fn house() -> (TestApi, [String; 2], String) {
         done = api.send(custodian(Method::GET, &format!("/v1/jobs/{id}?wait=20"))).await.expect(200);
         assert_ne!(done["status"], "failed");
     }
-    (api, tokens.try_into().unwrap(), id)
+    (api, tokens, id)
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! What an analyst sees: nothing that is exact about private rows.
 
-use dp2stage::http;
-use dp2stage::store::{self, Role};
+use dp2stage::store::Role;
 use dp2stage::tabular::UploadLimits;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -18,14 +17,8 @@ struct House {
 impl House {
     async fn new() -> Self {
         let api = TestApi::start(false, UploadLimits::default()).await;
-        let mut tokens = Vec::new();
-        for role in [Role::Custodian, Role::Analyst] {
-            let key = http::issue(role).unwrap();
-            store::insert_key(&api.database.pool, &key.stored).await.unwrap();
-            tokens.push(key.token);
-        }
-        let analyst = tokens.pop().unwrap();
-        Self { api, custodian: tokens.pop().unwrap(), analyst }
+        let (custodian, analyst) = (api.token(Role::Custodian).await, api.token(Role::Analyst).await);
+        Self { api, custodian, analyst }
     }
 
     async fn ask(&self, token: &str, method: Method, path: &str, body: Option<Value>) -> Answer {

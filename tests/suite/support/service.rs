@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use dp2stage::engine::Machine;
 use dp2stage::http::{self, App, Webhooks};
 use dp2stage::store::models::{Declaration, Hub, Models};
-use dp2stage::store::{self, Bell, QueueRoom, Storage};
+use dp2stage::store::{self, Bell, QueueRoom, Role, Storage};
 use dp2stage::tabular::UploadLimits;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -130,6 +130,13 @@ impl TestApi {
         tokio::spawn(serve.into_future());
         let client = client();
         Self { base, client, database, folder, stop: stopping.drop_guard() }
+    }
+
+    /// A new key with this role.
+    pub async fn token(&self, role: Role) -> String {
+        let key = http::issue(role).unwrap();
+        store::insert_key(&self.database.pool, &key.stored).await.unwrap();
+        key.token
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -2,6 +2,8 @@
 
 use maud::{Markup, html};
 
+use super::super::text::percent;
+
 /// One bin: what it is called, its share (0 to 1) in the real table and in the synthetic one.
 pub(in super::super) struct Bar<'a> {
     pub name: &'a str,
@@ -46,8 +48,4 @@ fn bar(class: &str, (left, thick): (f64, f64), height: f64) -> Markup {
 
 fn short(x: f64) -> String {
     format!("{x:.1}")
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
 }
