@@ -18,6 +18,7 @@ mod public;
 mod reading;
 mod ready_made;
 mod refusal;
+mod released;
 mod restore;
 mod samples;
 mod streaming;
