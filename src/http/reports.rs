@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 
 use super::extract::{JobId, Params};
-use super::form::{Form, page};
+use super::form::{Form, page, varied};
 use super::problem::{Problem, storage};
 use super::results::succeeded;
 use super::role::{Caller, ViewParams};
@@ -69,7 +69,7 @@ pub(super) async fn report(
     let job = succeeded(&app, id).await?;
     match (key, form) {
         (Some(key), form) => exact(&app, &job, (key, form), &headers).await,
-        (None, Form::Json) => tagged(&ReleasedReport::of(&job, figures(&app, &job).await?), &headers),
+        (None, Form::Json) => tagged(&ReleasedReport::of(&job, figures(&app, &job).await?), &headers).map(varied),
         (None, Form::Html) => {
             let dataset = store::dataset_of_job(&app.pool, job.id).await?;
             let rows = job.plan["rows"].as_u64().unwrap_or_default();
@@ -80,7 +80,7 @@ pub(super) async fn report(
 }
 
 /// The figures that a job bought for everybody. Nothing but what was bought is in that blob.
-async fn figures(app: &App, job: &Job) -> Result<Section<ReleasedFigures>, Problem> {
+pub(super) async fn figures(app: &App, job: &Job) -> Result<Section<ReleasedFigures>, Problem> {
     match store::artifact(&app.pool, job.id, ArtifactKind::Figures).await {
         Ok(artifact) => stored(&blob(app, artifact.blob).await?),
         Err(StoreError::NotFound(_)) => {
@@ -103,12 +103,12 @@ async fn exact(
     if form == Form::Json
         && let Some(unchanged) = unchanged(&artifact.blob, headers)
     {
-        return Ok(unchanged);
+        return Ok(varied(unchanged));
     }
     let bytes = exact_report(app, artifact.blob.clone(), &key).await?;
     if form == Form::Json {
         let json = ([(header::CONTENT_TYPE, "application/json")], bytes).into_response();
-        return Ok(with_tag(json, &artifact.blob));
+        return Ok(varied(with_tag(json, &artifact.blob)));
     }
     let report = read_report(&bytes)?;
     let dataset = store::dataset_of_job(&app.pool, job.id).await?;

@@ -69,6 +69,11 @@ async fn everybody_sees_the_figures_that_were_bought() {
     for words in ["May be published", "95 % interval", "Gradient boosting", "In common with the real table"] {
         assert!(page.text.contains(words), "{words}");
     }
+    let comparison = api.send(by(&analyst, Method::GET, "/v1/datasets/clinic/comparison")).await.expect(200);
+    assert_eq!((&comparison["view"], &comparison["jobs"][0]["figures"]), (&json!("released"), found));
+    let page = by(&analyst, Method::GET, "/v1/datasets/clinic/comparison").header("accept", "text/html");
+    assert!(api.send(page).await.text.contains(" to 1)") && comparison["jobs"][0]["job"] == *id);
+
     let envelope = api.send(by(&analyst, Method::GET, &format!("/v1/jobs/{id}/certificate"))).await.expect(200);
     let payload = STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap();
     let certificate: Value = serde_json::from_slice(&payload).unwrap();
