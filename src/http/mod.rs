@@ -38,6 +38,7 @@ mod role;
 mod router;
 mod rows;
 mod samples;
+mod shared_answers;
 mod state;
 mod submission;
 mod tagged;

@@ -5,6 +5,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::router::{guarded_routes, open_routes};
+use super::shared_answers;
 use crate::privacy::Certificate;
 
 #[derive(utoipa::OpenApi)]
@@ -46,6 +47,7 @@ pub fn document() -> OpenApi {
     // The manifest names no licence, and the macro would write an empty one.
     document.info.license = None;
     document.merge(guarded_routes().into_openapi());
+    shared_answers::add(&mut document);
     document.merge(open_routes().into_openapi());
     document
 }
