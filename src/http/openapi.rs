@@ -21,6 +21,8 @@ use crate::privacy::Certificate;
         (name = "jobs", description = "Synthesis jobs"),
         (name = "results", description = "What succeeded jobs left"),
         (name = "workers", description = "Who is there to work"),
+        (name = "keys", description = "Keys of the API"),
+        (name = "audit", description = "Who did what"),
         (name = "health", description = "Whether the service lives and works"),
     ),
     // What is carried in base64 is a part of the contract too.
