@@ -72,9 +72,14 @@ async fn run(jobs: usize, at_a_time: usize) -> Result<(), Failure> {
     let seconds = began.elapsed().as_secs_f64();
     let mut times: Vec<f64> = all.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
     times.sort_by(f64::total_cmp);
-    let at = |share: f64| times.get((times.len() as f64 * share) as usize).map_or(f64::NAN, |time| (time * 100.0).round() / 100.0);
+    let at = |share: f64| {
+        times.get((times.len() as f64 * share) as usize).map_or(f64::NAN, |time| (time * 100.0).round() / 100.0)
+    };
     let rate = (times.len() as f64 / seconds).round();
-    println!("{}", json!({"jobs": times.len(), "at_a_time": at_a_time, "jobs_a_second": rate, "p50_ms": at(0.5), "p99_ms": at(0.99)}));
+    println!(
+        "{}",
+        json!({"jobs": times.len(), "at_a_time": at_a_time, "jobs_a_second": rate, "p50_ms": at(0.5), "p99_ms": at(0.99)})
+    );
     drop(server);
     tokio::time::sleep(Duration::from_millis(100)).await;
     tokio::task::spawn_blocking(move || cluster.stop()).await?;

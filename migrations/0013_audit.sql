@@ -20,10 +20,12 @@ insert into audit_head default values;
 
 create function audit_head_guard() returns trigger language plpgsql as $$
 begin
-    if tg_op <> 'UPDATE' or new.entries <= old.entries then
-        raise exception 'the audit log only grows' using errcode = 'restrict_violation';
+    if tg_op = 'UPDATE' then
+        if new.entries > old.entries then
+            return new;
+        end if;
     end if;
-    return new;
+    raise exception 'the audit log only grows' using errcode = 'restrict_violation';
 end $$;
 comment on function audit_head_guard() is 'Refuses to shorten the audit log.';
 create trigger audit_head_guard before update or delete on audit_head

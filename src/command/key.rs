@@ -1,6 +1,6 @@
 //! `dp2stage key`.
 
-use dp2stage::store::{AuditLine, Completion, Key, Opening, Role, StoreError};
+use dp2stage::store::{AuditCompletion, AuditLine, AuditOpening, Key, Role, StoreError};
 use dp2stage::{http, store};
 use sqlx::PgPool;
 use time::OffsetDateTime;
@@ -81,7 +81,8 @@ fn say(key: &Key) {
         let second = time.and_then(|time| time.replace_nanosecond(0).ok());
         second.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_else(|| "never".to_owned())
     };
-    let end = key.expires_at.filter(|_| state == "good").map_or_else(String::new, |end| format!(", until {}", at(Some(end))));
+    let end =
+        key.expires_at.filter(|_| state == "good").map_or_else(String::new, |end| format!(", until {}", at(Some(end))));
     let name = key.name.as_ref().map_or_else(String::new, |name| format!(", {name}"));
     let (made, used) = (at(Some(key.created_at)), at(key.used_at));
     println!("{:12}  {:9}  {state:10}  {made:20}  {used:20}  {}{name}{end}", key.id, key.role.word(), key.tenant);
@@ -107,12 +108,12 @@ pub async fn told<T>(
     let mut connection = pool.acquire().await?;
     // Whatever was typed in the place of an id stays out of what is kept for ever.
     let objects = Some(object).filter(|id| http::is_id(id)).map(str::to_owned).into_iter().collect();
-    let opening = AuditLine::Opened(Opening::of_command(command, objects));
+    let opening = AuditLine::Opened(AuditOpening::of_command(command, objects));
     let opened = store::append_audit(&mut connection, vec![opening]).await?;
     let done = work.await;
     // There is no answer with a status; a program that ended well or not has these.
     let status = Some(if done.is_ok() { 200 } else { 400 });
-    let completions = opened.into_iter().map(|opened| Completion { opened, status, objects: Vec::new() });
+    let completions = opened.into_iter().map(|opened| AuditCompletion { opened, status, objects: Vec::new() });
     store::append_audit(&mut connection, completions.map(AuditLine::Completed).collect()).await?;
     done
 }

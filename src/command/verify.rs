@@ -96,7 +96,10 @@ fn say_open(entry: &AuditEntry) {
     let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(entry.at_micros) * 1000).ok();
     let at = at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default();
     let key = opening.key.as_deref().unwrap_or("no key");
-    println!("  line {}: {} {} at {at}, {key}, request {}", entry.seq, opening.method, opening.route, opening.request_id);
+    println!(
+        "  line {}: {} {} at {at}, {key}, request {}",
+        entry.seq, opening.method, opening.route, opening.request_id
+    );
 }
 
 fn say(book: &Book, findings: &Findings) {

@@ -149,10 +149,8 @@ pub async fn revoke_key(pool: &PgPool, id: &str, even_the_last: bool) -> Result<
     if admins == [id] && !even_the_last {
         return Err(StoreError::LastAdmin);
     }
-    let revoked = sqlx::query!(
-        "update api_keys set revoked_at = coalesce(revoked_at, clock_timestamp()) where id = $1",
-        id
-    );
+    let revoked =
+        sqlx::query!("update api_keys set revoked_at = coalesce(revoked_at, clock_timestamp()) where id = $1", id);
     if revoked.execute(&mut *tx).await?.rows_affected() == 0 {
         return Err(StoreError::NotFound("key"));
     }

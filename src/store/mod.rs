@@ -40,9 +40,9 @@ mod workers;
 pub use artifacts::{Artifact, ArtifactKind, artifact, artifacts};
 pub use attempts::{Attempt, attempts};
 pub use audit::{
-    AuditEntry, AuditFault, AuditFilter, AuditFindings, AuditLine, AuditReading, AuditRecorder, AuditTrail, AuditWitness,
-    Audited, Completion, OpenedLine, Opening, append_audit, audit_after, audit_end, audit_keeps, audit_witness, list_audit,
-    replace_audit_witness, verify_audit, witness_audit,
+    AuditCompletion, AuditEntry, AuditFault, AuditFilter, AuditFindings, AuditLine, AuditOpening, AuditReading,
+    AuditRecorder, AuditTrail, AuditWitness, Audited, OpenedLine, append_audit, audit_after, audit_end, audit_keeps,
+    audit_witness, list_audit, replace_audit_witness, verify_audit, witness_audit,
 };
 pub use bell::{Bell, Ring};
 pub use blobs::{BlobReader, BlobWriter, Blobs, Storage, StorageError, Stored, is_full};

@@ -12,7 +12,7 @@ use super::super::problem::Problem;
 use super::super::request_id::RequestId;
 use super::super::role::Caller;
 use super::super::state::App;
-use crate::store::{self, Opening, Role, StoreError};
+use crate::store::{self, AuditOpening, Role, StoreError};
 
 /// Reads that are told of, each from the least role on that may get something exact, or something large, out of it.
 const READS: [(&str, Role); 4] = [
@@ -36,11 +36,7 @@ impl IntoResponseParts for Touched {
 }
 
 /// Lets a request that is told of pass once that is written, and writes how it ended.
-pub(in super::super) async fn layer(
-    State(app): State<App>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
+pub(in super::super) async fn layer(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let told = match parts.extensions.get::<Caller>().cloned() {
         Some(caller) if is_told(&parts, caller.role) => Some(opening(&app, &mut parts, caller).await?),
@@ -72,9 +68,9 @@ fn template(parts: &Parts) -> &str {
     parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default()
 }
 
-async fn opening(app: &App, parts: &mut Parts, caller: Caller) -> Result<Opening, Problem> {
+async fn opening(app: &App, parts: &mut Parts, caller: Caller) -> Result<AuditOpening, Problem> {
     let objects = objects(app, parts).await?;
-    Ok(Opening {
+    Ok(AuditOpening {
         request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
         key: caller.key,
         role: caller.role.word().to_owned(),

@@ -4,4 +4,4 @@ mod layer;
 mod routes;
 
 pub(super) use layer::{Touched, layer};
-pub(super) use routes::{__path_chain, __path_list, chain, list};
+pub(super) use routes::*;

@@ -2,7 +2,7 @@
 
 use sqlx::{Connection, PgConnection};
 
-use super::entry::{AuditEntry, AuditLine, Completion, Opening};
+use super::entry::{AuditCompletion, AuditEntry, AuditLine, AuditOpening};
 use crate::privacy::Digest;
 use crate::store::edges::commit;
 use crate::store::error::StoreError;
@@ -50,12 +50,12 @@ impl Columns {
         self.seq.push(entry.seq);
         self.digest.push(entry.digest.to_vec());
         let (who, objects) = match &entry.line {
-            AuditLine::Opened(Opening { request_id, key, role, tenant, method, route, objects }) => {
+            AuditLine::Opened(AuditOpening { request_id, key, role, tenant, method, route, objects }) => {
                 self.opened.push(None);
                 self.status.push(None);
                 (Some([Some(request_id), key.as_ref(), Some(role), Some(tenant), Some(method), Some(route)]), objects)
             }
-            AuditLine::Completed(Completion { opened, status, objects }) => {
+            AuditLine::Completed(AuditCompletion { opened, status, objects }) => {
                 self.opened.push(Some(*opened));
                 self.status.push(status.map(i32::from));
                 (None, objects)
@@ -75,7 +75,7 @@ async fn insert(tx: &mut PgConnection, micros: i64, entries: &[AuditEntry]) -> R
     sqlx::query!(
         "insert into audit_entries (seq, opened, at_micros, request_id, key_id, role, tenant, method, route, objects,
                                     status, digest)
-         select line.seq, line.opened, $12, line.request_id, line.key_id, line.role, line.tenant, line.method,
+         select line.seq, line.opened, $12::bigint, line.request_id, line.key_id, line.role, line.tenant, line.method,
                 line.route, string_to_array(line.objects, ' '), line.status, line.digest
          from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                      $9::text[], $10::integer[], $11::bytea[])

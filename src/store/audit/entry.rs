@@ -8,7 +8,7 @@ use crate::privacy::Digest;
 /// Something is about to be done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Opening {
+pub struct AuditOpening {
     /// The id of the request.
     pub request_id: String,
     /// The public part of the key; none where no key is asked for.
@@ -25,7 +25,7 @@ pub struct Opening {
     pub objects: Vec<String>,
 }
 
-impl Opening {
+impl AuditOpening {
     /// A command of the command line, about these objects.
     #[must_use]
     pub fn of_command(command: &str, objects: Vec<String>) -> Self {
@@ -44,7 +44,7 @@ impl Opening {
 /// Something is done, or was refused, or was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Completion {
+pub struct AuditCompletion {
     /// The line that it completes.
     pub opened: i64,
     /// The status of the answer; none when it was given up without one.
@@ -58,9 +58,9 @@ pub struct Completion {
 #[serde(rename_all = "lowercase")]
 pub enum AuditLine {
     /// The first of two lines.
-    Opened(Opening),
+    Opened(AuditOpening),
     /// The second.
-    Completed(Completion),
+    Completed(AuditCompletion),
 }
 
 /// One line, as it is stored and exported.
@@ -102,7 +102,7 @@ impl AuditEntry {
         part(&self.at_micros.to_le_bytes());
         let objects = match &self.line {
             AuditLine::Opened(opening) => {
-                let Opening { request_id, key, role, tenant, method, route, objects } = opening;
+                let AuditOpening { request_id, key, role, tenant, method, route, objects } = opening;
                 part(b"opened");
                 part(request_id.as_bytes());
                 part(&key.as_ref().map_or_else(Vec::new, |key| [b"=", key.as_bytes()].concat()));
@@ -111,7 +111,7 @@ impl AuditEntry {
                 }
                 objects
             }
-            AuditLine::Completed(Completion { opened, status, objects }) => {
+            AuditLine::Completed(AuditCompletion { opened, status, objects }) => {
                 part(b"completed");
                 part(&opened.to_le_bytes());
                 part(&status.map_or_else(Vec::new, |status| status.to_le_bytes().to_vec()));

@@ -19,7 +19,7 @@ mod trail;
 mod witness;
 
 pub use append::append_audit;
-pub use entry::{AuditEntry, AuditLine, Completion, Opening};
+pub use entry::{AuditCompletion, AuditEntry, AuditLine, AuditOpening};
 pub use read::{AuditFilter, Audited, audit_after, audit_end, list_audit, verify_audit};
 pub use recorder::{AuditRecorder, OpenedLine};
 pub use trail::{AuditFault, AuditFindings, AuditReading, AuditTrail};

@@ -3,7 +3,7 @@
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
-use super::entry::{AuditEntry, AuditLine, Completion, Opening};
+use super::entry::{AuditCompletion, AuditEntry, AuditLine, AuditOpening};
 use super::trail::{AuditFault, AuditFindings, AuditReading};
 use crate::privacy::Digest;
 use crate::store::error::StoreError;
@@ -35,11 +35,11 @@ impl TryFrom<Row> for AuditEntry {
         let line = match (row.opened, row.request_id, row.role, row.tenant, row.method, row.route) {
             (Some(opened), None, None, None, None, None) => {
                 let status = row.status.map(u16::try_from).transpose().map_err(|_| unreadable())?;
-                AuditLine::Completed(Completion { opened, status, objects: row.objects })
+                AuditLine::Completed(AuditCompletion { opened, status, objects: row.objects })
             }
             (None, Some(request_id), Some(role), Some(tenant), Some(method), Some(route)) => {
                 let (key, objects) = (row.key_id, row.objects);
-                AuditLine::Opened(Opening { request_id, key, role, tenant, method, route, objects })
+                AuditLine::Opened(AuditOpening { request_id, key, role, tenant, method, route, objects })
             }
             _ => return Err(unreadable()),
         };
@@ -130,7 +130,7 @@ pub struct Audited {
     /// When that was written, in microseconds of Unix time.
     pub at_micros: i64,
     /// Who asked for what.
-    pub opening: Opening,
+    pub opening: AuditOpening,
     /// When it was completed, in microseconds of Unix time; none when it was not.
     pub completed_micros: Option<i64>,
     /// The status of the answer.
@@ -172,7 +172,7 @@ pub async fn list_audit(pool: &PgPool, filter: &AuditFilter, limit: i64) -> Resu
     let view = rows.into_iter().map(|row| Audited {
         seq: row.seq,
         at_micros: row.at_micros,
-        opening: Opening {
+        opening: AuditOpening {
             request_id: row.request_id,
             key: row.key_id,
             role: row.role,

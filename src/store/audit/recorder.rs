@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::append::append_audit;
-use super::entry::{AuditLine, Completion, Opening};
+use super::entry::{AuditCompletion, AuditLine, AuditOpening};
 use crate::store::error::StoreError;
 use crate::store::pool::within;
 
@@ -25,8 +25,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 const MOST: usize = 256;
 
 enum Message {
-    Open(Opening, oneshot::Sender<i64>),
-    Complete(Completion),
+    Open(AuditOpening, oneshot::Sender<i64>),
+    Complete(AuditCompletion),
     /// Answered when everything before it is written, or could not be.
     Settle(oneshot::Sender<()>),
 }
@@ -48,7 +48,7 @@ impl AuditRecorder {
 
     /// Writes the first line about something. It may be done only when this gives the line: `None` says that nothing
     /// could be written in time.
-    pub async fn open(&self, opening: Opening) -> Option<OpenedLine> {
+    pub async fn open(&self, opening: AuditOpening) -> Option<OpenedLine> {
         let (written, number) = oneshot::channel();
         self.0.send(Message::Open(opening, written)).ok()?;
         let seq = timeout(PATIENCE, number).await.ok()?.ok()?;
@@ -81,7 +81,7 @@ impl OpenedLine {
     fn end(&mut self, status: Option<u16>, objects: Vec<String>) {
         self.completed = true;
         // Without a task the process is at its end, and the line stays open.
-        let _ = self.messages.send(Message::Complete(Completion { opened: self.seq, status, objects }));
+        let _ = self.messages.send(Message::Complete(AuditCompletion { opened: self.seq, status, objects }));
     }
 }
 
@@ -119,7 +119,7 @@ impl Pen {
     }
 
     /// Forgets completions that were written after all: the answer to their commit was lost.
-    async fn forget_written(&mut self, kept: &mut Vec<Completion>) -> Result<(), StoreError> {
+    async fn forget_written(&mut self, kept: &mut Vec<AuditCompletion>) -> Result<(), StoreError> {
         let mut connection = self.connection().await?;
         let opened: Vec<i64> = kept.iter().map(|completion| completion.opened).collect();
         let written = within(LONGEST, completed(&mut connection, &opened)).await?;
@@ -152,13 +152,13 @@ async fn run(mut pen: Pen, mut inbox: UnboundedReceiver<Message>) {
 /// What was said, by kind.
 #[derive(Default)]
 struct Batch {
-    openings: Vec<Opening>,
+    openings: Vec<AuditOpening>,
     askers: Vec<oneshot::Sender<i64>>,
     settled: Vec<oneshot::Sender<()>>,
 }
 
 impl Batch {
-    fn sorted(messages: Vec<Message>, kept: &mut Vec<Completion>) -> Self {
+    fn sorted(messages: Vec<Message>, kept: &mut Vec<AuditCompletion>) -> Self {
         let mut batch = Self::default();
         for message in messages {
             match message {
@@ -180,7 +180,7 @@ impl Batch {
 async fn write(
     pen: &mut Pen,
     batch: Batch,
-    (kept, doubtful): (&mut Vec<Completion>, &mut bool),
+    (kept, doubtful): (&mut Vec<AuditCompletion>, &mut bool),
 ) -> Vec<oneshot::Sender<()>> {
     let Batch { openings, askers, settled } = batch;
     let opened = openings.into_iter().map(AuditLine::Opened);
@@ -193,7 +193,7 @@ async fn write(
             kept.clear();
             for (asker, seq) in askers.into_iter().zip(numbers) {
                 if asker.send(seq).is_err() {
-                    kept.push(Completion { opened: seq, status: None, objects: Vec::new() });
+                    kept.push(AuditCompletion { opened: seq, status: None, objects: Vec::new() });
                 }
             }
         }

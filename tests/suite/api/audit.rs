@@ -14,8 +14,12 @@ use super::refusal::{nothing_stored, problem};
 use crate::support::{Server, TestApi, client, clinic, fresh_database, scratch};
 
 /// The reads that are told of.
-const READS: [&str; 4] =
-    ["/v1/jobs/{job}/report", "/v1/jobs/{job}/attempts", "/v1/jobs/{job}/synthetic", "/v1/datasets/{dataset}/comparison"];
+const READS: [&str; 4] = [
+    "/v1/jobs/{job}/report",
+    "/v1/jobs/{job}/attempts",
+    "/v1/jobs/{job}/synthetic",
+    "/v1/datasets/{dataset}/comparison",
+];
 
 /// What is told of a request: the status of each of its completions, and how often it was opened.
 async fn told(pool: &PgPool, request: &str) -> (i64, Vec<Option<i32>>) {
@@ -94,9 +98,11 @@ async fn the_log_says_who_did_what_to_what() {
     let declared = json!({"name": "ward", "schema": clinic(), "rows_public": 100,
                           "budget": {"epsilon": 1.0, "delta": 1e-6}});
     let dataset = send(Method::POST, "/v1/datasets", declared).await.expect(201)["id"].clone();
-    let upload = api.request(Method::PUT, "/v1/datasets/ward/rows").header("authorization", format!("Bearer {custodian}"));
+    let upload =
+        api.request(Method::PUT, "/v1/datasets/ward/rows").header("authorization", format!("Bearer {custodian}"));
     api.send(upload.header("content-type", "text/csv").body("age,ward,ill\n40,a,no\n")).await.expect(201);
-    let job = send(Method::POST, "/v1/jobs", json!({"dataset": "ward", "epsilon": 0.5})).await.expect(202)["id"].clone();
+    let job =
+        send(Method::POST, "/v1/jobs", json!({"dataset": "ward", "epsilon": 0.5})).await.expect(202)["id"].clone();
     send(Method::POST, &format!("/v1/jobs/{}/cancel", job.as_str().unwrap()), json!({})).await.expect(202);
     send(Method::DELETE, "/v1/datasets/nobody", json!({})).await.expect(404);
     settled(&api.database.pool).await;
@@ -271,7 +277,10 @@ async fn what_a_crash_cut_off_stays_open() {
     std::fs::write(&file, &exported).unwrap();
     let verify = |arguments: &[&str]| {
         let output = Server::command(&database.url, folder.path(), arguments);
-        (output.status.success(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
+        (
+            output.status.success(),
+            String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap(),
+        )
     };
     for arguments in [vec!["verify"], vec!["verify", file.to_str().unwrap()]] {
         let (good, said) = verify(&arguments);

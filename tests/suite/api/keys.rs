@@ -51,10 +51,12 @@ async fn a_key_is_shown_once_and_kept_as_a_digest() {
     let digest = Sha256::digest(secret.as_bytes());
     assert_eq!(stored, digest.as_slice());
     // No table holds the secret, and no list its digest.
-    let tables: Vec<String> = sqlx::query_scalar("select relname::text from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace")
-        .fetch_all(&api.database.pool)
-        .await
-        .unwrap();
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select relname::text from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace",
+    )
+    .fetch_all(&api.database.pool)
+    .await
+    .unwrap();
     for table in tables {
         let search = format!("select count(*) from {table} t where t::text like '%{secret}%'");
         let hits: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(search)).fetch_one(&api.database.pool).await.unwrap();
@@ -67,7 +69,10 @@ async fn a_key_is_shown_once_and_kept_as_a_digest() {
     assert!(mine.get("key").is_none() && mine["name"] == wish["name"], "{mine}");
     let (other, another) = make(&api, &admin, json!({"role": "analyst"})).await;
     assert_ne!(another, token);
-    assert_eq!((&other["tenant"], &other["name"], &other["expires_at"]), (&json!("default"), &Value::Null, &Value::Null));
+    assert_eq!(
+        (&other["tenant"], &other["name"], &other["expires_at"]),
+        (&json!("default"), &Value::Null, &Value::Null)
+    );
 }
 
 #[tokio::test]
@@ -161,10 +166,8 @@ async fn the_last_admin_key_stays() {
             sqlx::query(revoke).bind(id).execute(&api.database.pool).await.unwrap();
         }
         let (first, second) = (path(&one), path(&two));
-        let (a, b) = tokio::join!(
-            ask(&api, &one, Method::DELETE, &second, None),
-            ask(&api, &two, Method::DELETE, &first, None)
-        );
+        let (a, b) =
+            tokio::join!(ask(&api, &one, Method::DELETE, &second, None), ask(&api, &two, Method::DELETE, &first, None));
         let good = [a.status.as_u16(), b.status.as_u16()];
         assert!(good.contains(&204) && (good.contains(&409) || good.contains(&401)), "{good:?}");
         let left = "select count(*) from api_keys where role = 'admin' and revoked_at is null and expires_at is null";
@@ -182,7 +185,8 @@ async fn the_last_use_is_noted() {
     let api = TestApi::start(false, UploadLimits::default()).await;
     let token = api.token(Role::Analyst).await;
     let id = token.split('_').nth(1).unwrap();
-    let used = async || -> Option<time::OffsetDateTime> { store::shown_key(&api.database.pool, id).await.unwrap().used_at };
+    let used =
+        async || -> Option<time::OffsetDateTime> { store::shown_key(&api.database.pool, id).await.unwrap().used_at };
     assert!(used().await.is_none());
     let bad = format!("dp2_{id}_{}", "0".repeat(64));
     problem(&ask(&api, &bad, Method::GET, "/v1/jobs", None).await, 401, "unauthorized");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dp2stage::store::{
-    self, AuditEntry, AuditLine, AuditRecorder, AuditTrail, Blobs, Completion, Opening, StoreError,
+    self, AuditCompletion, AuditEntry, AuditLine, AuditOpening, AuditRecorder, AuditTrail, Blobs, StoreError,
 };
 use futures_util::future::join_all;
 use proptest::prelude::*;
@@ -12,8 +12,8 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::support::{fresh_database, repeats, scratch};
 
-fn opening(object: &str) -> Opening {
-    Opening {
+fn opening(object: &str) -> AuditOpening {
+    AuditOpening {
         request_id: "r-1".into(),
         key: Some("0123456789ab".into()),
         role: "admin".into(),
@@ -48,10 +48,10 @@ fn trail() -> impl Strategy<Value = AuditTrail> {
         let mut late = None;
         for ((request_id, key, role, tenant, method, route, objects), how, at) in requests {
             let opened =
-                push(at, AuditLine::Opened(Opening { request_id, key, role, tenant, method, route, objects }));
+                push(at, AuditLine::Opened(AuditOpening { request_id, key, role, tenant, method, route, objects }));
             // Some are completed after the next one was opened.
             if let Some((opened, status, objects)) = late.take() {
-                push(at, AuditLine::Completed(Completion { opened, status, objects }));
+                push(at, AuditLine::Completed(AuditCompletion { opened, status, objects }));
             }
             late = how.map(|(status, objects)| (opened, status, objects));
         }
@@ -319,7 +319,7 @@ async fn lines_that_complete_what_is_completed_are_refused() {
     let database = fresh_database().await;
     let mut connection = database.pool.acquire().await.unwrap();
     let opened = store::append_audit(&mut connection, vec![AuditLine::Opened(opening("a"))]).await.unwrap();
-    let end = || AuditLine::Completed(Completion { opened: opened[0], status: None, objects: Vec::new() });
+    let end = || AuditLine::Completed(AuditCompletion { opened: opened[0], status: None, objects: Vec::new() });
     store::append_audit(&mut connection, vec![end()]).await.unwrap();
     let again = store::append_audit(&mut connection, vec![end()]).await;
     assert!(matches!(again, Err(StoreError::Database(_))), "{again:?}");
