@@ -126,8 +126,11 @@ pub async fn rotate_certificate(config: Config) -> anyhow::Result<()> {
     let old = store::signing_key(&path)?.public();
     let new = store::renew_signing_key(&path)?.public();
     // A crash between the two leaves the old key without a date of its end, and the new one to the next start.
-    store::add_signer(&database.pool, &new).await?;
-    store::retire_signer(&database.pool, &old).await?;
+    let renewed = async {
+        store::add_signer(&database.pool, &new).await?;
+        store::retire_signer(&database.pool, &old).await
+    };
+    told(&database.pool, ("key rotate-certificate", ""), renewed).await?;
     println!("certificates are signed with {} from the next start of the servers; {} is retired", new.id(), old.id());
     print!("{}", new.to_pem());
     database.close().await

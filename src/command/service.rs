@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::key::told;
 use super::memory::worker_machine;
 use super::upkeep;
 use crate::config::Config;
@@ -177,7 +178,7 @@ async fn first_key(pool: &PgPool) -> anyhow::Result<Option<String>> {
         return Ok(None);
     }
     let key = http::issue(store::Role::Admin)?;
-    store::insert_key(pool, &key.stored).await?;
+    told(pool, ("serve", &key.stored.id), store::insert_key(pool, &key.stored)).await?;
     Ok(Some(key.token))
 }
 
