@@ -1,5 +1,6 @@
 //! The API over the wire: what is promised in `openapi/openapi.yaml`.
 
+mod audit;
 mod auth;
 mod bodies;
 mod certificates;
@@ -8,6 +9,8 @@ mod datasets;
 mod events;
 mod idempotency;
 mod journey;
+mod keys;
+mod limits;
 mod malformed;
 mod neighbours;
 mod pages;
