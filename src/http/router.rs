@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::state::App;
 use super::{
-    auth, budgets, certificates, comparisons, datasets, estimates, events, health, jobs, openapi, patience, reports,
-    request_id, results, rows, samples, submission, workers,
+    auth, budgets, certificates, comparisons, datasets, estimates, events, headers, health, jobs, local, openapi,
+    patience, reports, request_id, results, rows, samples, submission, workers,
 };
 
 /// The service, ready to be served.
@@ -30,11 +30,13 @@ pub fn router(app: App) -> Router {
         .route("/openapi.yaml", get(move || async move { ([(header::CONTENT_TYPE, "application/yaml")], yaml) }))
         .fallback(async || Problem::of_status(StatusCode::NOT_FOUND))
         .layer(from_fn(patience::layer))
+        .layer(from_fn_with_state(app.clone(), local::layer))
         // A panic says nothing to the client; the hook has logged where it happened.
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()
         }))
         .layer(from_fn(request_id::layer))
+        .layer(from_fn(headers::layer))
         .with_state(app)
 }
 
