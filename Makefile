@@ -1,7 +1,7 @@
 # The commands of this repository; `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long chaos audit mutants bench quality ci cuda-check sqlx fmt lint doc clean-state
+.PHONY: help demo test long chaos audit mutants bench quality ci cuda-check sqlx fmt lint doc clean-state deny sbom fuzz
 
 # cargo may be where rustup put it and nowhere on PATH, and HOME may be unset (cron, some CI)
 HOME ?= $(shell getent passwd "$$(id -u)" | cut -d: -f6)
@@ -33,6 +33,26 @@ chaos: ## the long form of the reliability tests, as a table: kills, stops, edge
 		&& cargo test --locked --test suite -- --nocapture --test-threads 2 store::races store::histories \
 			store::budgets::the_last_of_a_budget_is_spent_once store::budgets::random_histories_are_conserved; \
 	} 2>&1 | tee target/chaos.log; status=$$?; echo; grep -E '^(R[0-9]+|P[0-9]+|disk full): ' target/chaos.log; exit $$status
+
+# Tools that are not there are built into target/tools
+TOOLS = $(CURDIR)/target/tools
+WITH_TOOL = export PATH="$$PATH:$(TOOLS)/bin" && tool() { command -v "$$1" >/dev/null || cargo install --locked --root "$(TOOLS)" "$$1"; } && tool
+
+deny: ## advisories, licences and sources of all dependencies
+	@$(WITH_TOOL) cargo-deny && cargo deny --locked --all-features check
+
+sbom: ## what is in the program, as CycloneDX: target/dp2stage.cdx.json
+	@$(WITH_TOOL) cargo-cyclonedx && cargo cyclonedx --format json --override-filename dp2stage.cdx --quiet \
+		&& mkdir -p target && mv dp2stage.cdx.json target/ && ls -l target/dp2stage.cdx.json
+
+# Coverage is an unstable option of the compiler, which is told to take it in a folder of its own
+FUZZ ?= csv schema rows codec certificate
+SECONDS ?= 600
+fuzz: ## feed hostile bytes to each of FUZZ for SECONDS; finds are in tests/fuzz/artifacts
+	@$(WITH_TOOL) cargo-fuzz && for target in $(FUZZ); do \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none "$$target" -- \
+			-max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=2048 -max_len=4096 || exit 1; \
+	done
 
 audit: ## attack the private step with canaries: a lower bound on epsilon, beside what is claimed
 	@$(WITH_POSTGRES) && cargo test --locked --test suite -- --nocapture engine::audit

@@ -33,6 +33,7 @@ impl Server {
             .env("DATABASE_URL", url)
             .env("DP2STAGE__WORKERS__LOCAL", "0")
             .env("DP2STAGE__LOG__FILTER", "warn")
+            .env("DP2STAGE__LIMITS__READS_PER_MINUTE", "0")
             .stdout(Stdio::piped())
             .spawn()?;
         let mut lines = BufReader::new(child.stdout.take().ok_or("no output")?).lines();

@@ -131,6 +131,12 @@ pub struct Limits {
     pub upload_bytes: u64,
     /// Streams of events that are open at a time.
     pub event_streams: usize,
+    /// Requests that change nothing, of one key within a minute; 0 for no limit.
+    pub reads_per_minute: u32,
+    /// All other requests.
+    pub writes_per_minute: u32,
+    /// Requests without a good key, from one address.
+    pub failures_per_minute: u32,
 }
 
 /// Messages about ends of jobs.
@@ -310,6 +316,12 @@ impl Config {
     pub fn webhooks(&self) -> Result<http::Webhooks, http::BadSettings> {
         let secret = self.webhooks.secret.as_ref().map(|secret| secret.0.as_str());
         http::Webhooks::new(self.webhooks.enabled, &self.webhooks.allow, secret)
+    }
+
+    /// How often keys may ask.
+    pub fn rates(&self) -> http::Rates {
+        let Limits { reads_per_minute, writes_per_minute, failures_per_minute, .. } = self.limits;
+        http::Rates::new(reads_per_minute, writes_per_minute, failures_per_minute)
     }
 
     /// The limits of one upload.

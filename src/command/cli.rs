@@ -63,11 +63,11 @@ enum Command {
     /// "delta", "events": [{"q", "sigma", "steps"}]} gives epsilon; {"id", "delta", "epsilon", "q",
     /// "steps"} gives sigma. q = 1 is a plain Gaussian.
     Account,
-    /// Read a ledger from its first line, or a certificate, and compute everything again; all ledgers of the database
-    /// without a file.
+    /// Read a ledger or the audit log from its first line, or a certificate, and compute everything again; all ledgers and
+    /// the audit log of the database without a file.
     Verify {
-        /// A ledger as `GET /v1/datasets/{dataset}/ledger` gives it, or a certificate as `GET
-        /// /v1/jobs/{job}/certificate` does.
+        /// A ledger as `GET /v1/datasets/{dataset}/ledger` gives it, a certificate as `GET /v1/jobs/{job}/certificate` does,
+        /// or the audit log as `GET /v1/audit/chain` does.
         file: Option<PathBuf>,
         /// What a certificate is checked with.
         #[command(flatten)]
@@ -82,13 +82,16 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum KeyCommand {
     /// Make a key and print it once.
-    Create {
-        /// What it may do: analyst (jobs, released view), custodian (uploads, budgets, exact figures) or admin.
-        #[arg(long, default_value = "admin", value_parser = role)]
-        role: store::Role,
-        /// On whose behalf it calls: tenants take turns in the queue. They do not keep datasets from each other.
-        #[arg(long, value_parser = tenant)]
-        tenant: Option<String>,
+    Create(key::Wanted),
+    /// List all keys, without what is secret.
+    List,
+    /// Revoke a key: servers refuse it within a second.
+    Revoke {
+        /// The public part of the key, as `list` shows it: between `dp2_` and the secret.
+        id: String,
+        /// Revoke the last admin key that opens anything, too.
+        #[arg(long)]
+        even_the_last: bool,
     },
     /// Make a new key that certificates are signed with, in the place of the old one. What the old one signed stays
     /// valid. Servers sign with the new one from their next start.
@@ -107,16 +110,6 @@ enum ModelsCommand {
         /// Its name in config.toml.
         name: String,
     },
-}
-
-fn tenant(name: &str) -> Result<String, String> {
-    let fits = (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    if fits { Ok(name.to_owned()) } else { Err("1 to 64 letters, digits, dots, dashes and underscores".to_owned()) }
-}
-
-fn role(word: &str) -> Result<store::Role, String> {
-    let known = store::Role::ALL.into_iter().find(|role| role.word() == word);
-    known.ok_or_else(|| "one of analyst, custodian, admin".to_owned())
 }
 
 impl Cli {
@@ -151,7 +144,9 @@ impl Cli {
                     store::migrate(&database.pool).await?;
                     database.close().await
                 }
-                Command::Key(KeyCommand::Create { role, tenant }) => key::create(config, role, tenant).await,
+                Command::Key(KeyCommand::Create(wanted)) => key::create(config, wanted).await,
+                Command::Key(KeyCommand::List) => key::list(config).await,
+                Command::Key(KeyCommand::Revoke { id, even_the_last }) => key::revoke(config, &id, even_the_last).await,
                 Command::Key(KeyCommand::RotateCertificate) => key::rotate_certificate(config).await,
                 Command::Models { command: None } => models::list(&config),
                 Command::Models { command: Some(ModelsCommand::Fetch { name }) } => models::fetch(&config, &name).await,

@@ -2,6 +2,7 @@
 
 use dp2stage::store::{self, Recovered};
 
+use super::key::told;
 use super::service::Database;
 use crate::config::Config;
 
@@ -9,9 +10,14 @@ use crate::config::Config;
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let database = Database::open(&config).await?;
     store::migrate(&database.pool).await?;
-    let recovered = store::recover(&database.pool, &config.storage()?.open()?).await;
+    let blobs = config.storage()?.open()?;
+    let recovered = told(&database.pool, ("recover", ""), store::recover(&database.pool, &blobs)).await;
+    let lost = store::replace_audit_witness(&database.pool, &blobs).await;
     database.close().await?;
-    let recovered = recovered?;
+    let (recovered, lost) = (recovered?, lost?);
+    if let Some(lost) = lost {
+        println!("audit log: what was written after the backup is lost; it had {} lines at least", lost.entries);
+    }
     recovered.iter().for_each(say);
     let faults = recovered.iter().filter(|told| told.fault.is_some()).count();
     anyhow::ensure!(faults == 0, "{faults} ledgers could not be recovered; nothing was written on them");

@@ -9,12 +9,13 @@ use dp2stage::http::{self, App, Courier, SystemNames, Webhooks};
 use dp2stage::model::Place;
 use dp2stage::queue::{Crew, supervise, watch};
 use dp2stage::store::embedded::{Cluster, ClusterConfig, Places};
-use dp2stage::store::{self, Bell, StoreError};
+use dp2stage::store::{self, AuditRecorder, Bell, StoreError};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::key::told;
 use super::memory::worker_machine;
 use super::upkeep;
 use crate::config::Config;
@@ -84,6 +85,7 @@ pub struct Service {
     /// The key that was made because there was none.
     pub first_key: Option<String>,
     database: Database,
+    audit: AuditRecorder,
     stopping: CancellationToken,
     api: JoinHandle<std::io::Result<()>>,
     crew: JoinHandle<()>,
@@ -120,6 +122,7 @@ impl Service {
         store::add_signer(&database.pool, &signer.public()).await?;
         let webhooks = config.webhooks()?;
         let bell = Bell::start(database.pool.clone(), stopping.clone());
+        let audit = AuditRecorder::start(&database.pool);
         let app = App {
             blobs: blobs.clone(),
             feed: http::Feed::start(database.pool.clone(), &bell, config.limits.event_streams, stopping.clone()),
@@ -131,6 +134,8 @@ impl Service {
             pool: database.pool.clone(),
             open,
             keys: http::KnownKeys::default(),
+            rates: config.rates(),
+            audit: audit.clone(),
             figures: http::Figures::default(),
             writers: http::Writers::default(),
             webhooks: webhooks.clone(),
@@ -142,7 +147,7 @@ impl Service {
         let messages = messages(webhooks, database.pool.clone(), stopping.clone())?;
         let manner = (tls.clone(), http::Patience::default());
         let api = tokio::spawn(http::serve(listener, http::router(app), manner, stopping.clone()));
-        Ok(Self { address, tls, first_key, database, stopping, api, crew, messages })
+        Ok(Self { address, tls, first_key, database, audit, stopping, api, crew, messages })
     }
 
     /// Ends when the service has to stop by itself.
@@ -156,6 +161,7 @@ impl Service {
         if tokio::time::timeout(GRACE, &mut self.api).await.is_err() {
             self.api.abort();
         }
+        self.audit.settle().await;
         self.crew.await?;
         if let Some(messages) = self.messages {
             messages.await?;
@@ -178,7 +184,7 @@ async fn first_key(pool: &PgPool) -> anyhow::Result<Option<String>> {
         return Ok(None);
     }
     let key = http::issue(store::Role::Admin)?;
-    store::insert_key(pool, &key.stored).await?;
+    told(pool, ("serve", &key.stored.id), store::insert_key(pool, &key.stored)).await?;
     Ok(Some(key.token))
 }
 

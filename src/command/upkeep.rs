@@ -60,6 +60,16 @@ async fn sweep(pool: &PgPool, blobs: &Blobs, stopping: &CancellationToken) {
     }
 }
 
+/// Witnesses where the audit log ends. That lines are gone stops nobody, but is said until somebody looks.
+async fn witness_audit(pool: &PgPool, blobs: &Blobs, stopping: &CancellationToken) {
+    match store::witness_audit(pool, blobs).await {
+        Ok(true) => {}
+        Ok(false) => tracing::error!("the audit log lacks lines that were witnessed: see `dp2stage verify`"),
+        Err(_) if stopping.is_cancelled() => {}
+        Err(error) => tracing::warn!(%error, "the audit log could not be witnessed; it is tried again"),
+    }
+}
+
 /// Sweeps and witnesses until `stopping` is cancelled; cancels it when the database is rewound under a running server.
 pub async fn run(pool: PgPool, blobs: Blobs, stopping: CancellationToken) {
     let mut swept: Option<Instant> = None;
@@ -77,6 +87,7 @@ pub async fn run(pool: PgPool, blobs: Blobs, stopping: CancellationToken) {
             Err(_) if stopping.is_cancelled() => {}
             Err(error) => tracing::warn!(%error, "the ledger could not be witnessed; it is tried again"),
         }
+        witness_audit(&pool, &blobs, &stopping).await;
         let _ = tokio::time::timeout(WITNESS_EVERY, stopping.cancelled()).await;
     }
 }

@@ -68,7 +68,13 @@ impl Default for Queue {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { upload_bytes: 4 << 30, event_streams: 1024 }
+        Self {
+            upload_bytes: 4 << 30,
+            event_streams: 1024,
+            reads_per_minute: 6000,
+            writes_per_minute: 600,
+            failures_per_minute: 60,
+        }
     }
 }
 

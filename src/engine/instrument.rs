@@ -46,7 +46,7 @@ impl Instrument for Noise<'_> {
         let sensitivity = sensitivity.checked_mul(self.rows_each).ok_or(Refused)?;
         let allowance = self.allowances.get_mut(&phase).ok_or(Refused)?;
         if let Some(witness) = self.witness {
-            witness.counts(phase, counts, mu2, self.rng.clone())?;
+            witness.counts(&format!("{phase:?}"), counts, mu2, self.rng.clone())?;
         }
         allowance.release(&mut self.rng, counts, sensitivity, mu2).map_err(|_| Refused)
     }

@@ -17,8 +17,9 @@ use super::canaries::Canaries;
 use super::defaults;
 use super::dp_step::Mechanism;
 use super::measuring::Measuring;
+use super::releasing::{ReleaseWish, Releasing};
 use super::split::{SplitOverrides, measuring};
-use super::stages::{Generator, PrivateStage, PublicStage, PublicTable, Source, charged};
+use super::stages::{Generator, PrivateStage, PublicStage, PublicTable, Source, charged, opening};
 use super::unit::{PersonUnit, units_public};
 
 /// What a plan is made from. Everything in here is public.
@@ -72,6 +73,8 @@ pub struct Overrides {
     pub average: Option<Averaging>,
     /// Blocks that are charged for crashes.
     pub spare_blocks: Option<u32>,
+    /// Figures about the synthetic table for everybody.
+    pub release: Option<ReleaseWish>,
 }
 
 /// The optimiser of stage 2, its constants left to the plan.
@@ -130,6 +133,9 @@ pub struct Plan {
     /// Made-up rows that an audit asks about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canaries: Option<Canaries>,
+    /// Figures about the synthetic table that are bought for everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Releasing>,
     /// Synthetic rows to write.
     pub rows: u64,
     /// What the report is to measure besides the usual.
@@ -177,10 +183,13 @@ impl Plan {
     /// [`PlanError`] when an override is out of its domain or the noise cannot be calibrated.
     pub fn new(facts: &Facts<'_>, overrides: &Overrides) -> Result<Self, PlanError> {
         check(facts, overrides)?;
+        let release = overrides.release.map(|wish| Releasing::new(facts.schema, wish, facts.delta)).transpose()?;
+        let released = mu2(release.as_ref().map(Releasing::event).as_ref())?;
         let measure = match overrides.source {
-            Source::Marginal => Some(measuring(facts, overrides.without_stage2, &overrides.split)?),
+            Source::Marginal => Some(measuring(facts, released, (overrides.without_stage2, &overrides.split))?),
             _ => None,
         };
+        let opening = opening(measure.as_ref(), release.as_ref());
         // A small model reads and writes bins where there are some.
         let binned = measure.as_ref().filter(|_| facts.base.is_none());
         let binned = binned.map(|measure| binned_schema(facts.schema, &measure.recipe));
@@ -188,9 +197,9 @@ impl Plan {
         let model = facts.base.map_or_else(|| defaults::model(&codec), |base| base.model.config);
         let private = match overrides.without_stage2 {
             true => None,
-            false => Some(private_stage(facts, overrides, (&codec, &model), measure.as_ref())?),
+            false => Some(private_stage(facts, overrides, (&codec, &model), mu2(opening.as_ref())?)?),
         };
-        let (_, event) = charged(measure.as_ref().map(Measuring::event), private.as_ref());
+        let (_, event) = charged(opening, private.as_ref());
         Ok(Self {
             rows_public: facts.rows_public,
             persons: facts.persons,
@@ -206,6 +215,7 @@ impl Plan {
             measure,
             private,
             canaries: None,
+            release,
             rows: facts.rows,
             report: Wishes::default(),
             event,
@@ -215,22 +225,28 @@ impl Plan {
     /// Everything private that may happen, block by block, for the ledger.
     #[must_use]
     pub fn work(&self) -> Work {
-        charged(self.measure.as_ref().map(Measuring::event), self.private.as_ref()).0
+        charged(opening(self.measure.as_ref(), self.release.as_ref()), self.private.as_ref()).0
     }
 
     /// Facts about the mechanisms that the accounting rests on, for whoever reads the ledger.
     #[must_use]
     pub fn facts(&self) -> Value {
-        let opening = self.measure.as_ref().map(|_| {
-            "counts with discrete Gaussian noise, exact, from ChaCha20 keyed by the operating system; \
-             sensitivities count all rows of a unit"
-        });
-        let Some(mechanism) = self.mechanism() else {
-            return match opening {
-                Some(opening) => json!({ "opening": opening, "max_rows": self.longest_unit() }),
-                None => json!({ "releases": "nothing that depends on private rows" }),
-            };
+        let counts = "counts with discrete Gaussian noise, exact, from ChaCha20 keyed by the operating system; \
+                      sensitivities count all rows of a unit";
+        let opening = self.measure.as_ref().map(|_| counts);
+        let mut facts = match (self.mechanism(), opening, &self.release) {
+            (Some(mechanism), ..) => self.facts_of_steps(&mechanism, opening),
+            (None, None, None) => json!({ "releases": "nothing that depends on private rows" }),
+            (None, None, Some(_)) => json!({ "max_rows": self.longest_unit() }),
+            (None, Some(opening), _) => json!({ "opening": opening, "max_rows": self.longest_unit() }),
         };
+        if self.release.is_some() {
+            facts["report"] = counts.into();
+        }
+        facts
+    }
+
+    fn facts_of_steps(&self, mechanism: &Mechanism, opening: Option<&str>) -> Value {
         json!({
             "opening": opening,
             "clipping_norm": mechanism.clipping_norm,
@@ -292,11 +308,17 @@ fn public_stage(facts: &Facts<'_>, overrides: &Overrides, codec: &Compact) -> Pu
     PublicStage { steps: if draws_alone { 0 } else { overrides.public_steps.unwrap_or(usual.steps) }, ..usual }
 }
 
+/// The squared mean of counts that are released.
+fn mu2(event: Option<&DpEvent>) -> Result<f64, AccountingError> {
+    Ok(event.map(DpEvent::loss).transpose()?.map_or(0.0, |loss| loss.mu2()))
+}
+
+/// Stage 2, for what counts of the squared mean `before` leave of the job's privacy.
 fn private_stage(
     facts: &Facts<'_>,
     overrides: &Overrides,
     (codec, model): (&Compact, &Config),
-    measure: Option<&Measuring>,
+    before: f64,
 ) -> Result<PrivateStage, PlanError> {
     let steps = overrides.steps.unwrap_or_else(defaults::steps);
     let block_steps = steps.div_ceil(defaults::BLOCKS);
@@ -306,8 +328,7 @@ fn private_stage(
     let batch = overrides.expected_batch.unwrap_or_else(|| defaults::expected_batch(facts, codec, steps));
     let rate = SamplingRate::new((batch / units).min(1.0))?;
     let charged = (blocks + spare_blocks) * block_steps;
-    let measured = measure.map(|measure| measure.event().loss()).transpose()?.map_or(0.0, |loss| loss.mu2());
-    let noise = noise_multiplier_after(measured, (rate, charged), facts.epsilon, facts.delta)?;
+    let noise = noise_multiplier_after(before, (rate, charged), facts.epsilon, facts.delta)?;
     let clipping_norm = ClippingNorm::new(overrides.clipping_norm.unwrap_or_else(|| match facts.base {
         Some(_) => defaults::CLIPPING_OF_TEXT,
         None => defaults::clipping_norm(model, overrides.trained),

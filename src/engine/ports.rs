@@ -4,13 +4,13 @@
 use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::marginals::{Phase, Refused};
+use crate::marginals::Refused;
 use crate::model::DeviceError;
 use crate::privacy::{NoiseSource, Purpose};
 
 /// Permission to run private work.
 pub trait Meter {
-    /// Asks for what a job measures before any block to be charged: the whole plan, once. It is committed
+    /// Asks for the counts that a job measures by no block to be charged: the whole plan, once. It is committed
     /// before a private row is looked at, and counts as no block. After a crash it is asked for again and
     /// costs nothing again: the key of the measurement is kept in the job's checkpoint until the measurement
     /// is done, so a repetition gives the same noise to the same sums. Whoever repeats with another key has
@@ -45,11 +45,11 @@ pub trait Witness {
     fn step(&self, block: u32, step: u32, noise: ChaCha20Rng) -> Result<(), Halt>;
 
     /// Exact counts that get noise for the price of a Gaussian of squared mean `mu2`, and the stream that it will come
-    /// from.
+    /// from. `part` names the part of the plan that pays for them.
     ///
     /// # Errors
     /// [`Refused`] when it cannot be kept; then they must not be released.
-    fn counts(&self, phase: Phase, counts: &[i64], mu2: f64, noise: ChaCha20Rng) -> Result<(), Refused>;
+    fn counts(&self, part: &str, counts: &[i64], mu2: f64, noise: ChaCha20Rng) -> Result<(), Refused>;
 }
 
 /// Where checkpoints are kept, sealed. Only the latest one counts.

@@ -7,16 +7,20 @@ use serde_json::Value;
 
 use crate::marginals::Distribution;
 use crate::model::{Compute, ConfigError, Gpt2, extend, initial, released};
-use crate::privacy::Purpose;
+use crate::privacy::{NoiseSource, Purpose};
+use crate::report::Section;
+use crate::report::released::{RealRows, ReleasedFigures};
 use crate::tabular::{Codec, Compact, Groups, Likeness, Schema, Table, TextError};
 
 use super::binned::{binned, decoded, table_of};
 use super::checkpoint::{BadCheckpoint, Checkpoint, Form};
 use super::dp_step::PrivateRows;
 use super::drawing::{Drawing, Drawn};
+use super::marked::Marked;
 use super::opening::{Behind, Opening, OpeningError};
 use super::plan::Plan;
 use super::ports::{FreshKey, Halt, Host, Progress, Stage, Stop, Streams, Vault};
+use super::release::{Release, drawing_key};
 use super::shape::{Ready, codec, shape, written};
 use super::stage_one::{Pseudo, StageOne};
 use super::stage_two::StageTwo;
@@ -38,6 +42,8 @@ pub struct Job<'a> {
     pub ready: Option<Ready<'a>>,
     /// Whose rows they are, where persons are the unit of privacy.
     pub persons: Option<&'a Groups>,
+    /// The dataset's own rows, held-out ones too, where the plan buys figures about them.
+    pub real: Option<RealRows<'a>>,
 }
 
 /// What a job leaves. All of it is released: a function of the charged event.
@@ -50,6 +56,8 @@ pub struct Outcome {
     pub stage_one: Option<Table>,
     /// The distribution, if one was fitted.
     pub distribution: Option<Vec<u8>>,
+    /// The figures about the rows to use, if some were bought, or why they were lost.
+    pub figures: Option<Section<ReleasedFigures>>,
     /// How long this attempt took. Times depend on the machine's load and, weakly, on private
     /// sample sizes: for the custodian.
     pub seconds: Seconds,
@@ -95,6 +103,9 @@ pub enum EngineError {
     /// The rows of the public table are not there.
     #[error("the plan's public table is missing")]
     Public,
+    /// The dataset's own rows are not there, or figures were not charged for.
+    #[error("the plan's figures cannot be taken")]
+    Figures,
     /// The rows are not in the units that the plan protects.
     #[error("the stored rows are not in the plan's unit of privacy")]
     Unit,
@@ -163,6 +174,10 @@ pub fn run_on(
     if job.persons.is_some() != job.plan.persons.is_some() {
         return Err(EngineError::Unit);
     }
+    let meter = host.meter;
+    let mut marked = job.plan.release.as_ref().map(|_| Marked::open(host.vault)).transpose()?;
+    let vault = marked.as_ref().map_or(host.vault, |marked| marked as &dyn Vault);
+    let host = &Host { vault, ..*host };
     let mut seconds = Seconds::default();
     let begun = Instant::now();
     let kept = match &job.plan.measure {
@@ -179,8 +194,8 @@ pub fn run_on(
     let codec = codec(job.plan, job.schema, job.ready.map(|ready| ready.words))?;
     let whole = shape(job.plan, &codec)?; // stage 1 trains all of it
     let model = whole.clone().training(job.plan.trained)?;
-    let behind = kept.as_ref().map(|kept| Behind { vault: host.vault, kept: &kept.bytes });
-    let vault = behind.as_ref().map_or(host.vault, |behind| behind as &dyn Vault);
+    let behind = kept.as_ref().map(|kept| Behind { vault, kept: &kept.bytes });
+    let vault = behind.as_ref().map_or(vault, |behind| behind as &dyn Vault);
     let learning =
         Learning { job, compute, models: (&whole, &model), codec: &codec, host: Host { vault, ..*host }, fresh_key };
     let mut stage_one = None;
@@ -192,14 +207,22 @@ pub fn run_on(
     let begun = Instant::now();
     let writer = state.as_ref().map(|state| Writer { model: &model, codec: &codec, weights: &state.weights });
     let drawing = Drawing { plan: job.plan, schema: job.schema, distribution, writer };
-    let drawn = drawing.rows(fresh_key().as_ref(), host.stop)?;
+    let key = marked.as_ref().map(|marked| drawing_key(marked, fresh_key));
+    let streams: Box<dyn Streams> = key.map_or_else(fresh_key, |key| Box::new(NoiseSource::kept(key)));
+    let drawn = drawing.rows(streams.as_ref(), host.stop)?;
     seconds.generate = begun.elapsed().as_secs_f64();
+    let figures = match (marked.as_mut().zip(key), drawn.first()) {
+        (Some((marked, key)), Some(used)) => {
+            Some(Release::of(job)?.figures((&used.rows, key), (meter, marked), fresh_key)?)
+        }
+        _ => None,
+    };
 
     let model = state.map(|state| {
         let (config, weights) = released(&model, &state.weights);
         Learnt { weights, config }
     });
-    Ok(Outcome { drawn, model, stage_one, distribution: kept.map(|kept| kept.bytes), seconds })
+    Ok(Outcome { drawn, model, stage_one, distribution: kept.map(|kept| kept.bytes), figures, seconds })
 }
 
 /// A way to be stopped that goes on saying the same progress.

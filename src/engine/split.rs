@@ -41,13 +41,18 @@ const USUAL: f64 = 9000.0;
 /// Cells of the tree for each column at that signal.
 const CELLS: f64 = 27_000.0;
 
-/// The measurement that a job opens with, and the squared mean that it costs.
-pub fn measuring(facts: &Facts<'_>, alone: bool, overrides: &SplitOverrides) -> Result<Measuring, PlanError> {
+/// The measurement that a job opens with; `released` is the squared mean that other counts take. `alone`: without a
+/// stage 2 besides.
+pub fn measuring(
+    facts: &Facts<'_>,
+    released: f64,
+    (alone, overrides): (bool, &SplitOverrides),
+) -> Result<Measuring, PlanError> {
     check(overrides)?;
     let mean = gaussian_mean(facts.epsilon.get(), facts.delta.get());
     let share = if alone { 1.0 } else { overrides.share.unwrap_or(SHARE) };
     // Parts are rounded one by one, each by less than this.
-    let mu2 = mean * mean * share * (1.0 - 1e-9);
+    let mu2 = (mean * mean - released).max(0.0) * share * (1.0 - 1e-9);
     let rows_each = facts.persons.map_or(1.0, |persons| f64::from(persons.max_rows.get()));
     let signal = units_public(facts.rows_public, facts.persons) as f64 * mu2.sqrt() / rows_each;
     let shares = Shares {

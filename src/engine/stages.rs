@@ -8,7 +8,9 @@ use crate::privacy::{ClippingNorm, DpEvent, NoiseMultiplier, SamplingRate, Work}
 
 use super::average::Averaging;
 use super::dp_step::Mechanism;
+use super::measuring::Measuring;
 use super::optimiser::{AdamSettings, Rule, Schedule};
+use super::releasing::Releasing;
 
 /// What draws the synthetic rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -129,7 +131,15 @@ impl PrivateStage {
     }
 }
 
-/// Everything private that a job may do, spare blocks included: what it measures first, then stage 2. As work
+/// The counts that a job releases besides its steps, if it does: what it measures first, and figures about its table.
+pub fn opening(measure: Option<&Measuring>, release: Option<&Releasing>) -> Option<DpEvent> {
+    match (measure.map(Measuring::event), release.map(Releasing::event)) {
+        (Some(measured), Some(released)) => Some(DpEvent::Composed { events: vec![measured, released] }),
+        (measured, released) => measured.or(released),
+    }
+}
+
+/// Everything private that a job may do, spare blocks included: counts, then stage 2. As work
 /// for the ledger, and as one event.
 pub fn charged(opening: Option<DpEvent>, private: Option<&PrivateStage>) -> (Work, DpEvent) {
     let Some(private) = private else {

@@ -1,8 +1,8 @@
 //! Keys: `dp2_<id>_<secret>`, the secret 256 bits from the operating system, kept as a digest.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -11,8 +11,9 @@ use rand::rngs::OsRng;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::limits::neighbourhood;
 use super::problem::Problem;
-use super::role::{Caller, forbidden, least};
+use super::role::Caller;
 use super::state::App;
 use crate::store::{NewKey, Role};
 
@@ -41,24 +42,46 @@ pub fn issue(role: Role) -> Result<IssuedKey, std::io::Error> {
         secret: Sha256::digest(secret.as_bytes()).into(),
         role,
         tenant: DEFAULT_TENANT.into(),
+        name: None,
+        expires_at: None,
     };
     Ok(IssuedKey { stored, token: format!("dp2_{id}_{secret}") })
 }
 
-/// Lets requests pass whose key may do what they ask for, and all when the server is open.
+/// Whether a text has the form of a key's public part.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// What is wrong with the name of a tenant, if anything is.
+///
+/// # Errors
+/// A sentence that helps.
+pub fn check_tenant(name: &str) -> Result<(), &'static str> {
+    let fits = (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    if fits { Ok(()) } else { Err("1 to 64 letters, digits, dots, dashes and underscores") }
+}
+
+/// What is wrong with the name of a key, if anything is.
+///
+/// # Errors
+/// A sentence that helps.
+pub fn check_name(name: &str) -> Result<(), &'static str> {
+    let fits = (1..=200).contains(&name.chars().count()) && !name.contains(char::is_control);
+    if fits { Ok(()) } else { Err("1 to 200 characters, no control characters") }
+}
+
+/// Lets requests pass whose key is a good one, and all when the server is open, and says who calls.
 pub(super) async fn layer(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
     let caller = if app.open {
         local(request.headers())?;
-        Caller { role: Role::Admin, tenant: DEFAULT_TENANT.into() }
+        Caller { key: None, role: Role::Admin, tenant: DEFAULT_TENANT.into() }
     } else {
         let token = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-        check(&app, token.and_then(|t| t.strip_prefix("Bearer "))).await?
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        check(&app, &neighbourhood(peer), token.and_then(|t| t.strip_prefix("Bearer "))).await?
     };
-    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
-    let needed = least(request.method(), path);
-    if caller.role < needed {
-        return Err(forbidden(needed));
-    }
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
@@ -86,14 +109,28 @@ fn is_loopback(host: &str) -> bool {
         || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-async fn check(app: &App, token: Option<&str>) -> Result<Caller, Problem> {
+/// Who has this key. Whoever sends bad ones is made to wait: an address that names none, or none that exists, and whoever
+/// guesses at the secret of one. Those who share an address with them are not, once this server has seen their key.
+async fn check(app: &App, peer: &str, token: Option<&str>) -> Result<Caller, Problem> {
     let refusal = || {
         let detail = "send Authorization: Bearer <key>, with a key made by `dp2stage key create`";
         Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid key is needed", detail)
     };
-    let (id, secret) = token.and_then(|t| t.strip_prefix("dp2_")?.split_once('_')).ok_or_else(refusal)?;
-    let known = app.keys.find(&app.pool, id).await?.ok_or_else(refusal)?;
+    let Some((id, secret)) = token.and_then(|t| t.strip_prefix("dp2_")?.split_once('_')) else {
+        return Err(app.rates.failed(peer, refusal()));
+    };
+    if !app.keys.has_seen(id) {
+        app.rates.bearable(peer)?;
+    }
+    let Some(known) = app.keys.find(&app.pool, id).await? else {
+        return Err(app.rates.failed(peer, refusal()));
+    };
+    let guesser = format!("{peer} {id}");
+    app.rates.bearable(&guesser)?;
     let given = Sha256::digest(secret.as_bytes());
-    let same = bool::from(known.secret.as_slice().ct_eq(given.as_slice()));
-    if same { Ok(Caller { role: known.role, tenant: known.tenant }) } else { Err(refusal()) }
+    if !bool::from(known.secret.as_slice().ct_eq(given.as_slice())) {
+        return Err(app.rates.failed(&guesser, refusal()));
+    }
+    app.keys.note_use(&app.pool, id);
+    Ok(Caller { key: Some(id.to_owned()), role: known.role, tenant: known.tenant })
 }

@@ -98,13 +98,15 @@ impl Facts {
             program: program.clone(),
         };
         let exact_for_custodian = charge.work != Work::nothing();
-        let reports = ReportCharges { released_epsilon: 0.0, exact_for_custodian };
+        let plan: Plan = serde_json::from_value(job.plan.clone()).map_err(|_| internal())?;
+        let released_epsilon = plan.release.map_or(0.0, |release| release.epsilon.get());
+        let reports = ReportCharges { released_epsilon, exact_for_custodian };
         let issuer = (key, store::program(), OffsetDateTime::now_utc());
-        let digests = self.digests(blobs)?;
+        let digests = self.digests(blobs, plan)?;
         Ok(Certificate::new((issuer.0, &issuer.1, issuer.2), facts, (charge, epsilon, persons), digests, reports))
     }
 
-    fn digests(&self, blobs: &Blobs) -> Result<ArtifactDigests, Problem> {
+    fn digests(&self, blobs: &Blobs, plan: Plan) -> Result<ArtifactDigests, Problem> {
         let blob = |kind| self.artifacts.iter().find(|artifact| artifact.kind == kind).map(|a| a.blob.as_str());
         let rows = blob(ArtifactKind::Synthetic).ok_or(StoreError::NotFound("result"))?;
         let schema = self.dataset.declared()?;
@@ -117,7 +119,6 @@ impl Facts {
             export((blobs, rows), &schema, (None, raw), hash).map_err(|fault| storage(&fault))?;
             Ok::<_, Problem>(hex::encode(csv.finalize()))
         };
-        let plan: Plan = serde_json::from_value(self.job.plan.clone()).map_err(|_| internal())?;
         let files = plan.base.map(|base| base.model.files).unwrap_or_default();
         Ok(ArtifactDigests {
             schema: crate::privacy::digest_of_json(&schema.to_json()),
@@ -126,6 +127,7 @@ impl Facts {
             synthetic_rows: digest_of(rows),
             model: blob(ArtifactKind::Model).map(digest_of),
             distribution: blob(ArtifactKind::Distribution).map(digest_of),
+            figures: blob(ArtifactKind::Figures).map(digest_of),
             ready_made: files.iter().map(|(name, digest)| (name.clone(), digest.to_string())).collect(),
         })
     }

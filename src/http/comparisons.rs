@@ -7,13 +7,13 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Name, Params};
-use super::form::{Form, page};
+use super::form::{Form, page, varied};
 use super::problem::Problem;
-use super::reports::{about, exact_report, finished, read_report};
+use super::reports::{about, exact_report, figures, finished, read_report};
 use super::role::{Caller, View};
 use super::state::App;
 use super::tagged::tagged;
-use crate::report::comparison::{Comparison, JobLine, ReleasedComparison};
+use crate::report::comparison::{Comparison, JobLine, ReleasedComparison, ReleasedJob};
 use crate::report::{comparison_page, released_comparison_page};
 use crate::store::{self, ArtifactKind, CustodianKey, Job, JobFilter, JobStatus, StoreError};
 
@@ -66,13 +66,13 @@ pub(super) async fn get(
         variant: about(job, &dataset).variant(),
     };
     let Some(key) = key else {
-        let released = ReleasedComparison {
-            view: "released",
-            dataset: dataset.name.clone(),
-            jobs: jobs.iter().map(line).collect(),
-        };
+        let mut released = Vec::new();
+        for job in &jobs {
+            released.push(ReleasedJob { line: line(job), figures: figures(&app, job).await? });
+        }
+        let released = ReleasedComparison { view: "released", dataset: dataset.name.clone(), jobs: released };
         return match form {
-            Form::Json => tagged(&released, &headers),
+            Form::Json => tagged(&released, &headers).map(varied),
             Form::Html => Ok(page(released_comparison_page(&released), &headers)),
         };
     };
@@ -82,7 +82,7 @@ pub(super) async fn get(
     }
     let comparison = Comparison::of(dataset.name.clone(), compared);
     match form {
-        Form::Json => tagged(&comparison, &headers),
+        Form::Json => tagged(&comparison, &headers).map(varied),
         Form::Html => Ok(page(comparison_page(&comparison), &headers)),
     }
 }

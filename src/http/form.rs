@@ -39,11 +39,17 @@ fn weight(ranges: &[&str], kind: &str) -> f64 {
     ranges.iter().filter_map(of).max_by_key(|(exact, _)| *exact).map_or(0.0, |(_, q): (i32, f64)| q)
 }
 
+/// An answer that has both forms, marked so for caches on the way.
+pub(super) fn varied(mut response: Response) -> Response {
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
+    response
+}
+
 /// A page that may load nothing and run nothing, or 304 when the client has it.
 pub(super) fn page(html: String, headers: &HeaderMap) -> Response {
     let tag = format!("{}-html", tag_of(html.as_bytes()));
     if let Some(unchanged) = unchanged(&tag, headers) {
-        return unchanged;
+        return varied(unchanged);
     }
     let policy =
         "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -51,7 +57,6 @@ pub(super) fn page(html: String, headers: &HeaderMap) -> Response {
     let kind = [
         of(header::CONTENT_TYPE, "text/html; charset=utf-8"),
         of(header::CONTENT_SECURITY_POLICY, policy),
-        of(header::VARY, "Accept"),
     ];
-    with_tag((kind, html).into_response(), &tag)
+    varied(with_tag((kind, html).into_response(), &tag))
 }

@@ -86,8 +86,11 @@ fn is_zero(count: &u32) -> bool {
 #[derive(Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ReportRequest {
-    /// The epsilon of released figures: 0, none. There is no released view in this version.
-    #[schema(minimum = 0, maximum = 0)]
+    /// The epsilon of figures for everybody about how close the synthetic table comes to the real one, 0 for none: how many
+    /// columns and pairs have in common with it, and what a model of the declared target is worth on held-out rows, each
+    /// with noise and an interval. A part of the job's epsilon, and below it: privacy adds up in squares, so that a tenth of
+    /// the epsilon takes one or two hundredths of the job's privacy. The job is charged as a whole then, not block by block.
+    #[schema(minimum = 0, example = 0.1)]
     #[serde(skip_serializing_if = "unsaid")]
     pub released_epsilon: f64,
     /// Rows to make up for an audit, 0 for none: even values inside the schema, of which a fair coin each decides whether it

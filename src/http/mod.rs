@@ -4,6 +4,7 @@
 //! [`Problem`], the outermost layer writes it with the id of the request, and dresses whatever the
 //! framework itself refuses in the same form.
 
+mod audit;
 mod auth;
 mod budget_entry;
 mod budgets;
@@ -22,9 +23,10 @@ mod job_request;
 mod job_view;
 mod jobs;
 mod json;
+mod keys;
 mod known_keys;
 mod left;
-mod local;
+mod limits;
 mod method;
 mod openapi;
 mod page;
@@ -42,6 +44,7 @@ mod router;
 mod rows;
 mod samples;
 mod serving;
+mod shared_answers;
 mod state;
 mod submission;
 mod tagged;
@@ -50,10 +53,11 @@ mod webhooks;
 mod wishes;
 mod workers;
 
-pub use auth::{IssuedKey, issue};
+pub use auth::{IssuedKey, check_name, check_tenant, is_id, issue};
 pub use events::Feed;
 pub use figures::Figures;
 pub use known_keys::KnownKeys;
+pub use limits::Rates;
 pub use openapi::document;
 pub use problem::Problem;
 pub use router::router;

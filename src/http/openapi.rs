@@ -5,6 +5,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::router::{guarded_routes, open_routes};
+use super::shared_answers;
 use crate::privacy::Certificate;
 
 #[derive(utoipa::OpenApi)]
@@ -13,7 +14,9 @@ use crate::privacy::Certificate;
         title = "dp2stage",
         description = "Differentially private synthetic tables from private ones, as a job service.\n\nEvery error is \
             `application/problem+json` (RFC 9457) with a stable `code`, a `detail` that helps to mend the request, and \
-            the `request_id`. No error holds a cell of a table.",
+            the `request_id`. No error holds a cell of a table.\n\nWhere a key is asked for, `401 unauthorized`, `403 \
+            forbidden`, `429 rate_limited` (with `Retry-After`, `RateLimit` and `RateLimit-Policy`) and `503 unavailable` \
+            (with `Retry-After`) may be the answer to anything.",
     ),
     tags(
         (name = "datasets", description = "Declared tables and their rows"),
@@ -21,6 +24,8 @@ use crate::privacy::Certificate;
         (name = "jobs", description = "Synthesis jobs"),
         (name = "results", description = "What succeeded jobs left"),
         (name = "workers", description = "Who is there to work"),
+        (name = "keys", description = "Keys of the API"),
+        (name = "audit", description = "Who did what"),
         (name = "health", description = "Whether the service lives and works"),
     ),
     // What is carried in base64 is a part of the contract too.
@@ -46,6 +51,7 @@ pub fn document() -> OpenApi {
     // The manifest names no licence, and the macro would write an empty one.
     document.info.license = None;
     document.merge(guarded_routes().into_openapi());
+    shared_answers::add(&mut document);
     document.merge(open_routes().into_openapi());
     document
 }

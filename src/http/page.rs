@@ -39,6 +39,25 @@ pub(super) struct Page<T: ToSchema> {
     pub next_cursor: Option<Uuid>,
 }
 
+/// One page of a list whose cursors are no ids.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Listed<T: ToSchema> {
+    /// The items.
+    pub items: Vec<T>,
+    /// The `cursor` of the next page, or null when this is the last.
+    pub next_cursor: Option<String>,
+}
+
+impl<T: ToSchema> Listed<T> {
+    /// A page of at most `limit` items from one that was fetched with one more.
+    pub fn cut(mut items: Vec<T>, limit: i64, cursor: impl Fn(&T) -> String) -> Self {
+        let more = items.len() > limit as usize;
+        items.truncate(limit as usize);
+        let next_cursor = items.last().filter(|_| more).map(cursor);
+        Self { items, next_cursor }
+    }
+}
+
 impl<T: ToSchema> Page<T> {
     /// A page of at most `limit` items from one that was fetched with one more.
     pub fn cut(mut items: Vec<T>, limit: i64, id: impl Fn(&T) -> Uuid) -> Self {

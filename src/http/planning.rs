@@ -12,11 +12,11 @@ use super::ready_made;
 use super::state::App;
 use crate::engine::{
     ADAPTER, AVERAGE_DECAY, AVERAGE_SHARE, Averaging, Base, Descent, Facts, LORA, MOMENTUM, Machine, MemoryError,
-    Overrides, PersonUnit, Plan, PlanError, PublicTable, Source, SplitOverrides, fit, largest_next_epsilon,
-    memory_bytes, written,
+    Overrides, PersonUnit, Plan, PlanError, PublicTable, ReleaseWish, Source, SplitOverrides, fit,
+    largest_next_epsilon, memory_bytes, written,
 };
 use crate::model::Trained;
-use crate::privacy::{Account, Delta, Epsilon, Grant};
+use crate::privacy::{Account, Delta, Epsilon, Grant, UnitError};
 use crate::report::{MAX_TARGETS, Wishes};
 use crate::store::{self, Dataset, StoreError};
 use crate::tabular::{Codec, Compact, Likeness, Schema};
@@ -74,10 +74,6 @@ impl Planner {
             let most = MAX_CELLS / schema.width() as u64;
             return Err(Problem::invalid("rows", format!("a table of this width may have {most} rows")));
         }
-        if request.report.released_epsilon != 0.0 {
-            let detail = "a released view of the report is not available in this version: leave it out, or say 0";
-            return Err(Problem::invalid("report.released_epsilon", detail));
-        }
         let training = request.training;
         let overrides = Overrides {
             source: source(request.method.stage1),
@@ -99,6 +95,7 @@ impl Planner {
             descent: descent(&training)?,
             average: training.average.map(averaging),
             spare_blocks: None,
+            release: release(request, dataset, asked.epsilon)?,
         };
         let (rows_public, persons) = in_training(dataset);
         let wishes = wishes(request, &schema)?;
@@ -194,6 +191,23 @@ fn wishes(request: &JobRequest, schema: &Schema) -> Result<Wishes, Problem> {
     Ok(Wishes { targets: targets.clone(), stages: request.report.stages })
 }
 
+/// The figures that a request buys for everybody.
+fn release(request: &JobRequest, dataset: &Dataset, of_job: Epsilon) -> Result<Option<ReleaseWish>, Problem> {
+    let wanted = request.report.released_epsilon;
+    let refuse = |detail: &str| Err(Problem::invalid("report.released_epsilon", detail));
+    match Epsilon::new(wanted) {
+        _ if wanted == 0.0 => Ok(None),
+        Err(UnitError { domain, .. }) => refuse(&format!("say 0 for no released figures, or {domain}")),
+        Ok(_) if dataset.public => {
+            refuse("the dataset is public: nothing is private about it that figures would be bought of; say 0")
+        }
+        Ok(wanted) if wanted >= of_job => {
+            refuse("these figures are paid from the job's epsilon: say less than that, a tenth of it for example")
+        }
+        Ok(epsilon) => Ok(Some(ReleaseWish { epsilon, held_out: dataset.holdout > 0.0 })),
+    }
+}
+
 /// What stage 1 trains on, by its name.
 fn source(stage1: Stage1) -> Source {
     match stage1 {
@@ -270,6 +284,7 @@ pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
 pub(super) fn unplanned(error: &PlanError) -> Problem {
     let at = match error.at() {
         "clipping norm" => "training.clipping_norm".to_owned(),
+        "released_epsilon" => "report.released_epsilon".to_owned(),
         at @ ("share" | "histograms" | "labels" | "bins") => format!("measuring.{at}"),
         at @ ("public_steps" | "steps" | "batch" | "learning_rate" | "momentum") => format!("training.{at}"),
         at => at.to_owned(),

@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use super::limits::Quota;
 use super::webhooks::BadReceiver;
 use crate::engine::{Largest, MemoryError};
 use crate::model::Trained;
@@ -19,13 +20,20 @@ pub struct Problem {
     title: &'static str,
     detail: String,
     extras: Map<String, Value>,
+    /// The limit that was met.
+    quota: Option<Box<Quota>>,
 }
 
 impl Problem {
     /// A problem. `detail` helps the person mend the request and never holds a cell.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, title, detail: detail.into(), extras: Map::new() }
+        Self { status, code, title, detail: detail.into(), extras: Map::new(), quota: None }
+    }
+
+    /// The same problem, which is that a limit was met.
+    pub(super) fn limited(self, quota: Quota) -> Self {
+        Self { quota: Some(Box::new(quota)), ..self }
     }
 
     /// The same problem with one more member.
@@ -97,6 +105,10 @@ impl IntoResponse for Problem {
         if let Some(seconds) = again {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
         }
+        if let Some(quota) = &self.quota {
+            quota.mark(response.headers_mut());
+            response.headers_mut().insert(header::RETRY_AFTER, quota.retry_after().into());
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -115,6 +127,7 @@ impl From<StoreError> for Problem {
             E::NameTaken => of(StatusCode::CONFLICT, "state_conflict", "The name is taken"),
             E::NoRows => of(StatusCode::CONFLICT, "state_conflict", "The dataset has no rows"),
             E::StateConflict(_) => of(StatusCode::CONFLICT, "state_conflict", "The job is in a final state"),
+            E::LastAdmin => of(StatusCode::CONFLICT, "state_conflict", "The last admin key"),
             E::DatasetInUse => of(StatusCode::CONFLICT, "state_conflict", "The dataset is in use"),
             E::PopulationMismatch(_) => of(StatusCode::CONFLICT, "state_conflict", "The budget is another one"),
             E::Stale => of(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment"),

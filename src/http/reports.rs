@@ -4,22 +4,23 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 
 use super::extract::{JobId, Params};
-use super::form::{Form, page};
+use super::form::{Form, page, varied};
 use super::problem::{Problem, storage};
 use super::results::succeeded;
 use super::role::{Caller, ViewParams};
 use super::state::App;
 use super::tagged::{tagged, unchanged, with_tag};
-use crate::report::{About, CustodianReport, custodian_page, released_page};
-use crate::store::{self, ArtifactKind, CustodianKey, Dataset, Job};
+use crate::report::released::ReleasedFigures;
+use crate::report::{About, CustodianReport, Section, custodian_page, released_page};
+use crate::store::{self, ArtifactKind, CustodianKey, Dataset, Job, StoreError};
 
-/// What everyone may know about a synthetic table. Figures about private rows were not paid for in this
-/// version, so there are none.
+/// What everyone may know about a synthetic table: what is public, and figures that were paid for.
 #[derive(Debug, Serialize, ToSchema)]
 struct ReleasedReport {
     /// `released`.
@@ -33,13 +34,15 @@ struct ReleasedReport {
     /// Everything private that was done, with the names of Google's `dp_accounting.DpEvent`.
     #[schema(value_type = Object)]
     event: Value,
+    /// How close the table comes to the real one, where the job bought it with `report.released_epsilon`.
+    figures: Section<ReleasedFigures>,
 }
 
 impl ReleasedReport {
-    fn of(job: &Job) -> Self {
+    fn of(job: &Job, figures: Section<ReleasedFigures>) -> Self {
         let rows = job.plan["rows"].as_u64().unwrap_or_default();
         let event = job.plan["event"].clone();
-        Self { view: "released", rows, epsilon: job.epsilon, delta: job.delta, event }
+        Self { view: "released", rows, epsilon: job.epsilon, delta: job.delta, event, figures }
     }
 }
 
@@ -66,12 +69,26 @@ pub(super) async fn report(
     let job = succeeded(&app, id).await?;
     match (key, form) {
         (Some(key), form) => exact(&app, &job, (key, form), &headers).await,
-        (None, Form::Json) => tagged(&ReleasedReport::of(&job), &headers),
+        (None, Form::Json) => tagged(&ReleasedReport::of(&job, figures(&app, &job).await?), &headers).map(varied),
         (None, Form::Html) => {
             let dataset = store::dataset_of_job(&app.pool, job.id).await?;
             let rows = job.plan["rows"].as_u64().unwrap_or_default();
-            Ok(page(released_page(&about(&job, &dataset), rows), &headers))
+            let figures = figures(&app, &job).await?;
+            Ok(page(released_page(&about(&job, &dataset), rows, &figures), &headers))
         }
+    }
+}
+
+/// The figures that a job bought for everybody. Nothing but what was bought is in that blob.
+pub(super) async fn figures(app: &App, job: &Job) -> Result<Section<ReleasedFigures>, Problem> {
+    match store::artifact(&app.pool, job.id, ArtifactKind::Figures).await {
+        Ok(artifact) => stored(&blob(app, artifact.blob).await?),
+        Err(StoreError::NotFound(_)) => {
+            let absent = "The job did not buy any: `report.released_epsilon`. How close the table comes to the real one is \
+                          known to its custodian.";
+            Ok(Section::Absent { absent: absent.into() })
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -86,12 +103,12 @@ async fn exact(
     if form == Form::Json
         && let Some(unchanged) = unchanged(&artifact.blob, headers)
     {
-        return Ok(unchanged);
+        return Ok(varied(unchanged));
     }
     let bytes = exact_report(app, artifact.blob.clone(), &key).await?;
     if form == Form::Json {
         let json = ([(header::CONTENT_TYPE, "application/json")], bytes).into_response();
-        return Ok(with_tag(json, &artifact.blob));
+        return Ok(varied(with_tag(json, &artifact.blob)));
     }
     let report = read_report(&bytes)?;
     let dataset = store::dataset_of_job(&app.pool, job.id).await?;
@@ -121,6 +138,10 @@ pub(super) fn finished(job: &Job) -> String {
 
 /// A stored report, also one of an earlier version.
 pub(super) fn read_report(bytes: &[u8]) -> Result<CustodianReport, Problem> {
+    stored(bytes)
+}
+
+fn stored<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|error| {
         tracing::error!(%error, "a stored report cannot be read");
         Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
@@ -134,11 +155,15 @@ pub(super) fn read_report(bytes: &[u8]) -> Result<CustodianReport, Problem> {
 #[expect(dead_code, reason = "the schema of an answer that is read from a blob, or made from a job")]
 enum AnyReport {
     Custodian(Box<CustodianReport>),
-    Released(ReleasedReport),
+    Released(Box<ReleasedReport>),
 }
 
 /// The exact report as it was stored; nobody gets it without the proof.
-pub(super) async fn exact_report(app: &App, blob: String, _: &CustodianKey) -> Result<Vec<u8>, Problem> {
+pub(super) async fn exact_report(app: &App, name: String, _: &CustodianKey) -> Result<Vec<u8>, Problem> {
+    blob(app, name).await
+}
+
+async fn blob(app: &App, blob: String) -> Result<Vec<u8>, Problem> {
     let blobs = app.blobs.clone();
     let read = tokio::task::spawn_blocking(move || blobs.read(&blob)).await;
     read.map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?.map_err(|e| storage(&e))

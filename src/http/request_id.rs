@@ -14,13 +14,18 @@ static HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id that is taken over from a client.
 const LONGEST: usize = 64;
 
+/// The id of a request, for whoever tells of it.
+#[derive(Clone, Debug)]
+pub(super) struct RequestId(pub String);
+
 /// Runs a request under its id: the client's, if it is short and plain, else a fresh one.
-pub(super) async fn layer(request: Request, next: Next) -> Response {
+pub(super) async fn layer(mut request: Request, next: Next) -> Response {
     let id = (request.headers().get(&HEADER).and_then(|v| v.to_str().ok()).filter(|id| plain(id)))
         .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
     // The route and not the path: names, and whatever else a client writes there, are not for the log.
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
     let span = tracing::info_span!("request", id, method = known(request.method()), route);
+    request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).instrument(span).await;
     if response.status().is_client_error() || response.status().is_server_error() {
         response = dress(response, &id);

@@ -1,8 +1,10 @@
 //! Who calls, and what they may do and see.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -36,9 +38,16 @@ const LEAST: [(&str, &str, Role); 21] = [
 ];
 
 /// The least role for a route.
-pub(super) fn least(method: &Method, path: &str) -> Role {
+fn least(method: &Method, path: &str) -> Role {
     let method = if method == Method::HEAD { "GET" } else { method.as_str() };
     LEAST.iter().find(|entry| (entry.0, entry.1) == (method, path)).map_or(Role::Admin, |entry| entry.2)
+}
+
+/// Lets requests pass whose key may do what they ask for.
+pub(super) async fn layer(caller: Caller, request: Request, next: Next) -> Result<Response, Problem> {
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
+    let needed = least(request.method(), path);
+    if caller.role < needed { Err(forbidden(needed)) } else { Ok(next.run(request).await) }
 }
 
 /// Which facts an answer holds.
@@ -63,6 +72,8 @@ pub(super) struct ViewParams {
 /// Whoever sent a request, as the keys say.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
+    /// The public part of the key; none where no key is asked for.
+    pub key: Option<String>,
     /// What the key may do.
     pub role: Role,
     /// On whose behalf it calls.

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::state::App;
 use super::{
-    auth, budgets, certificates, comparisons, datasets, estimates, events, headers, health, jobs, local, openapi,
-    patience, reports, request_id, results, rows, samples, submission, workers,
+    audit, auth, budgets, certificates, comparisons, datasets, estimates, events, headers, health, jobs, keys, limits,
+    openapi, patience, reports, request_id, results, role, rows, samples, submission, workers,
 };
 
 /// The service, ready to be served.
@@ -22,7 +22,12 @@ pub fn router(app: App) -> Router {
     let json = serde_json::to_string(&document).unwrap_or_default();
     let yaml = document.to_yaml().unwrap_or_default();
     let (guarded, _) = guarded_routes().split_for_parts();
-    let guarded = guarded.route_layer(from_fn_with_state(app.clone(), auth::layer));
+    // From the inside out: who calls is known before it is counted, and what a key may not do is told of too.
+    let guarded = guarded
+        .route_layer(from_fn(role::layer))
+        .route_layer(from_fn_with_state(app.clone(), audit::layer))
+        .route_layer(from_fn_with_state(app.clone(), limits::layer))
+        .route_layer(from_fn_with_state(app.clone(), auth::layer));
     let (open, _) = open_routes().split_for_parts();
     guarded
         .merge(open)
@@ -30,7 +35,6 @@ pub fn router(app: App) -> Router {
         .route("/openapi.yaml", get(move || async move { ([(header::CONTENT_TYPE, "application/yaml")], yaml) }))
         .fallback(async || Problem::of_status(StatusCode::NOT_FOUND))
         .layer(from_fn(patience::layer))
-        .layer(from_fn_with_state(app.clone(), local::layer))
         // A panic says nothing to the client; the hook has logged where it happened.
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()
@@ -61,6 +65,10 @@ pub(super) fn guarded_routes() -> OpenApiRouter<App> {
         .routes(routes!(certificates::get))
         .routes(routes!(certificates::keys))
         .routes(routes!(samples::create))
+        .routes(routes!(keys::create, keys::list))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::chain))
 }
 
 /// Routes that anyone may call.

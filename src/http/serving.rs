@@ -1,11 +1,17 @@
 //! Connections: accepted, perhaps by TLS, and not waited on for ever.
 
+use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
-use axum::http::{HeaderValue, header};
+use axum::body::{Bytes, HttpBody};
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderValue, Request, header};
+use axum::response::Response;
+use axum::{BoxError, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -61,10 +67,11 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Small answers are not to wait for each other; without it they do, and nothing else is wrong.
                 let _ = stream.set_nodelay(true);
-                open.spawn(connection(stream, router.clone(), (tls.clone(), patience), stop.clone()));
+                let counter = Counter { router: router.clone(), peer };
+                open.spawn(connection(stream, counter, (tls.clone(), patience), stop.clone()));
             }
             // A client that went away before it was let in.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -80,31 +87,58 @@ pub async fn serve(
     Ok(())
 }
 
+/// The service as one peer meets it: every request knows where it came from.
+#[derive(Clone)]
+struct Counter {
+    router: Router,
+    peer: SocketAddr,
+}
+
+impl<B> tower::Service<Request<B>> for Counter
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = <Router as tower::Service<Request<B>>>::Future;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // A router is always ready.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        tower::Service::call(&mut self.router, request)
+    }
+}
+
 async fn connection(
     stream: TcpStream,
-    router: Router,
+    counter: Counter,
     (tls, patience): (Option<Tls>, Patience),
     stop: CancellationToken,
 ) {
     let stream = Reluctant::new(stream, patience.taking);
     match tls {
-        None => converse(stream, router, patience, stop).await,
+        None => converse(stream, counter, patience, stop).await,
         // A client that does not speak TLS, or not in time, is not answered.
         Some(tls) => match timeout(patience.handshake, tls.accept(stream)).await {
-            Ok(Ok(stream)) => converse(stream, router, patience, stop).await,
+            Ok(Ok(stream)) => converse(stream, counter, patience, stop).await,
             Ok(Err(_)) | Err(_) => tracing::debug!("a handshake failed"),
         },
     }
 }
 
 /// One request after the other.
-async fn converse<S>(stream: S, router: Router, patience: Patience, stop: CancellationToken)
+async fn converse<S>(stream: S, counter: Counter, patience: Patience, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(patience.head);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(counter)));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {

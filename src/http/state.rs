@@ -8,12 +8,13 @@ use tokio_util::sync::CancellationToken;
 use super::events::Feed;
 use super::figures::Figures;
 use super::known_keys::KnownKeys;
+use super::limits::Rates;
 use super::samples::Writers;
 use super::webhooks::Webhooks;
 use crate::engine::Machine;
 use crate::privacy::SigningKey;
 use crate::store::models::Models;
-use crate::store::{Bell, Blobs, QueueRoom};
+use crate::store::{AuditRecorder, Bell, Blobs, QueueRoom};
 use crate::tabular::UploadLimits;
 
 /// The shared state; cheap to clone.
@@ -39,6 +40,10 @@ pub struct App {
     pub open: bool,
     /// Keys that were looked up a moment ago.
     pub keys: KnownKeys,
+    /// How often keys may ask.
+    pub rates: Rates,
+    /// Writes who did what.
+    pub audit: AuditRecorder,
     /// Figures that were computed before.
     pub figures: Figures,
     /// Places for clients whose rows are being written.

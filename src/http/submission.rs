@@ -7,6 +7,7 @@ use axum::response::IntoResponse;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::audit::Touched;
 use super::extract::Body;
 use super::job_request::JobRequest;
 use super::job_view::JobView;
@@ -62,7 +63,8 @@ pub(super) async fn submit(
     };
     let job = store::find_job(&app.pool, id).await?;
     let location = [(header::LOCATION, format!("/v1/jobs/{}", job.id))];
-    Ok((StatusCode::ACCEPTED, location, Json(JobView::load(&app.pool, job, seen.as_ref()).await?)))
+    let touched = Touched(job.dataset_id);
+    Ok((StatusCode::ACCEPTED, touched, location, Json(JobView::load(&app.pool, job, seen.as_ref()).await?)))
 }
 
 async fn admit(

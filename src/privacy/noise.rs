@@ -57,8 +57,9 @@ impl NoiseSource {
         Self { key }
     }
 
-    /// The one key that is stored: that of a measurement, kept from before its charge until its noisy counts are, so that
-    /// it is carried out again after a crash on the same rows, for the same release.
+    /// A key that is stored. That of a measurement, or of figures, is kept from before its charge until the noisy counts are,
+    /// so that it is carried out again after a crash on the same rows, for the same release; and that by which synthetic rows
+    /// were drawn, which is no noise, as long as figures about these rows may have to be bought again.
     #[must_use]
     pub fn kept(key: [u8; 32]) -> Self {
         Self { key }

@@ -20,6 +20,7 @@ use crate::engine::{
     Stop, fit_here, system_key,
 };
 use crate::model::Compute;
+use crate::report::released::RealRows;
 use crate::report::{self, GeneratorReport, StageOneReport, Tables, utility};
 use crate::store::models::Models;
 use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, Lease, StoreError, Stored, edge, within};
@@ -149,7 +150,8 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     let canaries = plan.canaries.map(|canaries| canaries.draw(&task.schema));
     let with_canaries = canaries.as_ref().map(|canaries| canaries.among(&train));
     let private = with_canaries.as_ref().unwrap_or(&train);
-    let job = Job { plan: &plan, schema: &task.schema, private, public, ready, persons: persons.as_ref() };
+    let real = Some(RealRows { train: &train, held_out: &held_out });
+    let job = Job { plan: &plan, schema: &task.schema, private, public, ready, persons: persons.as_ref(), real };
     let gauge = Gauge::begin(&task.compute);
     let outcome = engine::run_on(&task.compute, &job, &host, &system_key)?;
     let energy = gauge.read();
@@ -164,6 +166,10 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     }
     if let Some(distribution) = &outcome.distribution {
         artifacts.push(artifact(ArtifactKind::Distribution, kept(tether, || blobs.put(distribution))?));
+    }
+    if let Some(figures) = &outcome.figures {
+        let figures = serde_json::to_vec(figures).map_err(io::Error::other)?;
+        artifacts.push(artifact(ArtifactKind::Figures, kept(tether, || blobs.put(&figures))?));
     }
     let measure = || {
         let mut report = report::custodian(&task.schema, &train, &held_out, &used.rows);

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::released::ReleasedFigures;
 use super::section::Section;
 use super::summary::{CustodianReport, NOTICE, View};
 use super::utility::Models;
@@ -30,7 +31,17 @@ pub struct ReleasedComparison {
     /// The name of the dataset.
     pub dataset: String,
     /// Succeeded jobs, from the newest to the oldest.
-    pub jobs: Vec<JobLine>,
+    pub jobs: Vec<ReleasedJob>,
+}
+
+/// A job with the figures that it bought for everybody.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct ReleasedJob {
+    /// The job.
+    #[serde(flatten)]
+    pub line: JobLine,
+    /// Its figures, with noise, or why there are none.
+    pub figures: Section<ReleasedFigures>,
 }
 
 /// Jobs side by side in the custodian view: exact, private, not to be published.

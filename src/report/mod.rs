@@ -1,8 +1,8 @@
 //! How good a synthetic table is, measured against the real one.
 //!
-//! Everything in this room is the *custodian view*: exact figures over private rows, not
-//! differentially private. [`custodian`] is the one way in and [`CustodianReport`] the one type that
-//! comes out; a released view, when it comes, is another type and never built from this one.
+//! Two views, two types that are never made from each other. The *custodian view*: exact figures over private rows, not
+//! differentially private; [`custodian`] is the one way in and [`CustodianReport`] the one type that comes out. And
+//! [`released`]: figures with noise that was paid for.
 //!
 //! Two questions: does the table look right ([`Fidelity`]: columns, pairs, threes, associations, beside what
 //! chance makes of them), and does a model that was fitted on the synthetic rows work on real ones that
@@ -14,6 +14,7 @@ mod fidelity;
 mod generators;
 pub mod language;
 mod page;
+pub mod released;
 mod section;
 mod stage;
 mod summary;

@@ -17,6 +17,8 @@ pub enum ArtifactKind {
     Model,
     /// The distribution that was fitted to noisy counts.
     Distribution,
+    /// Figures for everybody that were bought, JSON.
+    Figures,
 }
 
 impl ArtifactKind {
@@ -26,6 +28,7 @@ impl ArtifactKind {
             Self::Report => "report",
             Self::Model => "model",
             Self::Distribution => "distribution",
+            Self::Figures => "figures",
         }
     }
 }

@@ -29,6 +29,12 @@ pub enum StoreError {
     /// The dataset belongs to a budget with another grant or another unit.
     #[error("{0}")]
     PopulationMismatch(String),
+    /// The key is the only one of an admin that opens anything.
+    #[error(
+        "this is the last admin key that opens anything: make another one first (POST /v1/keys, or `dp2stage key create` \
+         on the server)"
+    )]
+    LastAdmin,
     /// Jobs on the dataset are queued or running.
     #[error("jobs on the dataset are queued or running: cancel them or wait for them first")]
     DatasetInUse,

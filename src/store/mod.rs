@@ -6,6 +6,7 @@
 
 mod artifacts;
 mod attempts;
+mod audit;
 mod bell;
 mod blobs;
 mod budgets;
@@ -38,6 +39,11 @@ mod workers;
 
 pub use artifacts::{Artifact, ArtifactKind, artifact, artifacts};
 pub use attempts::{Attempt, attempts};
+pub use audit::{
+    AuditCompletion, AuditEntry, AuditFault, AuditFilter, AuditFindings, AuditLine, AuditOpening, AuditReading,
+    AuditRecorder, AuditTrail, AuditWitness, Audited, OpenedLine, append_audit, audit_after, audit_end, audit_keeps,
+    audit_witness, list_audit, replace_audit_witness, verify_audit, witness_audit,
+};
 pub use bell::{Bell, Ring};
 pub use blobs::{BlobReader, BlobWriter, Blobs, Storage, StorageError, Stored, is_full};
 pub use budgets::{Budget, NewBudget, budget, raise};
@@ -58,7 +64,7 @@ pub use error::StoreError;
 pub use events::{ExactEvent, Happening, JobEvent, Progress, ReleasedEvent, Standing, events_since, progress_of};
 pub use housekeeping::forget_submissions;
 pub use jobs::{ExactJob, Job, JobFilter, JobStatus, cancel, find_job, list_jobs, queue_position};
-pub use keys::{KnownKey, NewKey, any_key, find_key, insert_key};
+pub use keys::{Key, KnownKey, NewKey, any_key, find_key, insert_key, list_keys, note_use, revoke_key, shown_key};
 pub use leases::{Lease, fail, finish, finish_cancelled, hand_back, progress, renew};
 pub use orphans::{Swept, sweep_orphans};
 pub use pool::{connect, migrate, ping, within};

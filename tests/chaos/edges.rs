@@ -10,7 +10,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::jobs::{PATIENCE, counted, faults, job, measured, settled, submit, trained, until_stage, witness};
+use crate::jobs::{PATIENCE, bought, counted, faults, job, measured, settled, submit, trained, until_stage, witness};
 use crate::jobs::{worker, worker_with};
 use crate::replay::replay;
 use crate::served::Served;
@@ -24,7 +24,7 @@ struct Edge {
     passes: u32,
 }
 
-const EDGES: [Edge; 10] = [
+const EDGES: [Edge; 13] = [
     Edge { name: "claim", request: || trained(0.05, 1), passes: 0 },
     Edge { name: "renew", request: || trained(0.05, 1), passes: 0 },
     Edge { name: "opening", request: || counted(0.05), passes: 0 },
@@ -34,6 +34,10 @@ const EDGES: [Edge; 10] = [
     Edge { name: "block", request: || trained(0.05, 1), passes: 0 },
     Edge { name: "block", request: || measured(0.05), passes: 7 },
     Edge { name: "checkpoint", request: || trained(0.05, 1), passes: 7 },
+    // After the key, the distribution and stage 1: the mark before figures are drawn, and the one that keeps them.
+    Edge { name: "checkpoint", request: || bought(0.05), passes: 3 },
+    Edge { name: "checkpoint_blob", request: || bought(0.05), passes: 4 },
+    Edge { name: "checkpoint", request: || bought(0.05), passes: 4 },
     Edge { name: "artifact", request: || counted(0.05), passes: 0 },
     Edge { name: "finish", request: || trained(0.05, 1), passes: 0 },
 ];

@@ -34,6 +34,13 @@ pub fn counted(epsilon: f64) -> Value {
            "training": {"public_steps": 10}})
 }
 
+/// The same, with figures about its table.
+pub fn bought(epsilon: f64) -> Value {
+    let mut job = counted(epsilon);
+    job["report"] = json!({"released_epsilon": 0.4 * epsilon});
+    job
+}
+
 /// A measurement of some seconds, of the table that [`wide`] uploads, and rows from it alone.
 pub fn surveyed(epsilon: f64) -> Value {
     let method = json!({"stage1": "marginal", "stage2": "none", "generator": "distribution"});

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::jobs::{
@@ -21,12 +21,17 @@ const WORKERS: usize = 3;
 const GRACE: &str = "15 s";
 
 fn some_job(number: usize) -> Value {
-    match number % 6 {
+    let mut job = match number % 6 {
         1 => trained(0.1, 20),
         3 => measured(0.1),
         5 => counted(0.1),
         _ => surveyed(0.1),
+    };
+    // Half of each kind buys figures.
+    if number % 4 < 2 {
+        job["report"] = json!({"released_epsilon": 0.04});
     }
+    job
 }
 
 /// Jobs whose lease ran out long ago and that nobody took, while a worker had nothing to do.

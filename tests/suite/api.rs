@@ -1,5 +1,6 @@
 //! The API over the wire: what is promised in `openapi/openapi.yaml`.
 
+mod audit;
 mod auth;
 mod bodies;
 mod certificates;
@@ -9,6 +10,8 @@ mod events;
 mod idempotency;
 mod intake;
 mod journey;
+mod keys;
+mod limits;
 mod malformed;
 mod neighbours;
 mod pages;
@@ -20,6 +23,7 @@ mod public;
 mod reading;
 mod ready_made;
 mod refusal;
+mod released;
 mod restore;
 mod samples;
 mod silence;

@@ -8,6 +8,7 @@ mod architecture;
 mod coding;
 mod demo;
 mod engine;
+mod fuzz;
 mod marginals;
 mod model;
 mod mutants;

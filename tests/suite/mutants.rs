@@ -19,7 +19,7 @@ struct Mutant {
     test: &'static str,
 }
 
-const MUTANTS: [Mutant; 31] = [
+const MUTANTS: [Mutant; 35] = [
     Mutant {
         name: "a certificate whose epsilon is believed",
         file: "src/privacy/attestation/check.rs",
@@ -40,6 +40,34 @@ const MUTANTS: [Mutant; 31] = [
         text: "self.persist(statement)?;",
         fault: "return self.persist(statement);",
         test: "store::witness::no_work_begins_before_its_charge_is_witnessed",
+    },
+    Mutant {
+        name: "overlaps of columns as if a row moved one of them",
+        file: "src/report/released/figures.rs",
+        text: "till.release(ReleasedPart::Columns, &mut columns, root_above(width))?",
+        fault: "till.release(ReleasedPart::Columns, &mut columns, 1)?",
+        test: "report::released::one_row_moves_no_count_by_more_than_its_sensitivity",
+    },
+    Mutant {
+        name: "figures with other noise after a crash",
+        file: "src/engine/release.rs",
+        text: "Mark::Begun(of, noise) if of == subject => noise,",
+        fault: "Mark::Begun(of, noise) if of == subject => noise.map(|byte| !byte),",
+        test: "engine::release::figures_are_drawn_once_however_often_the_job_is_cut_off",
+    },
+    Mutant {
+        name: "figures that nobody pays for",
+        file: "src/engine/stages.rs",
+        text: "(measured, released) => measured.or(released),",
+        fault: "(measured, _) => measured,",
+        test: "engine::release::figures_are_paid_from_the_jobs_epsilon",
+    },
+    Mutant {
+        name: "figures of a person's rows with the noise of one",
+        file: "src/engine/release.rs",
+        text: "(sensitivity.checked_mul(self.rows_each).ok_or(Refused)?, allowance.left())",
+        fault: "(sensitivity, allowance.left())",
+        test: "engine::release::persons_take_more_noise_and_missing_rows_end_it",
     },
     Mutant {
         name: "no noise",
@@ -239,7 +267,7 @@ const MUTANTS: [Mutant; 31] = [
     Mutant {
         name: "a measurement that is left out of the charge",
         file: "src/engine/plan.rs",
-        text: "let (_, event) = charged(measure.as_ref().map(Measuring::event), private.as_ref());",
+        text: "let (_, event) = charged(opening, private.as_ref());",
         fault: "let (_, event) = charged(None, private.as_ref());",
         test: "engine::measured::a_measurement_alone_costs_what_was_asked_for",
     },

@@ -1,5 +1,6 @@
 //! The archive on a real PostgreSQL.
 
+mod audit;
 mod blobs;
 mod budgets;
 mod embedded;

@@ -232,6 +232,10 @@ pub struct ArtifactDigests {
     pub model: Option<String>,
     /// Of the distribution that was fitted to noisy counts, where there is one.
     pub distribution: Option<String>,
+    /// Of the figures for everybody, as they are stored, where some were bought.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(nullable = false)]
+    pub figures: Option<String>,
     /// Of the files of the ready-made model that it started from, by name.
     pub ready_made: BTreeMap<String, String>,
 }

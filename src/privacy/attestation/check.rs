@@ -97,6 +97,12 @@ impl Certificate {
             return Err(CertificateFault::Epsilon { stated, found, delta: delta.get() });
         }
         sound(stated <= guarantee.epsilon_planned.get() * (1.0 + SLACK), "epsilon is more than was planned")?;
+        let bought = self.reports.released_epsilon;
+        sound(
+            (0.0..guarantee.epsilon_planned.get()).contains(&bought)
+                && (bought == 0.0 || mechanism.work.opening.is_some()),
+            "released figures cost more than was planned, or were not charged",
+        )?;
         let fits = ledger.charged.is_valid() && ledger.charged.fits(ledger.spent) && ledger.spent.fits(ledger.cap);
         sound(fits, "the charge is more than was spent, or more was spent than the grant buys")?;
         sound(

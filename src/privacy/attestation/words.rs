@@ -18,7 +18,15 @@ pub fn promises(certificate: &Certificate) -> Vec<String> {
         (UnitKind::Person, None) => "one person".to_owned(),
         (UnitKind::Row, _) => "one row".to_owned(),
     };
-    vec![
+    let figures = match certificate.reports.released_epsilon {
+        bought if bought > 0.0 => Some(format!(
+            "Part of that are figures about how close the synthetic table comes to the private one, for everybody: they are \
+             ({bought}, {})-differentially private by themselves.",
+            guarantee.delta.get()
+        )),
+        _ => None,
+    };
+    let mut words = vec![
         format!(
             "By itself, all that the job released (synthetic rows, trained weights, noisy counts, its public state) is \
              ({}, {})-differentially private for adding or removing {unit}.",
@@ -36,7 +44,9 @@ pub fn promises(certificate: &Certificate) -> Vec<String> {
          the noise was drawn; interrupted work that was repeated is covered by that charge."
             .to_owned(),
         "Whatever is computed from the synthetic rows keeps the promise: it cannot be worn out by looking.".to_owned(),
-    ]
+    ];
+    words.extend(figures);
+    words
 }
 
 /// What is not promised.

@@ -12,7 +12,7 @@ use crate::privacy::rdp::AccountingError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Work {
-    /// What is measured once, before any block.
+    /// Counts that are measured once, by no block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opening: Option<DpEvent>,
     /// One block of training.

@@ -7,10 +7,10 @@ use super::sides::{Binned, PARTS};
 const DENSE_CELLS: usize = 1 << 18;
 
 /// How often one cell occurs in each part.
-pub(super) type Counts = [u32; PARTS];
+pub(in crate::report) type Counts = [u32; PARTS];
 
 /// The counts of one column: `each` is told of every bin that occurs.
-pub(super) fn single(column: &Binned, mut each: impl FnMut(u32, Counts)) {
+pub(in crate::report) fn single(column: &Binned, mut each: impl FnMut(u32, Counts)) {
     let mut counts = vec![[0; PARTS]; column.count];
     for (part, bins) in column.parts().into_iter().enumerate() {
         bins.iter().for_each(|&bin| counts[bin as usize][part] += 1);
@@ -21,7 +21,12 @@ pub(super) fn single(column: &Binned, mut each: impl FnMut(u32, Counts)) {
 
 /// The counts of two columns together: `each` is told of every pair of bins that occurs, in their order.
 /// `scratch` is room that is used again.
-pub(super) fn joint(a: &Binned, b: &Binned, scratch: &mut Vec<Counts>, mut each: impl FnMut(u32, u32, Counts)) {
+pub(in crate::report) fn joint(
+    a: &Binned,
+    b: &Binned,
+    scratch: &mut Vec<Counts>,
+    mut each: impl FnMut(u32, u32, Counts),
+) {
     if a.count.saturating_mul(b.count) > DENSE_CELLS {
         return sorted(a, b, each);
     }

@@ -118,7 +118,7 @@ pub fn pair_intersection(schema: &Schema, real: &Table, synthetic: &Table, i: us
 }
 
 /// The pairs of columns that are measured.
-pub(super) fn chosen_pairs(columns: usize) -> Vec<(usize, usize)> {
+pub(in crate::report) fn chosen_pairs(columns: usize) -> Vec<(usize, usize)> {
     let every = (columns * (columns - 1) / 2).div_ceil(MAX_PAIRS).max(1);
     let all = (0..columns).flat_map(|i| (i + 1..columns).map(move |j| (i, j)));
     all.step_by(every).collect()

@@ -57,7 +57,7 @@ impl<'a> Sides<'a> {
 }
 
 /// One column of all sides, binned.
-pub(super) struct Binned {
+pub(in crate::report) struct Binned {
     /// Bins are below this.
     pub count: usize,
     /// Where the second half of `real` begins.
@@ -69,7 +69,7 @@ pub(super) struct Binned {
 }
 
 /// The parts that rows are counted in: first half, second half, synthetic.
-pub(super) const PARTS: usize = 3;
+pub(in crate::report) const PARTS: usize = 3;
 
 impl Binned {
     /// The bins of each part.

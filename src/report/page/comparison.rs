@@ -6,6 +6,7 @@ use super::charts::{Axis, Line, Plot, lines};
 use super::frame::{absent, framed, key, part};
 use super::text::{figure, percent};
 use crate::report::comparison::{ComparedJob, Comparison, JobFigures, JobLine, Pair, ReleasedComparison};
+use crate::report::released::{Noisy, ReleasedFigures};
 
 /// A point of a job: the epsilon is at least this on the drawing, so that public jobs have a place.
 const LEAST_EPSILON: f64 = 0.01;
@@ -22,11 +23,16 @@ pub fn comparison_page(comparison: &Comparison) -> String {
 /// The page for everybody.
 #[must_use]
 pub fn released_comparison_page(comparison: &ReleasedComparison) -> String {
-    let top = html! { p.banner.open { b { "May be published." } " How good the tables are is known to the custodian alone." } };
+    let top = html! { p.banner.open { b { "May be published." } " Figures were bought with a part of the job's         epsilon and hold noise; where there are none, how good the table is is known to its custodian." } };
     let jobs = html! {
-        div.wide { table {
-            thead { (head(&[])) }
-            tbody { @for line in &comparison.jobs { tr { (cells(line)) } } }
+        @if comparison.jobs.is_empty() { (absent("No job of this dataset has succeeded yet.")) }
+        p.soft { "Newest first, with 95 % intervals. Columns and pairs: mean share that histograms have in common with the real \
+            ones. Boosting: fitted on synthetic rows, scored on held-out real ones." }
+        div.wide { table.jobs {
+            thead { (head(&["Columns", "Pairs", "Boosting AUC", "Boosting accuracy"])) }
+            tbody { @for one in &comparison.jobs { tr {
+                (facts(&one.line)) (bought(one.figures.measured())) (job(&one.line))
+            } } }
         } }
     };
     framed(&format!("Jobs of {}", comparison.dataset), &top, &[("jobs", "Jobs", jobs)])
@@ -40,8 +46,23 @@ fn head(more: &[&str]) -> Markup {
     } }
 }
 
-fn cells(line: &JobLine) -> Markup {
-    html! { td { (line.variant) } td { (figure(line.epsilon)) } td { (figure(line.delta)) } (job(line)) }
+fn facts(line: &JobLine) -> Markup {
+    html! { td { (line.variant) } td { (figure(line.epsilon)) } td { (figure(line.delta)) } }
+}
+
+/// Four cells of figures, empty where they were not bought.
+fn bought(figures: Option<&ReleasedFigures>) -> Markup {
+    let target = figures.and_then(|figures| figures.target.measured());
+    let of = |noisy: Option<Noisy>, word: fn(f64) -> String| {
+        let shown = |noisy: Noisy| format!("{} ({} to {})", word(noisy.value), word(noisy.low), word(noisy.high));
+        html! { td { (noisy.map_or("-".into(), shown)) } }
+    };
+    html! {
+        (of(figures.map(|figures| figures.one_way), percent))
+        (of(figures.and_then(|figures| figures.two_way.measured().copied()), percent))
+        (of(target.and_then(|target| target.roc_auc), figure))
+        (of(target.map(|target| target.accuracy), figure))
+    }
 }
 
 fn job(line: &JobLine) -> Markup {
@@ -69,7 +90,7 @@ fn table(jobs: &[ComparedJob]) -> Markup {
         div.wide { table.jobs {
             thead { (head(&names)) }
             tbody { @for one in jobs { tr {
-                td { (one.line.variant) } td { (figure(one.line.epsilon)) } td { (figure(one.line.delta)) }
+                (facts(&one.line))
                 @match one.figures.measured() {
                     Some(found) => {
                         td { (found.generator.as_deref().unwrap_or("-")) }

@@ -7,9 +7,11 @@ use super::evidence::attacks;
 use super::frame::{framed, part};
 use super::language::language;
 use super::promise::promise;
+use super::released::released;
 use super::text::{count, figure, percent};
 use super::{fidelity, utility, verdict};
-use crate::report::{CustodianReport, GeneratorReport};
+use crate::report::released::ReleasedFigures;
+use crate::report::{CustodianReport, GeneratorReport, Section};
 
 /// The custodian's report of a job as one HTML file: no script, nothing loaded from anywhere.
 #[must_use]
@@ -28,14 +30,15 @@ pub fn custodian_page(about: &About, report: &CustodianReport) -> String {
 
 /// What everybody may know of a job's table, as a page. `rows`: synthetic ones.
 #[must_use]
-pub fn released_page(about: &About, rows: u64) -> String {
+pub fn released_page(about: &About, rows: u64, figures: &Section<ReleasedFigures>) -> String {
     let summary = html! {
         div.cards { (verdict::of_promise(about).card()) }
-        p { "The table has " b { (figure(rows as f64)) } " synthetic rows. How close it comes to the real table is known to its custodian." }
+        p { "The table has " b { (count(rows as usize)) } " synthetic rows." }
     };
     let parts = [
         ("summary", "Summary", summary),
         ("promise", "The formal promise", promise(about)),
+        ("figures", "How close is it?", part(figures, released)),
         ("making", "How it was made", making(about, &[])),
     ];
     framed(&format!("Synthetic table of {}", about.dataset), &top(about, false), &parts)

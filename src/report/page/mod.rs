@@ -11,6 +11,7 @@ mod fidelity;
 mod frame;
 mod language;
 mod promise;
+mod released;
 mod text;
 mod utility;
 mod verdict;

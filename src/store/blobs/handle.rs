@@ -14,7 +14,7 @@ use super::place::Place;
 use super::reader::BlobReader;
 use super::room::Room;
 use super::writer::{BlobWriter, Stored};
-use crate::engine::{KEPT_KEY_BYTES, is_kept_key};
+use crate::engine::{KEPT_KEY_BYTES, is_kept_key, is_marked_with_key};
 
 /// The storage; cheap to clone.
 #[derive(Clone, Debug)]
@@ -127,16 +127,16 @@ impl Blobs {
         Ok(blobs.filter(|seen| name::is_name(&seen.name) && seen.modified <= moment).collect())
     }
 
-    /// Whether a blob is the key of a measurement, which nobody must keep.
+    /// Whether a blob has the key of noise in it, that of a measurement or of figures, which nobody must keep.
     ///
     /// # Errors
     /// I/O faults.
     pub fn is_key(&self, seen: &Seen) -> io::Result<bool> {
-        if seen.bytes != KEPT_KEY_BYTES as u64 {
-            return Ok(false);
-        }
-        match self.read(&seen.name) {
-            Ok(bytes) => Ok(is_kept_key(&bytes)),
+        let mut beginning = Vec::with_capacity(KEPT_KEY_BYTES);
+        let reader = self.reader(&seen.name);
+        match reader.and_then(|reader| reader.take(KEPT_KEY_BYTES as u64).read_to_end(&mut beginning)) {
+            Ok(_) if seen.bytes == KEPT_KEY_BYTES as u64 => Ok(is_kept_key(&beginning)),
+            Ok(_) => Ok(is_marked_with_key(&beginning)),
             // Its job may have ended, and taken it along; and what is damaged is no key any more.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => Ok(false),
             Err(error) => Err(error),

@@ -104,7 +104,8 @@ async fn a_keyless_server_answers_this_machine_alone() {
 /// What each role may do, said here once more and independently: a route that is missing fails.
 fn least(method: &str, path: &str) -> Role {
     match (method, path) {
-        ("get", "/v1/workers") => Role::Admin,
+        ("get", "/v1/workers" | "/v1/keys" | "/v1/audit" | "/v1/audit/chain") => Role::Admin,
+        ("post", "/v1/keys") | ("delete", "/v1/keys/{key}") => Role::Admin,
         ("get", "/v1/jobs/{job}/attempts") => Role::Custodian,
         ("get", _) | ("post", "/v1/jobs" | "/v1/jobs/{job}/cancel" | "/v1/jobs/{job}/samples" | "/v1/estimates") => {
             Role::Analyst
@@ -127,7 +128,7 @@ async fn roles_may_do_what_they_may_and_no_more() {
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys().filter(|_| path.starts_with("/v1")) {
             for (role, token) in &keys {
-                let place = path.replace("{dataset}", "x").replace("{job}", "x");
+                let place = path.replace("{dataset}", "x").replace("{job}", "x").replace("{key}", "x");
                 let request = api.request(method.to_uppercase().parse().unwrap(), &place);
                 let answer = api.send(request.header("authorization", format!("Bearer {token}"))).await;
                 let refused = answer.status == 403;

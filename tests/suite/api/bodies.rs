@@ -109,6 +109,25 @@ const BAD_SCHEMAS: &[(&str, &str, &str)] = &[
     ("/schema/columns", "[{\"name\": \"a\", \"type\": \"categorical\", \"categories\": [{}]}]", "columns[0]"),
 ];
 
+const BAD_KEYS: &[(&str, &str, u16, &str)] = &[
+    ("/role", "\"boss\"", 422, "`boss` is not available in this version, which knows `analyst`, `custodian`, `admin`"),
+    ("/role", "7", 422, "role"),
+    ("/role", "null", 422, "role"),
+    ("/tenant", "\"\"", 422, "tenant"),
+    ("/tenant", "\"a b\"", 422, "tenant"),
+    ("/tenant", "5", 422, "tenant"),
+    ("/name", "\"\"", 422, "name"),
+    ("/name", "\"a\\nb\"", 422, "name"),
+    ("/name", "\"a\\u0000b\"", 422, "name"),
+    ("/name", "{}", 422, "name"),
+    ("/expires_at", "\"2020-01-01T00:00:00Z\"", 422, "in the future"),
+    ("/expires_at", "\"2999-01-01T00:00:00Z\"", 422, "within a hundred years"),
+    ("/expires_at", "\"tomorrow\"", 422, "RFC 3339"),
+    ("/expires_at", "\"2090-01-01\"", 422, "RFC 3339"),
+    ("/expires_at", "1e9", 422, "expires_at"),
+    ("/secret", "\"mine\"", 422, "secret"),
+];
+
 const BAD_JOBS: &[(&str, &str, u16, &str)] = &[
     ("/dataset", "5", 422, "dataset"),
     ("/dataset", "null", 422, "dataset"),
@@ -182,7 +201,9 @@ const BAD_JOBS: &[(&str, &str, u16, &str)] = &[
     ("/measuring", "{\"bins\": 1}", 422, "measuring.bins"),
     ("/measuring", "{\"bins\": 101}", 422, "measuring.bins"),
     ("/measuring", "{\"bins\": 2.5}", 422, "measuring.bins"),
-    ("/report", "{\"released_epsilon\": 0.1}", 422, "report.released_epsilon"),
+    ("/report", "{\"released_epsilon\": 50}", 422, "report.released_epsilon"),
+    ("/report", "{\"released_epsilon\": -1}", 422, "report.released_epsilon"),
+    ("/report", "{\"released_epsilon\": \"some\"}", 422, "report.released_epsilon"),
     ("/report", "{\"canaries\": 1001}", 422, "report.canaries"),
     ("/report", "{\"canaries\": -1}", 422, "report.canaries"),
     ("/report", "{\"canaries\": \"many\"}", 422, "report.canaries"),
@@ -254,10 +275,23 @@ async fn bad_submissions_are_refused() {
 }
 
 #[tokio::test]
+async fn bad_keys_are_refused() {
+    let api = TestApi::open().await;
+    for (pointer, text, status, says) in BAD_KEYS.iter().copied() {
+        let sent = replaced(json!({"role": "analyst"}), pointer, text);
+        check(&send(&api, "/v1/keys", sent.clone()).await, status, code(status), says, &sent);
+    }
+    check(&send(&api, "/v1/keys", "{}").await, 422, "request_invalid", "role", "{}");
+    println!("{} bad keys", BAD_KEYS.len());
+    assert_eq!(api.get("/v1/keys").await.expect(200)["items"], json!([]));
+    send(&api, "/v1/keys", json!({"role": "analyst"}).to_string()).await.expect(201);
+}
+
+#[tokio::test]
 async fn what_is_not_json_is_refused_on_every_route() {
     let api = TestApi::open().await;
     api.clinic(1.0, 100).await;
-    for path in ["/v1/datasets", "/v1/jobs", "/v1/datasets/clinic/budget"] {
+    for path in ["/v1/datasets", "/v1/jobs", "/v1/datasets/clinic/budget", "/v1/keys"] {
         for text in ["", "{", "not json", "{'name': 1}", "{} {}", "\u{feff}{}"] {
             problem(&send(&api, path, text).await, if text == "{} {}" { 422 } else { 400 }, code_of(text));
         }

@@ -45,6 +45,9 @@ async fn wrong_methods_name_the_right_ones() {
         ("/v1/datasets/x/ledger", "GET"),
         ("/v1/jobs", "GET POST"),
         ("/v1/estimates", "POST"),
+        ("/v1/keys", "GET POST"),
+        ("/v1/keys/x", "DELETE"),
+        ("/v1/audit", "GET"),
         ("/v1/jobs/x", "GET"),
         ("/v1/jobs/x/cancel", "POST"),
         ("/v1/jobs/x/synthetic", "GET"),
@@ -84,6 +87,14 @@ async fn bad_queries_are_problems() {
         "/v1/datasets?limit=1e2",
         "/v1/datasets?limit=99999999999999999999",
         "/v1/datasets?cursor=x",
+        "/v1/keys?limit=0",
+        "/v1/keys?cursor=%00",
+        "/v1/keys?cursor=x",
+        "/v1/audit?limit=201",
+        "/v1/audit?cursor=1.5",
+        "/v1/audit?key=%00",
+        "/v1/audit?since=%00",
+        "/v1/audit?open=x",
         "/v1/jobs?limit=0",
         "/v1/jobs?limit=1&limit=2",
         "/v1/jobs?cursor=",
@@ -96,7 +107,7 @@ async fn bad_queries_are_problems() {
         let body = problem(&api.get(path).await, 422, "request_invalid");
         assert!(body["at"].as_str().is_some_and(|at| at.starts_with("query")), "{path}: {body}");
     }
-    for path in ["/v1/jobs?dataset=nobody", "/v1/jobs?dataset=%00", "/v1/jobs?dataset=%ff"] {
+    for path in ["/v1/jobs?dataset=nobody", "/v1/jobs?dataset=%00", "/v1/jobs?dataset=%ff", "/v1/audit?object=%00"] {
         problem(&api.get(path).await, 404, "not_found");
     }
     api.clinic(1.0, 20).await;

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::rust_files;
 
 /// Names of fields. A new one is a decision: can it ever hold a cell, a name of a column, or a secret?
-const FIELDS: [&str; 27] = [
+const FIELDS: [&str; 25] = [
     "address",
     "answer",
     "attempt",
@@ -21,19 +21,17 @@ const FIELDS: [&str; 27] = [
     "id",
     "job",
     "keys",
+    "late",
     "limit",
     "method",
     "model",
     "place",
     "reason",
+    "refused",
     "route",
     "status",
     "unfinished",
     "worker",
-    "tenant",
-    "role",
-    "count",
-    "seconds",
 ];
 /// Fields that may be written by `Debug`, which shows whatever a value holds.
 const SHOWN: [&str; 2] = ["became", "status"];

@@ -54,7 +54,8 @@ fn audited(overrides: &Overrides, epsilon: f64) -> (CanaryAudit, Plan, Outcome) 
     let mut plan = Plan::new(&facts, overrides).unwrap();
     plan.public.batch = 64;
     let private = drawn.among(&train);
-    let job = Job { plan: &plan, schema: &schema, private: &private, public: None, ready: None, persons: None };
+    let job =
+        Job { plan: &plan, schema: &schema, private: &private, public: None, ready: None, persons: None, real: None };
     let outcome = run(&job, &Memory::default().host(), &system_key).unwrap();
     let codec = codec(&plan, &schema, None).unwrap();
     let (by, mut scores) = drawn.likelihoods((&plan, &schema, &codec), &outcome).unwrap();

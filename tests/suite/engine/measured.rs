@@ -18,7 +18,7 @@ pub(super) fn measured(generator: Generator, without_stage2: bool) -> Overrides 
 }
 
 pub(super) fn attempt(plan: &Plan, private: &Table, memory: &Memory) -> Result<Outcome, EngineError> {
-    let job = Job { plan, schema: &schema(), private, public: None, ready: None, persons: None };
+    let job = Job { plan, schema: &schema(), private, public: None, ready: None, persons: None, real: None };
     run(&job, &memory.host(), &constant_key)
 }
 
@@ -107,7 +107,8 @@ fn a_measured_run_learns_what_hangs_together() {
     let (schema, private) = (schema(), table(6000));
     let wishes = Overrides { public_steps: Some(300), ..measured(Generator::Auto, true) };
     let plan = plan(&schema, 6000, 4000, &wishes);
-    let job = Job { plan: &plan, schema: &schema, private: &private, public: None, ready: None, persons: None };
+    let job =
+        Job { plan: &plan, schema: &schema, private: &private, public: None, ready: None, persons: None, real: None };
     let outcome = run(&job, &Memory::default().host(), &system_key).unwrap();
     for drawn in &outcome.drawn {
         for (i, fact) in facts.into_iter().enumerate() {
@@ -124,7 +125,15 @@ fn persons_are_measured_with_all_of_their_rows() {
     let (gathered, persons) = dealt(&schema, &private, 3, 3);
     let plan = Plan::new(&facts(&schema, 600, unit(200, 3), 40), &measured(Generator::Auto, true)).unwrap();
     let memory = Memory::default();
-    let job = |persons| Job { plan: &plan, schema: &schema, private: &gathered, public: None, ready: None, persons };
+    let job = |persons| Job {
+        plan: &plan,
+        schema: &schema,
+        private: &gathered,
+        public: None,
+        ready: None,
+        persons,
+        real: None,
+    };
     let outcome = run(&job(Some(&persons)), &memory.host(), &constant_key).unwrap();
     let of_persons = Distribution::from_bytes(&outcome.distribution.unwrap()).unwrap();
     let rows = Plan { persons: None, ..plan.clone() };

@@ -26,7 +26,7 @@ fn rows(rng: &mut ChaCha20Rng) -> Table {
 /// What attacks find after a run on `train`.
 fn attacked(plan: &Plan, tables: [&Table; 2], claim: Option<Claim>) -> Evidence {
     let (schema, [train, held_out]) = (schema(), tables);
-    let job = Job { plan, schema: &schema, private: train, public: None, ready: None, persons: None };
+    let job = Job { plan, schema: &schema, private: train, public: None, ready: None, persons: None, real: None };
     let outcome = run(&job, &Memory::default().host(), &system_key).unwrap();
     let tables = Tables { schema: &schema, train, held_out, synthetic: synthetic(&outcome) };
     evidence(tables, claim, &mut ChaCha20Rng::seed_from_u64(1))

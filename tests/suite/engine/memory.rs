@@ -142,7 +142,15 @@ fn two_passes_change_no_bit_of_a_job() {
     let private = rows(4, 300);
     let result = |room: Option<Room>| {
         let plan = Plan { room, ..plan.clone() };
-        let job = Job { plan: &plan, schema: &schema, private: &private, public: None, ready: None, persons: None };
+        let job = Job {
+            plan: &plan,
+            schema: &schema,
+            private: &private,
+            public: None,
+            ready: None,
+            persons: None,
+            real: None,
+        };
         learnt(&run(&job, &Memory::default().host(), &constant_key).unwrap()).weights.clone()
     };
     let room = Room { places: 64, lanes: 2, two_passes: false };
@@ -231,7 +239,8 @@ fn the_measured_process() {
     let (schema, plan) = measured_plan(case);
     let count = plan.rows_public as usize;
     let private = if plan.measure.is_some() { dependent(schema.width(), count) } else { rows(schema.width(), count) };
-    let job = Job { plan: &plan, schema: &schema, private: &private, public: None, ready: None, persons: None };
+    let job =
+        Job { plan: &plan, schema: &schema, private: &private, public: None, ready: None, persons: None, real: None };
     let before = peak();
     let memory = Memory::default();
     let host = Host { vault: &Elsewhere, ..memory.host() };

@@ -13,6 +13,7 @@ mod optimiser;
 mod perplexity;
 mod persons;
 mod plans;
+mod release;
 mod runs;
 mod sources;
 mod stages;

@@ -18,7 +18,8 @@ fn shown(plan: &Plan, schema: &Schema, private: &Table, persons: Option<&Groups>
     let memory = Memory::default();
     let fresh_key = || Box::new(Constant(key)) as Box<dyn Streams>;
     let outcome =
-        run(&Job { plan, schema, private, public: None, ready: None, persons }, &memory.host(), &fresh_key).unwrap();
+        run(&Job { plan, schema, private, public: None, ready: None, persons, real: None }, &memory.host(), &fresh_key)
+            .unwrap();
     let rows = synthetic(&outcome).iter().flatten().copied().collect();
     (memory.log.take(), memory.seen.take(), memory.checkpoint.take(), learnt(&outcome).weights.clone(), rows)
 }

@@ -32,7 +32,7 @@ fn first_key() -> [u8; 32] {
 }
 
 fn with_keys(plan: &Plan, private: &Table, memory: &Memory, keys: &Keys) -> Result<Outcome, EngineError> {
-    let job = Job { plan, schema: &schema(), private, public: None, ready: None, persons: None };
+    let job = Job { plan, schema: &schema(), private, public: None, ready: None, persons: None, real: None };
     run(&job, &memory.host(), &|| keys.next())
 }
 

@@ -34,7 +34,8 @@ fn adds_up(source: Source) {
     };
     let overrides = Overrides { source, steps: Some(8), public_steps: Some(30), ..Overrides::default() };
     let plan = Plan::new(&facts, &overrides).unwrap();
-    let job = Job { plan: &plan, schema: &schema, private: &table, public: None, ready: None, persons: None };
+    let job =
+        Job { plan: &plan, schema: &schema, private: &table, public: None, ready: None, persons: None, real: None };
     let outcome = run(&job, &Memory::default().host(), &constant_key).unwrap();
     let distribution = outcome.distribution.map(|bytes| Distribution::from_bytes(&bytes).unwrap());
     let (codec, learnt) = (codec(&plan, &schema, None).unwrap(), outcome.model.unwrap());

@@ -101,7 +101,7 @@ fn persons_of_one_row_are_rows() {
     let over_rows = plan(&schema, 300, None, &short());
     let over_persons = plan(&schema, 300, unit(300, 1), &short());
     let result = |plan: &Plan, private: &Table, persons: Option<&Groups>| {
-        let job = Job { plan, schema: &schema, private, public: None, ready: None, persons };
+        let job = Job { plan, schema: &schema, private, public: None, ready: None, persons, real: None };
         learnt(&run(&job, &Memory::default().host(), &constant_key).unwrap()).weights.clone()
     };
     assert_eq!(result(&over_rows, &private, None), result(&over_persons, &gathered, Some(&persons)));
@@ -118,7 +118,7 @@ fn a_job_on_rows_of_the_other_kind_does_not_run() {
     ] {
         let memory = Memory::default();
         let result = run(
-            &Job { plan: &plan, schema: &schema, private, public: None, ready: None, persons },
+            &Job { plan: &plan, schema: &schema, private, public: None, ready: None, persons, real: None },
             &memory.host(),
             &constant_key,
         );

@@ -9,7 +9,11 @@ use dp2stage::tabular::{MISSING, Schema, Table};
 use super::{Memory, constant_key, learnt, plan, schema, short, synthetic, table};
 
 fn attempt(plan: &Plan, schema: &Schema, private: &Table, memory: &Memory) -> Result<Outcome, EngineError> {
-    run(&Job { plan, schema, private, public: None, ready: None, persons: None }, &memory.host(), &constant_key)
+    run(
+        &Job { plan, schema, private, public: None, ready: None, persons: None, real: None },
+        &memory.host(),
+        &constant_key,
+    )
 }
 
 fn same(a: &Outcome, b: &Outcome) -> bool {
@@ -40,7 +44,7 @@ fn a_key_is_made_only_after_the_claim_and_one_for_each_block() {
         constant_key()
     };
     run(
-        &Job { plan: &plan, schema: &schema, private: &private, public: None, ready: None, persons: None },
+        &Job { plan: &plan, schema: &schema, private: &private, public: None, ready: None, persons: None, real: None },
         &memory.host(),
         &key,
     )
@@ -239,7 +243,8 @@ fn learns(overrides: &Overrides) {
     let (schema, private) = (schema(), table(6000));
     let fast = Overrides { steps: Some(60), expected_batch: Some(600.0), ..*overrides };
     let plan = plan(&schema, 6000, 4000, &fast);
-    let job = Job { plan: &plan, schema: &schema, private: &private, public: None, ready: None, persons: None };
+    let job =
+        Job { plan: &plan, schema: &schema, private: &private, public: None, ready: None, persons: None, real: None };
     let outcome = run(&job, &Memory::default().host(), &system_key).unwrap();
     for (i, fact) in facts.into_iter().enumerate() {
         let (real, made) = (share(&private, fact), share(synthetic(&outcome), fact));

@@ -31,7 +31,7 @@ fn attempt(
     public: Option<(&Table, &Schema)>,
     memory: &Memory,
 ) -> Result<Outcome, EngineError> {
-    let job = Job { plan, schema: &schema(), private, public, ready: None, persons: None };
+    let job = Job { plan, schema: &schema(), private, public, ready: None, persons: None, real: None };
     run(&job, &memory.host(), &constant_key)
 }
 
@@ -134,8 +134,15 @@ fn stage_1_learns_from_a_public_table() {
     let wishes = Overrides { learning_rate: Some(1e-9), ..like(Some((&rows, &other))) };
     let plan = plan(&own, 6000, 4000, &wishes);
     let memory = Memory::default();
-    let job =
-        Job { plan: &plan, schema: &own, private: &nothing, public: Some((&rows, &other)), ready: None, persons: None };
+    let job = Job {
+        plan: &plan,
+        schema: &own,
+        private: &nothing,
+        public: Some((&rows, &other)),
+        ready: None,
+        persons: None,
+        real: None,
+    };
     let outcome = run(&job, &memory.host(), &system_key).unwrap();
     for fact in FACTS {
         let (real, made) = (share(&table(4000), fact), share(synthetic(&outcome), fact));

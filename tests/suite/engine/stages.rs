@@ -6,7 +6,11 @@ use dp2stage::tabular::{Schema, Table};
 use super::{Memory, constant_key, learnt, plan, schema, short, synthetic, table};
 
 fn attempt(plan: &Plan, schema: &Schema, private: &Table, memory: &Memory) -> Result<Outcome, EngineError> {
-    run(&Job { plan, schema, private, public: None, ready: None, persons: None }, &memory.host(), &constant_key)
+    run(
+        &Job { plan, schema, private, public: None, ready: None, persons: None, real: None },
+        &memory.host(),
+        &constant_key,
+    )
 }
 
 fn wished() -> (Schema, Plan, Plan) {

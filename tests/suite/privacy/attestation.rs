@@ -191,6 +191,14 @@ fn a_lie_under_a_right_key_is_refused() {
     }
     lying.guarantee.epsilon = f64::NAN;
     assert!(lying.check().is_err());
+    for bought in [-0.1, f64::NAN, honest.guarantee.epsilon_planned.get(), 1e9] {
+        let mut lying = honest.clone();
+        lying.reports.released_epsilon = bought;
+        assert!(
+            matches!(lying.check(), Err(CertificateFault::Contradiction(what)) if what.contains("figures")),
+            "{bought}"
+        );
+    }
     let other_people = Book::new(Uuid::from_u128(8), book.entries.clone());
     assert!(honest.check_ledger(&other_people).is_err());
 }

@@ -12,6 +12,7 @@ mod numbers;
 mod pages;
 mod parity;
 mod reference;
+mod released;
 mod scores;
 mod tables;
 mod whole;

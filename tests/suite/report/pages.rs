@@ -2,6 +2,7 @@
 
 use dp2stage::privacy::DpEvent;
 use dp2stage::report::comparison::{Comparison, JobLine};
+use dp2stage::report::released::{Noisy, NoisyColumn, ReleasedFigures, ReleasedTarget};
 use dp2stage::report::{
     About, CustodianReport, Section, StageOneReport, Tables, comparison_page, custodian, custodian_page, released_page,
 };
@@ -86,11 +87,47 @@ fn a_report_is_one_file_for_everybody() {
 
 #[test]
 fn the_released_page_has_no_figure_of_the_report() {
-    let html = released_page(&about(), 1400);
+    let unbought = Section::Absent { absent: "Not <bought>.".into() };
+    let html = released_page(&about(), 1400, &unbought);
     well_formed(&html).unwrap();
     text_alternatives(&html);
     assert!(html.contains("May be published") && !html.contains("For the custodian alone"));
-    assert!(!html.contains("AUC") && html.contains("1,400"));
+    assert!(!html.contains("AUC") && html.contains("1,400") && html.contains("Not &lt;bought&gt;."));
+}
+
+#[test]
+fn the_released_page_shows_figures_with_their_intervals() {
+    let noisy = |value| Noisy { value, low: value - 0.031, high: value + 0.03 };
+    let column = |name: &str| NoisyColumn { column: name.into(), intersection: noisy(0.777) };
+    let target = ReleasedTarget {
+        column: "income <k>".into(),
+        positive: Some("> 50".into()),
+        held_out_rows: Noisy { value: 1234.0, low: 1200.0, high: 1270.0 },
+        roc_auc: Some(noisy(0.871)),
+        f1: Some(noisy(0.612)),
+        macro_f1: noisy(0.701),
+        accuracy: noisy(0.822),
+        baseline_accuracy: noisy(0.761),
+    };
+    let figures = ReleasedFigures {
+        epsilon: 0.1,
+        delta: 1e-5,
+        rows: Noisy { value: 48_840.0, low: 48_600.0, high: 49_100.0 },
+        one_way: noisy(0.955),
+        columns: vec![column("age"), column("a <b>")],
+        two_way: Section::Measured(noisy(0.911)),
+        target: Section::Measured(target),
+    };
+    let html = released_page(&about(), 1400, &Section::Measured(figures.clone()));
+    well_formed(&html).unwrap();
+    text_alternatives(&html);
+    for words in ["48,840", "95.5 %", "91.1 %", "0.871", "0.84 to 0.901", "&gt; 50", "a &lt;b&gt;", "1,234"] {
+        assert!(html.contains(words), "{words}");
+    }
+    let none = Section::Absent { absent: "Drowned in <noise>.".into() };
+    let html = released_page(&about(), 1400, &Section::Measured(ReleasedFigures { target: none, ..figures }));
+    well_formed(&html).unwrap();
+    assert!(html.contains("Drowned in &lt;noise&gt;."));
 }
 
 #[test]

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dp2stage::engine::Machine;
-use dp2stage::http::{self, App, Webhooks};
+use dp2stage::http::{self, App, Rates, Webhooks};
 use dp2stage::store::models::{Declaration, Hub, Models};
-use dp2stage::store::{self, Bell, QueueRoom, Role, Storage};
+use dp2stage::store::{self, AuditRecorder, Bell, QueueRoom, Role, Storage};
 use dp2stage::tabular::UploadLimits;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -80,25 +80,32 @@ impl TestApi {
     /// An API that may store so many bytes; 0 for no limit.
     pub async fn with_room(open: bool, limits: UploadLimits, memory_bytes: u64, quota_bytes: u64) -> Self {
         let left = (fresh_database().await, scratch());
-        Self::over(left, open, limits, (memory_bytes, quota_bytes), Webhooks::default()).await
+        Self::over(left, open, (limits, Rates::default()), (memory_bytes, quota_bytes), Webhooks::default()).await
+    }
+
+    /// An API that asks for keys and lets each ask so often.
+    pub async fn limited(rates: Rates) -> Self {
+        let left = (fresh_database().await, scratch());
+        Self::over(left, false, (UploadLimits::default(), rates), (8 << 30, 0), Webhooks::default()).await
     }
 
     /// An open API where jobs may name receivers.
     pub async fn with_webhooks(webhooks: Webhooks) -> Self {
-        Self::over((fresh_database().await, scratch()), true, UploadLimits::default(), (8 << 30, 0), webhooks).await
+        let left = (fresh_database().await, scratch());
+        Self::over(left, true, (UploadLimits::default(), Rates::default()), (8 << 30, 0), webhooks).await
     }
 
     /// Another server over what an open one left; that one stops.
     pub async fn restarted(self) -> Self {
         drop(self.stop);
         let left = (self.database, self.folder);
-        Self::over(left, true, UploadLimits::default(), (8 << 30, 0), Webhooks::default()).await
+        Self::over(left, true, (UploadLimits::default(), Rates::default()), (8 << 30, 0), Webhooks::default()).await
     }
 
     async fn over(
         (database, folder): (TestDatabase, TempDir),
         open: bool,
-        limits: UploadLimits,
+        (limits, rates): (UploadLimits, Rates),
         (memory_bytes, quota_bytes): (u64, u64),
         webhooks: Webhooks,
     ) -> Self {
@@ -120,6 +127,8 @@ impl TestApi {
             workers: Machine { memory_bytes, threads: 2 },
             open,
             keys: http::KnownKeys::default(),
+            rates,
+            audit: AuditRecorder::start(&database.pool),
             figures: http::Figures::default(),
             writers: http::Writers::default(),
             webhooks,
