@@ -21,8 +21,9 @@ demo: ## build the service and run a whole job with it: upload, training, downlo
 test: ## every test
 	@$(WITH_POSTGRES) && cargo test --locked
 
-long: ## the ledger and the accountant with many more draws (10,000 races, histories and cases), and the API's keys and streams: an hour or so
-	@$(WITH_POSTGRES) && DP2STAGE_LONG=1 cargo test --locked --test suite -- store::budgets privacy::accounting api::idempotency api::events
+long: ## the ledger and the accountant with many more draws (10,000 races, histories and cases), the API's keys and streams, malformed uploads and exports: an hour or so
+	@$(WITH_POSTGRES) && DP2STAGE_LONG=1 cargo test --locked --test suite -- --nocapture store::budgets privacy::accounting \
+		api::idempotency api::events api::intake tabular::generated tabular::spreadsheets
 
 chaos: SHELL := bash
 # figures are lines that begin with a goal's name; the seed of a run is printed, and DP2STAGE_SEED gives it back

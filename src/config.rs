@@ -55,6 +55,10 @@ pub struct Server {
     pub bind: SocketAddr,
     /// The folder of everything that is kept.
     pub state_dir: Option<PathBuf>,
+    /// The chain of certificates for TLS; none for connections in the clear.
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key.
+    pub tls_key: Option<PathBuf>,
 }
 
 /// PostgreSQL.
@@ -254,6 +258,18 @@ impl Config {
             None => store::Storage::folder(&self.state_dir()?.join("blobs")).url,
         };
         Ok(store::Storage { url, quota_bytes, min_free_bytes })
+    }
+
+    /// What TLS is spoken with, if it is.
+    ///
+    /// # Errors
+    /// One file without the other, or files that are not what they should be.
+    pub fn tls(&self) -> anyhow::Result<Option<http::Tls>> {
+        match (&self.server.tls_cert, &self.server.tls_key) {
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => Ok(Some(http::Tls::read(certificate, key)?)),
+            _ => anyhow::bail!("server.tls_cert and server.tls_key go together"),
+        }
     }
 
     /// The file of the key that certificates are signed with: `keys/certificate.ed25519` in the state folder, unless said.

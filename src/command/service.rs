@@ -80,6 +80,8 @@ impl Database {
 pub struct Service {
     /// Where it listens.
     pub address: SocketAddr,
+    /// What it speaks TLS with, if it does.
+    pub tls: Option<http::Tls>,
     /// The key that was made because there was none.
     pub first_key: Option<String>,
     database: Database,
@@ -102,9 +104,13 @@ impl Service {
         for place in &places {
             place.open()?;
         }
+        let tls = config.tls()?;
         let listener =
             TcpListener::bind(config.server.bind).await.with_context(|| format!("{}", config.server.bind))?;
         let address = listener.local_addr()?;
+        if tls.is_none() && !address.ip().is_loopback() {
+            tracing::warn!(%address, "KEYS AND TABLES COME IN THE CLEAR: set server.tls_cert and server.tls_key, or let a proxy on this machine speak TLS and bind to loopback");
+        }
         let database = Database::open(&config).await?;
         database.migrate().await?;
         let blobs = config.storage()?.open()?;
@@ -139,9 +145,9 @@ impl Service {
         let crew = tokio::spawn(supervise(crew(&config, &places, &database)?, database.pool.clone(), stopping.clone()));
         tokio::spawn(watch(database.pool.clone(), blobs, config.terms(), stopping.clone()));
         let messages = messages(webhooks, database.pool.clone(), stopping.clone())?;
-        let api = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
-        let api = axum::serve(listener, api).with_graceful_shutdown(stopping.clone().cancelled_owned());
-        Ok(Self { address, first_key, database, audit, stopping, api: tokio::spawn(api.into_future()), crew, messages })
+        let manner = (tls.clone(), http::Patience::default());
+        let api = tokio::spawn(http::serve(listener, http::router(app), manner, stopping.clone()));
+        Ok(Self { address, tls, first_key, database, audit, stopping, api, crew, messages })
     }
 
     /// Ends when the service has to stop by itself.

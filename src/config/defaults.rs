@@ -28,7 +28,7 @@ impl Default for Config {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { bind: SocketAddr::from(([127, 0, 0, 1], 8080)), state_dir: None }
+        Self { bind: SocketAddr::from(([127, 0, 0, 1], 8080)), state_dir: None, tls_cert: None, tls_key: None }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::privacy::{
     ReportCharges, Work, epsilon_of,
 };
 use crate::store::{self, Artifact, ArtifactKind, Blobs, Budget, Dataset, Job, StoreError};
+use crate::tabular::is_plain;
 
 /// The certificate of a job: a signed statement of what was done to private rows, what it was charged, and what follows
 /// from that, for whoever did not watch. All of it is public or released.
@@ -108,17 +109,21 @@ impl Facts {
     fn digests(&self, blobs: &Blobs, plan: Plan) -> Result<ArtifactDigests, Problem> {
         let blob = |kind| self.artifacts.iter().find(|artifact| artifact.kind == kind).map(|a| a.blob.as_str());
         let rows = blob(ArtifactKind::Synthetic).ok_or(StoreError::NotFound("result"))?;
-        let mut csv = Sha256::new();
         let schema = self.dataset.declared()?;
-        let hash = |chunk: String| {
-            csv.update(&chunk);
-            true
+        let digest = |raw: bool| {
+            let mut csv = Sha256::new();
+            let hash = |chunk: String| {
+                csv.update(&chunk);
+                true
+            };
+            export((blobs, rows), &schema, (None, raw), hash).map_err(|fault| storage(&fault))?;
+            Ok::<_, Problem>(hex::encode(csv.finalize()))
         };
-        export((blobs, rows), &schema, None, hash).map_err(|fault| storage(&fault))?;
         let files = plan.base.map(|base| base.model.files).unwrap_or_default();
         Ok(ArtifactDigests {
             schema: crate::privacy::digest_of_json(&schema.to_json()),
-            synthetic_csv: hex::encode(csv.finalize()),
+            synthetic_csv: digest(false)?,
+            synthetic_csv_raw: if is_plain(&schema) { None } else { Some(digest(true)?) },
             synthetic_rows: digest_of(rows),
             model: blob(ArtifactKind::Model).map(digest_of),
             distribution: blob(ArtifactKind::Distribution).map(digest_of),

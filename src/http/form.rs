@@ -52,13 +52,11 @@ pub(super) fn page(html: String, headers: &HeaderMap) -> Response {
         return varied(unchanged);
     }
     let policy =
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     let of = |name: HeaderName, value: &'static str| (name, HeaderValue::from_static(value));
     let kind = [
         of(header::CONTENT_TYPE, "text/html; charset=utf-8"),
         of(header::CONTENT_SECURITY_POLICY, policy),
-        of(header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        of(header::REFERRER_POLICY, "no-referrer"),
     ];
     varied(with_tag((kind, html).into_response(), &tag))
 }

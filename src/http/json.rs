@@ -72,10 +72,24 @@ pub(super) fn unsaid<T>(_: &T) -> bool {
     true
 }
 
+/// Takes out of a message what was sent in place of what was expected: rows that went to the wrong place would be told.
+fn without_value(message: &str) -> String {
+    let faults = ["invalid type: ", "invalid value: "];
+    let parts = faults.iter().find_map(|fault| {
+        let (head, tail) = message.split_once(fault)?;
+        let (found, expected) = tail.rsplit_once(", expected ")?;
+        Some((head, fault, found.split(['"', '`']).next()?.trim_end(), expected))
+    });
+    parts.map_or_else(
+        || message.to_owned(),
+        |(head, fault, kind, expected)| format!("{head}{fault}{kind}, expected {expected}"),
+    )
+}
+
 /// A message of serde without the names of Rust's types, and with a hint where a word of the
 /// documentation may be meant for another version.
 pub(super) fn plain_words(message: &str) -> String {
-    let message = message
+    let message = without_value(message)
         .replace("expected f64", "expected a number")
         .replace("expected f32", "expected a number")
         .replace("expected u64", "expected a whole number, 0 or more")

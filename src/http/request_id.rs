@@ -1,8 +1,8 @@
 //! The outermost layer: gives each request an id, and every error its body.
 
 use axum::body::Body;
-use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
@@ -22,7 +22,9 @@ pub(super) struct RequestId(pub String);
 pub(super) async fn layer(mut request: Request, next: Next) -> Response {
     let id = (request.headers().get(&HEADER).and_then(|v| v.to_str().ok()).filter(|id| plain(id)))
         .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
-    let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
+    // The route and not the path: names, and whatever else a client writes there, are not for the log.
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    let span = tracing::info_span!("request", id, method = known(request.method()), route);
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).instrument(span).await;
     if response.status().is_client_error() || response.status().is_server_error() {
@@ -32,6 +34,14 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
         response.headers_mut().insert(HEADER.clone(), value);
     }
     response
+}
+
+/// The word of a method that routes have; a client may send any other word.
+fn known(method: &Method) -> &str {
+    match *method {
+        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::DELETE => method.as_str(),
+        _ => "other",
+    }
 }
 
 fn plain(id: &str) -> bool {
@@ -45,6 +55,5 @@ fn dress(mut response: Response, id: &str) -> Response {
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Response::from_parts(parts, Body::from(problem.body(id).to_string()))
 }

@@ -32,6 +32,10 @@ pub(super) struct SyntheticParams {
     format: Format,
     /// The first so many rows; all unless given.
     rows: Option<usize>,
+    /// Texts as they were declared. Unless true, a text that spreadsheets would take for a formula (one that begins with
+    /// `=`, `+`, `-`, `@`, a tab or a line end) has an apostrophe before it; numbers are the same in both forms.
+    #[serde(default)]
+    raw: bool,
 }
 
 /// A form of tables.
@@ -63,7 +67,8 @@ pub(super) async fn synthetic(
     let artifact = store::artifact(&app.pool, id, ArtifactKind::Synthetic).await?;
     // A blob is named by its digest; the rest says what was made of it.
     let rows = params.rows.map_or_else(String::new, |rows| format!("-{rows}"));
-    let tag = format!("{}-csv1{rows}", &artifact.blob);
+    let form = if params.raw { "csv1" } else { "csv2" };
+    let tag = format!("{}-{form}{rows}", &artifact.blob);
     if let Some(unchanged) = unchanged(&tag, &headers) {
         return Ok(unchanged);
     }
@@ -71,7 +76,7 @@ pub(super) async fn synthetic(
     let blobs = app.blobs.clone();
     tokio::task::spawn_blocking(move || {
         let send = |chunk: String| chunks.blocking_send(Ok(Bytes::from(chunk))).is_ok();
-        if let Err(fault) = export((&blobs, &artifact.blob), &schema, params.rows, send) {
+        if let Err(fault) = export((&blobs, &artifact.blob), &schema, (params.rows, params.raw), send) {
             // The status has been sent: break the connection, so that nobody takes a part for the whole.
             tracing::error!(error = %fault, "a download broke off");
             let _ = chunks.blocking_send(Err(fault));
@@ -85,12 +90,12 @@ pub(super) async fn synthetic(
     Ok(with_tag((kind, Body::from_stream(ReceiverStream::new(text))).into_response(), &tag))
 }
 
-/// Writes a stored table as CSV, piece by piece, until `send` says that nobody listens any more: memory does not grow with
-/// the table.
+/// Writes a stored table as CSV (so many rows; raw or for spreadsheets too), piece by piece, until `send` says that nobody
+/// listens any more: memory does not grow with the table.
 pub(super) fn export(
     (blobs, blob): (&Blobs, &str),
     schema: &Schema,
-    rows: Option<usize>,
+    (rows, raw): (Option<usize>, bool),
     mut send: impl FnMut(String) -> bool,
 ) -> io::Result<()> {
     let (mut reader, mut codes) = (RowsReader::new(blobs.reader(blob)?, schema).map_err(io::Error::other)?, Vec::new());
@@ -102,10 +107,10 @@ pub(super) fn export(
         }
         left -= piece.rows();
         let done = piece.rows() < PIECE;
-        let mut text = if first { CsvText::new(schema, &piece, None) } else { CsvText::continued(schema, &piece) };
+        let text = if first { CsvText::new(schema, &piece, None) } else { CsvText::continued(schema, &piece) };
         first = false;
         // A client that has gone needs no more.
-        if !text.all(&mut send) || done {
+        if !text.raw(raw).all(&mut send) || done {
             return Ok(());
         }
     }

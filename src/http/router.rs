@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::state::App;
 use super::{
-    audit, auth, budgets, certificates, comparisons, datasets, estimates, events, health, jobs, keys, limits, openapi,
-    patience, reports, request_id, results, role, rows, samples, submission, workers,
+    audit, auth, budgets, certificates, comparisons, datasets, estimates, events, headers, health, jobs, keys, limits,
+    openapi, patience, reports, request_id, results, role, rows, samples, submission, workers,
 };
 
 /// The service, ready to be served.
@@ -40,6 +40,7 @@ pub fn router(app: App) -> Router {
             Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()
         }))
         .layer(from_fn(request_id::layer))
+        .layer(from_fn(headers::layer))
         .with_state(app)
 }
 

@@ -3,10 +3,10 @@
 //! Memory is bounded by one chunk in flight and the reader's buffers, whatever the size of the
 //! table. All rows are valid, or nothing is stored.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{BodyDataStream, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
@@ -21,10 +21,8 @@ use super::problem::{Problem, storage};
 use super::state::App;
 use crate::privacy::{NoiseSource, Pseudonyms, Purpose};
 use crate::store::{self, BlobWriter, Version};
-use crate::tabular::{Mark, Packing, RowsWriter, Schema, Upload};
+use crate::tabular::{Mark, Packing, RowsWriter, Schema, Upload, UploadError, UploadLimits};
 
-/// A client that sends nothing for this long is cut off.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Uploads under way at once, each with a thread and about 3 MiB; further ones wait.
 static UPLOADS: Semaphore = Semaphore::const_new(16);
 /// An upload that could not begin for this long is told to come back.
@@ -33,6 +31,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const IN_FLIGHT: usize = 4;
 /// After a refusal, up to this much of the rest is read, so that the client gets to the answer.
 const DRAIN: u64 = 64 << 20;
+/// And no more once its client has paused for this long.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Upload the rows: the table as the raw body, CSV with a header, and with the column that says whose
 /// row it is where persons are the unit of privacy. A second upload is a new version;
@@ -43,7 +43,7 @@ const DRAIN: u64 = 64 << 20;
     request_body(content = String, content_type = "text/csv"), responses(
     (status = 201, body = VersionView),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
-    (status = 408, description = "`upload_stalled`: nothing came for 30 seconds", content_type = "application/problem+json"),
+    (status = 408, description = "`upload_stalled`: nothing came for 30 seconds, or less than 1 KiB a second", content_type = "application/problem+json"),
     (status = 413, description = "`table_too_large`", content_type = "application/problem+json"),
     (status = 415, description = "`unsupported_media_type`", content_type = "application/problem+json"),
     (status = 422, description = "`csv_invalid` with up to 20 `problems` of `{row, column, reason}`, never a value; \
@@ -57,6 +57,7 @@ pub(super) async fn put(
     request: Request,
 ) -> Result<impl IntoResponse, Problem> {
     let packing = packing(request.headers())?;
+    announced(request.headers(), app.limits.table_bytes)?;
     let dataset = store::find_dataset(&app.pool, &name).await?;
     let schema = dataset.declared()?;
     let persons = dataset.persons().map(|persons| persons.name);
@@ -82,6 +83,15 @@ fn packing(headers: &HeaderMap) -> Result<Packing, Problem> {
     }
 }
 
+/// Refuses a body that says itself that it is too large, before any of it is read.
+fn announced(headers: &HeaderMap, limit: u64) -> Result<(), Problem> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    match length {
+        Some(length) if length > limit => Err(UploadError::TooLarge { limit }.into()),
+        _ => Ok(()),
+    }
+}
+
 /// What the parser needs to know.
 struct Intake {
     app: App,
@@ -97,35 +107,32 @@ async fn receive(request: Request, intake: Intake) -> Result<Version, Problem> {
     let turn = tokio::time::timeout(LONGEST_WAIT, UPLOADS.acquire()).await;
     let turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
     let (chunks, inbox) = mpsc::channel::<Bytes>(IN_FLIGHT);
+    let limits = intake.app.limits;
     let parser = tokio::task::spawn_blocking(move || {
         // Its turn ends with the thread, not with a client that went away.
         let _turn = turn;
         parse(inbox, &intake)
     });
-    let mut body = request.into_body().into_data_stream();
-    let mut after_refusal = 0u64;
-    loop {
-        let chunk = match tokio::time::timeout(PATIENCE, body.next()).await {
-            Err(_) => return Err(stalled()),
-            Ok(None) => break,
-            // The client went away, or broke the framing: there is nobody to answer to.
-            Ok(Some(Err(_))) => return Err(Problem::of_status(StatusCode::BAD_REQUEST)),
-            Ok(Some(Ok(chunk))) => chunk,
-        };
-        if chunk.is_empty() {
-            continue;
-        }
-        let length = chunk.len() as u64;
-        if chunks.send(chunk).await.is_err() {
+    let mut body = Sent { body: request.into_body().into_data_stream(), limits, waited: Duration::ZERO, bytes: 0 };
+    let refused = loop {
+        tokio::select! {
+            biased;
             // The parser has refused: its answer is worth more than the rest of the body.
-            after_refusal += length;
-            if after_refusal > DRAIN {
-                break;
+            () = chunks.closed() => break true,
+            chunk = body.next() => match chunk? {
+                None => break false,
+                Some(chunk) if chunk.is_empty() => {}
+                // One that is not taken any more is no loss.
+                Some(chunk) => drop(chunks.send(chunk).await),
             }
         }
+    };
+    if refused {
+        let _ = tokio::time::timeout(LONGEST_WAIT, body.drain()).await;
+    } else {
+        // An empty chunk marks the whole body; a channel that merely closes marks a client that left.
+        let _ = chunks.send(Bytes::new()).await;
     }
-    // An empty chunk marks the whole body; a channel that merely closes marks a client that left.
-    let _ = chunks.send(Bytes::new()).await;
     parser.await.unwrap_or_else(|_| Err(Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)))
 }
 
@@ -134,9 +141,49 @@ fn busy() -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment", detail)
 }
 
-fn stalled() -> Problem {
-    let detail = "nothing came for 30 seconds; nothing was stored";
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "upload_stalled", "The upload stalled", detail)
+/// The body as its client sends it, not waited for for ever.
+struct Sent {
+    body: BodyDataStream,
+    limits: UploadLimits,
+    /// How long its client was waited for, all in all: a parser that takes its time is not the client's fault.
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Sent {
+    /// The next bytes, or none at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        let (patience, rate) = (self.limits.patience, self.limits.least_rate.max(1));
+        // Who sends a byte now and then would hold a place for ever.
+        let left = (patience + Duration::from_secs(self.bytes / rate)).saturating_sub(self.waited);
+        let began = Instant::now();
+        let chunk = tokio::time::timeout(left.min(patience), self.body.next()).await.map_err(|_| self.stalled())?;
+        self.waited += began.elapsed();
+        // The client went away, or broke the framing: there is nobody to answer to.
+        let chunk = chunk.transpose().map_err(|_| Problem::of_status(StatusCode::BAD_REQUEST))?;
+        self.bytes += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        Ok(chunk)
+    }
+
+    /// Reads some of the rest, until its client pauses: most send first and listen later.
+    async fn drain(mut self) {
+        let mut read = 0;
+        while let Ok(Some(Ok(chunk))) = tokio::time::timeout(PAUSE, self.body.next()).await {
+            read += chunk.len() as u64;
+            if read > DRAIN {
+                return;
+            }
+        }
+    }
+
+    fn stalled(&self) -> Problem {
+        let detail = format!(
+            "nothing came for {} seconds, or less than {} bytes a second; nothing was stored",
+            self.limits.patience.as_secs(),
+            self.limits.least_rate
+        );
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "upload_stalled", "The upload stalled", detail)
+    }
 }
 
 /// Parses, encodes and stores, on a blocking thread. Leaves nothing behind on a refusal.

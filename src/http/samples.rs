@@ -76,7 +76,7 @@ pub(super) async fn create(
         let _place = place;
         let table = left.write(&app, (&plan, &schema), &wishes, &Gone(gone))?;
         Ok::<_, Problem>(match request.format {
-            SampleFormat::Csv => CsvText::new(&schema, &table, None).collect::<String>(),
+            SampleFormat::Csv => CsvText::new(&schema, &table, None).raw(request.raw).collect::<String>(),
             SampleFormat::Jsonl => json_lines(&schema, &table).collect(),
         })
     });

@@ -29,11 +29,10 @@ pub(super) fn unchanged(tag: &str, headers: &HeaderMap) -> Option<Response> {
     same.then(|| with_tag(StatusCode::NOT_MODIFIED.into_response(), tag))
 }
 
-/// The answer with its tag. It is for whoever asked alone, since it depends on the key, and to be asked for anew.
+/// The answer with its tag. No cache keeps it (`headers::layer`); clients that keep it themselves may ask with the tag.
 pub(super) fn with_tag(mut response: Response, tag: &str) -> Response {
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{tag}\"")) {
         response.headers_mut().insert(header::ETAG, tag);
     }
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     response
 }

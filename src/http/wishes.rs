@@ -48,6 +48,8 @@ pub(super) struct SampleRequest {
     /// `csv` or `jsonl`.
     #[serde(deserialize_with = "word")]
     pub format: SampleFormat,
+    /// In a CSV, texts as they were declared, also those that spreadsheets would take for formulas.
+    pub raw: bool,
 }
 
 /// A form of tables.

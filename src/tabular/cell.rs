@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::column::{Code, Column, Domain, MISSING};
 use super::grid::{Grid, GridKind, GridMiss};
+use super::spreadsheet::aliases;
 
 /// A column prepared for reading cells.
 pub(super) struct CellReader {
@@ -11,6 +12,8 @@ pub(super) struct CellReader {
     pub(super) name: String,
     nullable: bool,
     values: Values,
+    /// Categories in the form in which they are written for spreadsheets, where that is another one and free.
+    guarded: HashMap<Box<[u8]>, Code>,
 }
 
 enum Values {
@@ -22,12 +25,20 @@ enum Values {
 
 const FEW: usize = 12;
 
+/// What is said of bytes that are no UTF-8; where they come from is a guess, and the remedy is the same.
+pub(super) const NOT_UTF8: &str = "is not UTF-8, but perhaps Latin-1 or Windows-1252: save the table as UTF-8, or convert it \
+    with iconv -f WINDOWS-1252 -t UTF-8";
+
 /// Why a cell is no value of its column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CellFault {
     Empty,
     Nul,
     NotUtf8,
+    /// What is between the quotes would be a value.
+    Quotes,
+    /// A number as other countries write it.
+    Comma,
     Category,
     Number(GridMiss),
 }
@@ -45,32 +56,43 @@ impl CellReader {
                 Values::Many(names.map(|(code, name)| (name.as_bytes().into(), code as Code)).collect())
             }
         };
-        Self { name: column.name.clone(), nullable: column.nullable, values }
+        let guarded = match &column.domain {
+            Domain::Categories(names) => {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                aliases(&names).into_iter().map(|(alias, code)| (alias.into_bytes().into(), code as Code)).collect()
+            }
+            Domain::Grid(_) => HashMap::new(),
+        };
+        Self { name: column.name.clone(), nullable: column.nullable, values, guarded }
     }
 
     /// The code of a cell: the bytes as they are, then without blanks around them.
     pub(super) fn code(&self, cell: &[u8]) -> Result<Code, CellFault> {
+        self.value(cell).map_err(|miss| {
+            let trimmed = cell.trim_ascii();
+            // Every cell with a code is clean UTF-8 because the declaration is: look only now.
+            match cell {
+                _ if trimmed.is_empty() => CellFault::Empty,
+                _ if cell.contains(&0) => CellFault::Nul,
+                _ if std::str::from_utf8(cell).is_err() => CellFault::NotUtf8,
+                _ if between_quotes(trimmed).is_some_and(|within| self.value(within).is_ok()) => CellFault::Quotes,
+                _ if miss == CellFault::Number(GridMiss::Syntax) && has_comma(trimmed) => CellFault::Comma,
+                _ => miss,
+            }
+        })
+    }
+
+    fn value(&self, cell: &[u8]) -> Result<Code, CellFault> {
         let trimmed = cell.trim_ascii();
         if trimmed.is_empty() && self.nullable {
             return self.category(cell).map_or(Ok(MISSING), Ok);
         }
-        let miss = match &self.values {
-            Values::Grid(grid) => match grid.read(trimmed) {
-                Ok(code) => return Ok(code),
-                Err(miss) => CellFault::Number(miss),
-            },
-            Values::Few(_) | Values::Many(_) => match self.category(cell).or_else(|| self.category(trimmed)) {
-                Some(code) => return Ok(code),
-                None => CellFault::Category,
-            },
-        };
-        // Every cell with a code is clean UTF-8 because the declaration is: look only now.
-        Err(match cell {
-            _ if trimmed.is_empty() => CellFault::Empty,
-            _ if cell.contains(&0) => CellFault::Nul,
-            _ if std::str::from_utf8(cell).is_err() => CellFault::NotUtf8,
-            _ => miss,
-        })
+        match &self.values {
+            Values::Grid(grid) => grid.read(trimmed).map_err(CellFault::Number),
+            Values::Few(_) | Values::Many(_) => {
+                self.category(cell).or_else(|| self.category(trimmed)).ok_or(CellFault::Category)
+            }
+        }
     }
 
     /// A fault in words, about the declaration and not the cell.
@@ -78,7 +100,13 @@ impl CellReader {
         match (fault, &self.values) {
             (CellFault::Empty, _) => "is empty, but the column is not declared nullable".into(),
             (CellFault::Nul, _) => "holds a NUL byte".into(),
-            (CellFault::NotUtf8, _) => "is not UTF-8: save the table as UTF-8".into(),
+            (CellFault::NotUtf8, _) => NOT_UTF8.into(),
+            (CellFault::Quotes, _) => {
+                "is quoted in another way than RFC 4180 has it: double quotes, and no blank before them".into()
+            }
+            (CellFault::Comma, _) => {
+                "is not a number: write a point before the decimals, and nothing between thousands".into()
+            }
             (CellFault::Number(miss), Values::Grid(grid)) => grid_reason(miss, grid),
             (_, Values::Few(names)) => format!("is not one of the {} declared categories", names.len()),
             (_, Values::Many(names)) => format!("is not one of the {} declared categories", names.len()),
@@ -87,12 +115,25 @@ impl CellReader {
     }
 
     fn category(&self, cell: &[u8]) -> Option<Code> {
-        match &self.values {
+        let found = match &self.values {
             Values::Few(names) => names.iter().position(|name| **name == *cell).map(|code| code as Code),
             Values::Many(names) => names.get(cell).copied(),
             Values::Grid(_) => None,
-        }
+        };
+        found.or_else(|| self.guarded.get(cell).copied())
     }
+}
+
+/// What is between single quotes, or between double ones that the parser took for text.
+fn between_quotes(cell: &[u8]) -> Option<&[u8]> {
+    let between = |quote: &[u8]| cell.strip_prefix(quote)?.strip_suffix(quote);
+    between(b"'").or_else(|| between(b"\""))
+}
+
+/// Whether a cell is made of digits and commas.
+fn has_comma(cell: &[u8]) -> bool {
+    let of_number = |b: &u8| b.is_ascii_digit() || b"+-,.' ".contains(b);
+    cell.contains(&b',') && cell.iter().any(u8::is_ascii_digit) && cell.iter().all(of_number)
 }
 
 fn grid_reason(miss: GridMiss, grid: &Grid) -> String {

@@ -1,5 +1,7 @@
 //! How large an upload and its parts may be. Memory is bounded by these whatever is sent.
 
+use std::time::Duration;
+
 /// The limits of one upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UploadLimits {
@@ -19,6 +21,10 @@ pub struct UploadLimits {
     pub gzip_ratio: u64,
     /// Decompressed bytes below which the ratio is not looked at.
     pub gzip_grace: u64,
+    /// A client that sends nothing for this long is cut off.
+    pub patience: Duration,
+    /// And so is one that, beyond that, sends fewer bytes a second than these.
+    pub least_rate: u64,
 }
 
 impl Default for UploadLimits {
@@ -29,9 +35,11 @@ impl Default for UploadLimits {
             fields: super::MAX_COLUMNS,
             rows: 50_000_000,
             problems: 20,
-            table_bytes: 2 << 30,
+            table_bytes: 4 << 30,
             gzip_ratio: 50,
             gzip_grace: 1 << 20,
+            patience: Duration::from_secs(30),
+            least_rate: 1 << 10,
         }
     }
 }

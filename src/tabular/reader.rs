@@ -1,18 +1,20 @@
 //! CSV to codes, in one pass over whatever pieces the bytes come in.
 //!
-//! RFC 4180 with leave for `\n`, blank lines and a UTF-8 byte order mark. Blank lines are skipped,
-//! in a table of one column too: there a missing cell is written `""`.
+//! RFC 4180 with leave for `\n`, blank lines, a UTF-8 byte order mark, and quotes within text that has none around it.
+//! Blank lines are skipped, in a table of one column too: there a missing cell is written `""`.
 
 use std::ops::Range;
 
-use super::cell::CellReader;
+use super::cell::{CellReader, NOT_UTF8};
 use super::column::Code;
 use super::header;
 use super::limits::UploadLimits;
 use super::problem::{CsvError, CsvProblem};
+use super::quotes::Quotes;
 use super::schema::Schema;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
+const BEHIND_A_QUOTE: &str = "has text behind a closing quote: write a quote that is part of the text twice";
 
 /// A parser that is fed with bytes and gives rows of codes to a sink, each with the cell that says
 /// whose row it is, where there is such a column.
@@ -25,6 +27,9 @@ pub struct TableReader {
     person: Option<String>,
     limits: UploadLimits,
     csv: csv_core::Reader,
+    quotes: Quotes,
+    /// Whether the header has text behind a closing quote.
+    loose: bool,
     /// The first bytes, until there are enough to know a byte order mark.
     opening: Option<Vec<u8>>,
     /// The line under way, without delimiters and quotes, and the end of each of its fields.
@@ -59,6 +64,8 @@ impl TableReader {
             person: None,
             limits,
             csv,
+            quotes: Quotes::new(),
+            loose: false,
             opening: Some(Vec::with_capacity(BOM.len())),
             line: vec![0; limits.line_bytes.clamp(1, 4096)],
             line_len: 0,
@@ -153,6 +160,14 @@ impl TableReader {
             self.csv.read_record(bytes, &mut self.line[self.line_len..], &mut self.ends[self.fields..]);
         self.line_len += written;
         self.fields += ended;
+        if let Some(before) = self.quotes.look(&bytes[..taken]) {
+            // A header may say that the whole table is in another dialect, which is better to know.
+            if self.order.is_some() {
+                self.fields = before;
+                return Err(self.stop(BEHIND_A_QUOTE));
+            }
+            self.loose = true;
+        }
         match result {
             Read::InputEmpty | Read::End => {}
             Read::OutputFull => self.lengthen()?,
@@ -189,7 +204,10 @@ impl TableReader {
         if self.fields == order.len() {
             person = self.cells(&order);
         } else {
-            let reason = format!("has {} fields, but {} columns are declared", self.fields, order.len());
+            let line = &self.line[..self.line_len];
+            let hint = header::other_delimiter(line, order.len()).map(|word| format!("; they are separated by {word}"));
+            let (fields, columns, hint) = (self.fields, order.len(), hint.unwrap_or_default());
+            let reason = format!("has {fields} fields, but {columns} columns are declared{hint}");
             self.problems.push(CsvProblem::of_row(self.rows, reason));
         }
         self.order = Some(order);
@@ -212,11 +230,13 @@ impl TableReader {
                     Err(format!("is longer than {} bytes", self.limits.cell_bytes))
                 }
                 Some(column) => column.code(cell).map(|code| self.row[j] = code).map_err(|fault| column.reason(fault)),
-                None if cell.trim_ascii().is_empty() => Err("is empty: say of every row whose it is".to_owned()),
-                None => {
-                    person = place;
-                    Ok(())
-                }
+                None => match no_person(cell) {
+                    Some(reason) => Err(reason.to_owned()),
+                    None => {
+                        person = place;
+                        Ok(())
+                    }
+                },
             };
             if let Err(reason) = fault {
                 let problem = CsvProblem::of_cell(self.rows, self.name_of(j), reason);
@@ -241,6 +261,7 @@ impl TableReader {
         let mut names: Vec<&str> = self.columns.iter().map(|column| &*column.name).collect();
         names.extend(self.person.as_deref());
         match header::order(&fields, &names) {
+            Ok(_) if self.loose => Err(self.stop(BEHIND_A_QUOTE)),
             Ok(order) => {
                 self.order = Some(order);
                 Ok(())
@@ -267,10 +288,22 @@ impl TableReader {
     }
 }
 
+/// Why a cell does not say whose row it is.
+fn no_person(cell: &[u8]) -> Option<&'static str> {
+    match cell {
+        _ if cell.trim_ascii().is_empty() => Some("is empty: say of every row whose it is"),
+        _ if cell.contains(&0) => Some("holds a NUL byte"),
+        _ if std::str::from_utf8(cell).is_err() => Some(NOT_UTF8),
+        _ => None,
+    }
+}
+
 /// What a file is that begins like no table in UTF-8.
 fn not_text(opening: &[u8]) -> Option<&'static str> {
     match opening {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("the file is UTF-16: save the table as UTF-8"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [1..=255, 0, 1..=255] | [0, 1..=255, 0] => {
+            Some("the file is UTF-16: save the table as UTF-8")
+        }
         [0x1f, 0x8b, ..] => Some("the file is gzip: send it with Content-Encoding: gzip"),
         [b'P', b'K', 3, ..] => Some("the file is a zip archive or a spreadsheet: export the table as CSV"),
         _ => None,

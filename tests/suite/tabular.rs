@@ -2,9 +2,12 @@
 
 pub mod corpus;
 mod declaration;
+mod dialects;
+pub mod generated;
 mod grid;
 mod likeness;
 mod persons;
 mod round_trip;
+mod spreadsheets;
 mod strategies;
 mod upload;

@@ -31,6 +31,7 @@ pub async fn run(mut config: Config, arguments: DemoArguments) -> anyhow::Result
     // A demo keeps its hands off an installation that the environment may name.
     config.database.url = None;
     config.server.bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    (config.server.tls_cert, config.server.tls_key) = (None, None);
     config.log.filter = "error".into();
 
     println!("starting a private PostgreSQL, the API and a worker ...");

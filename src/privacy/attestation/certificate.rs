@@ -223,6 +223,9 @@ pub struct ArtifactDigests {
     pub schema: String,
     /// Of the whole synthetic table as `GET /v1/jobs/{job}/synthetic` gives it: CSV.
     pub synthetic_csv: String,
+    /// Of the same with `?raw=true`, where that is another text: where names or categories look like formulas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synthetic_csv_raw: Option<String>,
     /// Of the synthetic rows as they are stored.
     pub synthetic_rows: String,
     /// Of the trained weights, where there are some.

@@ -192,3 +192,47 @@ async fn old_certificates_outlive_their_key() {
         assert!(good, "{said}");
     }
 }
+
+/// A table whose texts look like formulas comes in two forms, and the certificate knows both.
+#[tokio::test]
+async fn both_forms_of_a_table_are_certified() {
+    let api = TestApi::open().await;
+    let schema = json!({"columns": [
+        {"name": "=sum", "type": "integer", "min": -9, "max": 9},
+        {"name": "ward", "type": "categorical", "categories": ["=1+1", "@b", "-c"]}]});
+    let declared = json!({"name": "odd", "schema": schema, "rows_public": 200,
+                          "budget": {"epsilon": 3.0, "delta": 1e-6}});
+    api.post("/v1/datasets", &declared).await.expect(201);
+    api.upload("odd", format!("=sum,ward\n{}", "-7,=1+1\n5,-c\n".repeat(100))).await.expect(201);
+    let _worker = api.worker(10.0);
+    let body = json!({"dataset": "odd", "epsilon": 1.0, "rows": 200, "method": {"generator": "distribution"}});
+    let id = api.post("/v1/jobs", &body).await.expect(202)["id"].as_str().unwrap().to_owned();
+    api.job_until(&id, Duration::from_secs(120), |job| job["status"] == "succeeded").await;
+    let text = async |what: &str| api.get(&format!("/v1/jobs/{id}/{what}")).await.text;
+    let (default, raw) = (text("synthetic").await, text("synthetic?raw=true").await);
+    assert!(default.starts_with("'=sum,ward\n") && raw.starts_with("=sum,ward\n"), "{default}");
+    assert_eq!(default.replace('\'', ""), raw);
+    let formula = |line: &str| line.split(',').nth(1).is_some_and(|cell| cell.starts_with(['=', '@', '-']));
+    assert!(raw.lines().skip(1).all(formula) && !default.lines().any(formula));
+    assert!(default.lines().any(|line| line.starts_with('-')), "numbers are numbers");
+    let sample = async |raw: bool| {
+        let answer = api.post(&format!("/v1/jobs/{id}/samples"), &json!({"rows": 50, "raw": raw})).await;
+        answer.text.lines().filter(|line| formula(line)).count()
+    };
+    assert_eq!((sample(false).await, sample(true).await), (0, 50));
+
+    let folder = scratch();
+    let save = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    save("certificate.json", &text("certificate").await);
+    save("default.csv", &default);
+    save("raw.csv", &raw);
+    save("other.csv", &default.replacen('\'', "", 1));
+    for (file, good) in [("default.csv", true), ("raw.csv", true), ("other.csv", false)] {
+        let (fits, said) = verify(folder.path(), &format!("certificate.json --synthetic {file}"));
+        assert_eq!(fits, good, "{said}");
+    }
+    // What came out may go in again in either form.
+    for form in [&default, &raw] {
+        api.upload("odd", form.clone()).await.expect(201);
+    }
+}

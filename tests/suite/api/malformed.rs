@@ -58,7 +58,7 @@ fn check(case: &Case, answer: &Answer) {
 async fn every_malformed_table_is_refused_and_nothing_is_stored() {
     let api = declared().await;
     let cases = corpus::cases();
-    assert!(cases.len() >= 100);
+    assert!(cases.len() >= 200);
     for case in &cases {
         let mut headers = vec![("content-type", "text/csv")];
         if case.packing == Packing::Gzip {

@@ -158,6 +158,7 @@ async fn what_cannot_be_written_is_refused_without_repeating_it() {
         (json!({"proportions": {"ward": {"a": 1}}, "conditions": {"ward": "a"}}), "proportions.ward"),
         (json!({"format": "xml"}), "body"),
         (json!({"row": 5}), "body"),
+        (json!({"raw": "canary"}), "body"),
     ] {
         let answer = samples(&api, &id, body.clone()).await;
         assert_eq!(problem(&answer, 422, "request_invalid")["at"], at, "{body}");

@@ -2,4 +2,4 @@
 
 mod delivery;
 mod hostile;
-mod receiver;
+pub mod receiver;

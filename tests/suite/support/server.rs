@@ -3,11 +3,13 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
 /// `dp2stage serve --dev` without workers, unless its environment says otherwise. Killed with its handle.
 pub struct Server {
     pub child: Child,
     pub base: String,
+    said: Arc<Mutex<String>>,
 }
 
 /// The program on this state folder and database.
@@ -40,8 +42,15 @@ impl Server {
                 let first = first.expect("text");
                 let base = first.strip_prefix("dp2stage listens on ").expect("an address").to_owned();
                 // Its log goes where ours goes, and never blocks it.
-                std::thread::spawn(move || std::io::copy(&mut complaints, &mut std::io::stderr()));
-                Ok(Self { child, base })
+                let said = Arc::new(Mutex::new(String::new()));
+                let kept = said.clone();
+                std::thread::spawn(move || {
+                    for line in BufReader::new(complaints).lines().map_while(Result::ok) {
+                        eprintln!("{line}");
+                        *kept.lock().expect("unpoisoned") += &(line + "\n");
+                    }
+                });
+                Ok(Self { child, base, said })
             }
             None => {
                 let mut said = String::new();
@@ -50,6 +59,11 @@ impl Server {
                 Err(said)
             }
         }
+    }
+
+    /// Its log so far.
+    pub fn log(&self) -> String {
+        self.said.lock().expect("unpoisoned").clone()
     }
 
     /// Another command of the program, to its end.

@@ -24,6 +24,7 @@ pub struct TestApi {
     pub client: reqwest::Client,
     pub database: TestDatabase,
     folder: TempDir,
+    router: axum::Router,
     stop: DropGuard,
 }
 
@@ -136,11 +137,18 @@ impl TestApi {
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
-        let service = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
-        let serve = axum::serve(listener, service).with_graceful_shutdown(stopping.clone().cancelled_owned());
-        tokio::spawn(serve.into_future());
+        let (manner, router) = ((None, http::Patience::default()), http::router(app));
+        tokio::spawn(http::serve(listener, router.clone(), manner, stopping.clone()));
         let client = client();
-        Self { base, client, database, folder, stop: stopping.drop_guard() }
+        Self { base, client, database, folder, router, stop: stopping.drop_guard() }
+    }
+
+    /// The same service at another port, spoken to in this manner.
+    pub async fn also(&self, manner: (Option<http::Tls>, http::Patience)) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(http::serve(listener, self.router.clone(), manner, CancellationToken::new()));
+        address
     }
 
     /// A new key with this role.

@@ -24,11 +24,11 @@ pub struct Case {
 }
 
 /// A word that stands in bad cells and must stand in no message.
-const CANARY: &str = "zq9canary";
+pub const CANARY: &str = "zq9canary";
 
-const HEADER: &str = "age,weight,ward,admitted,seen,outcome";
-const NAMES: [&str; 6] = ["age", "weight", "ward", "admitted", "seen", "outcome"];
-const ROW: [&str; 6] = ["42", "71.5", "A", "2024-02-29", "2024-05-01T13:00:00Z", "yes"];
+pub const HEADER: &str = "age,weight,ward,admitted,seen,outcome";
+pub const NAMES: [&str; 6] = ["age", "weight", "ward", "admitted", "seen", "outcome"];
+pub const ROW: [&str; 6] = ["42", "71.5", "A", "2024-02-29", "2024-05-01T13:00:00Z", "yes"];
 
 /// The declaration of every case.
 pub fn schema() -> Value {
@@ -59,17 +59,19 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// All cases, more than a hundred.
+/// All cases, more than two hundred.
 pub fn cases() -> Vec<Case> {
     let mut cases = bad_cells();
     cases.extend(bad_headers());
     cases.extend(bad_rows());
     cases.extend(bad_files());
     cases.extend(bad_gzip());
+    cases.extend(super::dialects::cases());
     cases
 }
 
-fn csv(
+/// A case of a plain CSV.
+pub fn csv(
     name: &str,
     body: impl Into<Vec<u8>>,
     row: u64,
@@ -194,7 +196,7 @@ fn bad_cells() -> Vec<Case> {
 }
 
 /// A table of five rows with one cell replaced.
-fn with_cell(row: u64, column: usize, cell: &[u8]) -> Vec<u8> {
+pub fn with_cell(row: u64, column: usize, cell: &[u8]) -> Vec<u8> {
     let mut body = format!("{HEADER}\n").into_bytes();
     for i in 1..=5 {
         let mut cells = ROW.map(str::as_bytes);
@@ -214,7 +216,7 @@ fn bad_headers() -> Vec<Case> {
     vec![
         csv("no header", format!("{row}\n{row}\n"), 0, None, none, "2024-02-29"),
         csv("another table", "name,town\nzq9canary,x\n", 0, None, none, "town"),
-        csv("upper case", head(&HEADER.to_uppercase()), 0, None, none, "WEIGHT"),
+        csv("upper case", head(&HEADER.to_uppercase()), 0, None, "but \"age\" with other case", "WEIGHT"),
         csv("semicolons", head(HEADER).replace(',', ";"), 0, None, "separated by semicolons", "71.5"),
         csv("tabs", head(HEADER).replace(',', "\t"), 0, None, "separated by tabs", "71.5"),
         csv("bars", head(HEADER).replace(',', "|"), 0, None, "separated by bars", "71.5"),
@@ -269,7 +271,7 @@ fn bad_files() -> Vec<Case> {
     vec![
         csv("empty file", "", 0, None, "the file is empty", CANARY),
         csv("only a byte order mark", "\u{feff}", 0, None, "the file is empty", CANARY),
-        csv("one byte of a mark", b"\xef".to_vec(), 0, None, none, CANARY),
+        csv("one byte of a mark", b"\xef".to_vec(), 0, None, "not UTF-8", CANARY),
         csv("only line ends", "\n\r\n\n", 0, None, "the file is empty", CANARY),
         csv("only a header", format!("{HEADER}\n"), 0, None, "not followed by any row", CANARY),
         csv("only a header, no line end", HEADER, 0, None, "not followed by any row", CANARY),
@@ -288,7 +290,7 @@ fn bad_files() -> Vec<Case> {
             (0..9000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8 | 0x80).collect::<Vec<_>>(),
             0,
             None,
-            none,
+            "not UTF-8",
             CANARY,
         ),
     ]

@@ -25,7 +25,7 @@ proptest! {
     #[test]
     fn exported_text_reads_as_the_same_codes((schema, rows) in strategies::rows(1), piece in 1usize..5000) {
         let table = strategies::table(&schema, &rows);
-        let text: String = CsvText::new(&schema, &table, None).collect();
+        let text: String = CsvText::new(&schema, &table, None).raw(true).collect();
         let (mut upload, mut read) = (Upload::new(&schema, Packing::Plain, UploadLimits::default()), Vec::new());
         let mut sink = |row: &[Code], _: &[u8]| read.push(row.to_vec());
         for bytes in text.as_bytes().chunks(piece) {
