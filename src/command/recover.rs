@@ -9,7 +9,8 @@ use crate::config::Config;
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let database = Database::open(&config).await?;
     store::migrate(&database.pool).await?;
-    let recovered = store::recover(&database.pool, &config.storage()?.open()?).await;
+    let keys = store::keyring(&database.pool, &config.storage_keys()?, true).await?;
+    let recovered = store::recover(&database.pool, &config.storage()?.open(keys)?).await;
     database.close().await?;
     let recovered = recovered?;
     recovered.iter().for_each(say);

@@ -1,5 +1,7 @@
 //! Certificates: what a third party can check about a job without asking.
 
+use std::io::Read;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -19,7 +21,7 @@ use crate::privacy::{
     ArtifactDigests, Certificate, Charge, ChargeError, DatasetFacts, Envelope, JobFacts, Jwk, PersonFacts,
     ReportCharges, Work, epsilon_of,
 };
-use crate::store::{self, Artifact, ArtifactKind, Blobs, Budget, Dataset, Job, StoreError};
+use crate::store::{self, Artifact, ArtifactKind, Blob, Blobs, Budget, Dataset, Job, StoreError};
 
 /// The certificate of a job: a signed statement of what was done to private rows, what it was charged, and what follows
 /// from that, for whoever did not watch. All of it is public or released.
@@ -104,7 +106,7 @@ impl Facts {
     }
 
     fn digests(&self, blobs: &Blobs) -> Result<ArtifactDigests, Problem> {
-        let blob = |kind| self.artifacts.iter().find(|artifact| artifact.kind == kind).map(|a| a.blob.as_str());
+        let blob = |kind| self.artifacts.iter().find(|artifact| artifact.kind == kind).map(|a| &a.blob);
         let rows = blob(ArtifactKind::Synthetic).ok_or(StoreError::NotFound("result"))?;
         let mut csv = Sha256::new();
         let schema = self.dataset.declared()?;
@@ -118,17 +120,24 @@ impl Facts {
         Ok(ArtifactDigests {
             schema: crate::privacy::digest_of_json(&schema.to_json()),
             synthetic_csv: hex::encode(csv.finalize()),
-            synthetic_rows: digest_of(rows),
-            model: blob(ArtifactKind::Model).map(digest_of),
-            distribution: blob(ArtifactKind::Distribution).map(digest_of),
+            synthetic_rows: digest_of(blobs, rows)?,
+            model: blob(ArtifactKind::Model).map(|model| digest_of(blobs, model)).transpose()?,
+            distribution: blob(ArtifactKind::Distribution).map(|fit| digest_of(blobs, fit)).transpose()?,
             ready_made: files.iter().map(|(name, digest)| (name.clone(), digest.to_string())).collect(),
         })
     }
 }
 
-/// A blob is named by its digest and a number of its own.
-fn digest_of(blob: &str) -> String {
-    blob.split('-').next().unwrap_or_default().to_owned()
+/// The SHA-256 of the content of a blob: its name has that of what is stored.
+fn digest_of(blobs: &Blobs, blob: &Blob) -> Result<String, Problem> {
+    let (mut digest, mut piece) = (Sha256::new(), vec![0; 1 << 16]);
+    let mut reader = blobs.reader(blob).map_err(|fault| storage(&fault))?;
+    loop {
+        match reader.read(&mut piece).map_err(|fault| storage(&fault))? {
+            0 => return Ok(hex::encode(digest.finalize())),
+            read => digest.update(&piece[..read]),
+        }
+    }
 }
 
 fn internal() -> Problem {

@@ -16,7 +16,7 @@ use super::role::{Caller, ViewParams};
 use super::state::App;
 use super::tagged::{tagged, unchanged, with_tag};
 use crate::report::{About, CustodianReport, custodian_page, released_page};
-use crate::store::{self, ArtifactKind, CustodianKey, Dataset, Job};
+use crate::store::{self, ArtifactKind, Blob, CustodianKey, Dataset, Job};
 
 /// What everyone may know about a synthetic table. Figures about private rows were not paid for in this
 /// version, so there are none.
@@ -84,14 +84,14 @@ async fn exact(
 ) -> Result<Response, Problem> {
     let artifact = store::artifact(&app.pool, job.id, ArtifactKind::Report).await?;
     if form == Form::Json
-        && let Some(unchanged) = unchanged(&artifact.blob, headers)
+        && let Some(unchanged) = unchanged(&artifact.blob.name, headers)
     {
         return Ok(unchanged);
     }
     let bytes = exact_report(app, artifact.blob.clone(), &key).await?;
     if form == Form::Json {
         let json = ([(header::CONTENT_TYPE, "application/json")], bytes).into_response();
-        return Ok(with_tag(json, &artifact.blob));
+        return Ok(with_tag(json, &artifact.blob.name));
     }
     let report = read_report(&bytes)?;
     let dataset = store::dataset_of_job(&app.pool, job.id).await?;
@@ -138,7 +138,7 @@ enum AnyReport {
 }
 
 /// The exact report as it was stored; nobody gets it without the proof.
-pub(super) async fn exact_report(app: &App, blob: String, _: &CustodianKey) -> Result<Vec<u8>, Problem> {
+pub(super) async fn exact_report(app: &App, blob: Blob, _: &CustodianKey) -> Result<Vec<u8>, Problem> {
     let blobs = app.blobs.clone();
     let read = tokio::task::spawn_blocking(move || blobs.read(&blob)).await;
     read.map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?.map_err(|e| storage(&e))

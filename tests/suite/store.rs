@@ -12,6 +12,7 @@ mod orphans;
 mod public;
 mod queue;
 mod races;
+mod sealed;
 mod signing;
 mod tampering;
 mod witness;
