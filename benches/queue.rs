@@ -9,7 +9,7 @@ use clap::Parser;
 use dp2stage::privacy::{Grant, UnitKind, Work, price};
 use dp2stage::store::embedded::{Cluster, ClusterConfig};
 use dp2stage::store::{
-    self, Allowance, Claimant, Dataset, NewBudget, NewDataset, NewJob, Patience, Presence, QueueRoom, Version,
+    self, Allowance, Blob, Claimant, Dataset, NewBudget, NewDataset, NewJob, Patience, Presence, QueueRoom, Version,
 };
 use serde_json::json;
 use sqlx::PgPool;
@@ -95,7 +95,7 @@ async fn fill(pool: &PgPool, arguments: &Arguments) -> anyhow::Result<()> {
         let dataset = store::create_dataset(pool, &new).await?;
         let at = time::OffsetDateTime::UNIX_EPOCH;
         let version =
-            Version { version: 0, rows: 1, bytes: 1, sha256: String::new(), blob: "b".into(), created_at: at };
+            Version { version: 0, rows: 1, bytes: 1, sha256: String::new(), blob: Blob::plain("b"), created_at: at };
         store::add_version(pool, dataset.id, &version).await?;
         datasets.push(dataset);
     }

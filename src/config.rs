@@ -12,7 +12,7 @@ use dp2stage::model::{Place, Precision};
 use dp2stage::queue::LeaseTerms;
 use dp2stage::store::embedded::default_state_dir;
 use dp2stage::store::models::{Declaration, Hub, Models};
-use dp2stage::store::{self, QueueRoom};
+use dp2stage::store::{self, KeySource, QueueRoom};
 use dp2stage::tabular::UploadLimits;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -83,6 +83,10 @@ pub struct Storage {
     pub quota_bytes: u64,
     /// Bytes that must stay free on the disk.
     pub min_free_bytes: u64,
+    /// The storage keys themselves; none for those in a file.
+    pub key: Option<Secret>,
+    /// The file of the storage keys; none for one in the state folder.
+    pub key_file: Option<PathBuf>,
 }
 
 /// Local workers.
@@ -252,7 +256,7 @@ impl Config {
     /// # Errors
     /// No state folder.
     pub fn storage(&self) -> anyhow::Result<store::Storage> {
-        let Storage { url, quota_bytes, min_free_bytes } = self.storage.clone();
+        let Storage { url, quota_bytes, min_free_bytes, .. } = self.storage.clone();
         let url = match url {
             Some(url) => url,
             None => store::Storage::folder(&self.state_dir()?.join("blobs")).url,
@@ -270,6 +274,18 @@ impl Config {
             (Some(certificate), Some(key)) => Ok(Some(http::Tls::read(certificate, key)?)),
             _ => anyhow::bail!("server.tls_cert and server.tls_key go together"),
         }
+    }
+
+    /// Where the storage keys are: in the settings, or in a file, `keys/storage` in the state folder unless said.
+    ///
+    /// # Errors
+    /// No state folder.
+    pub fn storage_keys(&self) -> anyhow::Result<KeySource> {
+        Ok(match (&self.storage.key, &self.storage.key_file) {
+            (Some(keys), _) => KeySource::Text(keys.0.clone().into()),
+            (None, Some(file)) => KeySource::File(std::path::absolute(file)?),
+            (None, None) => KeySource::File(self.state_dir()?.join("keys").join("storage")),
+        })
     }
 
     /// The file of the key that certificates are signed with: `keys/certificate.ed25519` in the state folder, unless said.

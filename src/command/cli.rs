@@ -8,7 +8,7 @@ use dp2stage::{http, store};
 
 use super::attested::Against;
 use super::demo::DemoArguments;
-use super::{account, demo, key, logging, models, recover, serve, service, verify, work};
+use super::{account, demo, dumps, key, logging, models, recover, serve, service, verify, work};
 use crate::config::Config;
 
 /// Turns private tables into differentially private synthetic tables with language models.
@@ -51,7 +51,7 @@ enum Command {
     Demo(DemoArguments),
     /// Bring the database up to date, then end.
     Migrate,
-    /// Keys of the API, and the key of certificates.
+    /// Keys of the API, the key of certificates, and those of the storage.
     #[command(subcommand)]
     Key(KeyCommand),
     /// Ready-made models: without a command, lists those that are declared and which of their files are here.
@@ -96,6 +96,16 @@ enum KeyCommand {
     /// Make a new key that certificates are signed with, in the place of the old one. What the old one signed stays
     /// valid. Servers sign with the new one from their next start.
     RotateCertificate,
+    /// Make a new storage key and wrap the keys of all blobs under it. Blobs are not touched, nothing has to stop, and the
+    /// old ones stay until they are dropped.
+    RotateStorage {
+        /// Make none: the new one stands before the others in the settings, or in the file, already.
+        #[arg(long)]
+        re_wrap: bool,
+    },
+    /// Drop the storage keys but the newest: what was deleted before is beyond reach then, old backups of the database
+    /// included.
+    DropStorage,
 }
 
 #[derive(Debug, Subcommand)]
@@ -125,6 +135,8 @@ impl Cli {
         if let Command::Verify { file: Some(file), against } = &self.command {
             return verify::file(file, against);
         }
+        // Whatever has keys or rows in its memory leaves none of them on a disk.
+        dumps::forbid()?;
         let mut config = Config::load(self.config.as_deref())?;
         if self.state_dir.is_some() {
             config.server.state_dir = self.state_dir;
@@ -148,6 +160,8 @@ impl Cli {
                 Command::Key(KeyCommand::List) => key::list(config).await,
                 Command::Key(KeyCommand::Revoke { id, even_the_last }) => key::revoke(config, &id, even_the_last).await,
                 Command::Key(KeyCommand::RotateCertificate) => key::rotate_certificate(config).await,
+                Command::Key(KeyCommand::RotateStorage { re_wrap }) => key::rotate_storage(config, re_wrap).await,
+                Command::Key(KeyCommand::DropStorage) => key::drop_storage(config).await,
                 Command::Models { command: None } => models::list(&config),
                 Command::Models { command: Some(ModelsCommand::Fetch { name }) } => models::fetch(&config, &name).await,
                 Command::Models { command: Some(ModelsCommand::Pin { name }) } => models::pin(&config, &name).await,

@@ -10,7 +10,8 @@ use crate::config::Config;
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let database = Database::open(&config).await?;
     store::migrate(&database.pool).await?;
-    let blobs = config.storage()?.open()?;
+    let keys = store::keyring(&database.pool, &config.storage_keys()?, true).await?;
+    let blobs = config.storage()?.open(keys)?;
     let recovered = told(&database.pool, ("recover", ""), store::recover(&database.pool, &blobs)).await;
     let lost = store::replace_audit_witness(&database.pool, &blobs).await;
     database.close().await?;

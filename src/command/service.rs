@@ -113,7 +113,8 @@ impl Service {
         }
         let database = Database::open(&config).await?;
         database.migrate().await?;
-        let blobs = config.storage()?.open()?;
+        let keys = store::keyring(&database.pool, &config.storage_keys()?, true).await?;
+        let blobs = config.storage()?.open(keys)?;
         upkeep::refuse_rewound(&database.pool, &blobs).await?;
         let first_key = if open { None } else { first_key(&database.pool).await? };
         let stopping = CancellationToken::new();

@@ -6,7 +6,8 @@ use anyhow::Context;
 use dp2stage::engine::Machine;
 use dp2stage::model::{Compute, Place};
 use dp2stage::queue::Worker;
-use dp2stage::store::{self, Bell, Presence};
+use dp2stage::store::{self, Bell, KeySource, Keyring, Presence, StoreError};
+use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::memory::worker_machine;
@@ -31,10 +32,11 @@ pub async fn run(config: Config, name: Option<String>, tied_to: Option<u32>) -> 
     let drain = CancellationToken::new();
     let pool = store::connect(url.parse()?, 6);
     let machine = worker_machine(&config, 1);
+    let keys = storage_keys(&pool, &config.storage_keys()?).await?;
     let presence = presence(name, device, machine);
     let worker = Worker {
         bell: Bell::of_worker(pool.clone(), drain.clone()),
-        blobs: config.storage()?.open()?,
+        blobs: config.storage()?.open(keys)?,
         terms: config.terms(),
         machine,
         compute,
@@ -56,6 +58,16 @@ pub async fn run(config: Config, name: Option<String>, tied_to: Option<u32>) -> 
     });
     worker.run(drain).await;
     Ok(())
+}
+
+/// The storage keys, once the database answers.
+async fn storage_keys(pool: &PgPool, source: &KeySource) -> Result<Keyring, StoreError> {
+    loop {
+        match store::keyring(pool, source, false).await {
+            Err(StoreError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(500)).await,
+            keys => return keys,
+        }
+    }
 }
 
 fn presence(name: String, device: Place, machine: Machine) -> Presence {

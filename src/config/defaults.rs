@@ -40,7 +40,7 @@ impl Default for Database {
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { url: None, quota_bytes: 0, min_free_bytes: 256 << 20 }
+        Self { url: None, quota_bytes: 0, min_free_bytes: 256 << 20, key: None, key_file: None }
     }
 }
 

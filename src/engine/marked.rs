@@ -29,15 +29,6 @@ pub(super) struct Subject {
 const BEGUN: u8 = b'R';
 const BOUGHT: u8 = b'B';
 
-/// Bytes of the mark that has a key of noise, up to where they vary.
-const KEYED: [u8; 9] = [BEGUN, 96, 0, 0, 0, 0, 0, 0, 0];
-
-/// Whether a checkpoint that begins like this has a key of noise in its mark.
-#[must_use]
-pub fn is_marked_with_key(beginning: &[u8]) -> bool {
-    beginning.starts_with(&KEYED)
-}
-
 /// A vault that puts the mark before every checkpoint, and takes it off.
 pub(super) struct Marked<'a> {
     vault: &'a dyn Vault,

@@ -53,7 +53,6 @@ pub use generate::{Order, generate};
 pub use given::{Given, candidates, impose};
 pub use instrument::Noise;
 pub use largest::{largest_next_epsilon, price_or_beyond};
-pub use marked::is_marked_with_key;
 pub use measuring::{Measuring, ROUNDS, RoundNoise, Shares, axes};
 pub use memory::{BASE_BYTES, Largest, Machine, MemoryError, fit, fit_here, memory_bytes};
 pub use opening::{Behind, KEPT_KEY_BYTES, Kept, Opening, OpeningError, is_kept_key};

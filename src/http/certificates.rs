@@ -1,5 +1,7 @@
 //! Certificates: what a third party can check about a job without asking.
 
+use std::io::Read;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -19,7 +21,7 @@ use crate::privacy::{
     ArtifactDigests, Certificate, Charge, ChargeError, DatasetFacts, Envelope, JobFacts, Jwk, PersonFacts,
     ReportCharges, Work, epsilon_of,
 };
-use crate::store::{self, Artifact, ArtifactKind, Blobs, Budget, Dataset, Job, StoreError};
+use crate::store::{self, Artifact, ArtifactKind, Blob, Blobs, Budget, Dataset, Job, StoreError};
 use crate::tabular::is_plain;
 
 /// The certificate of a job: a signed statement of what was done to private rows, what it was charged, and what follows
@@ -107,7 +109,8 @@ impl Facts {
     }
 
     fn digests(&self, blobs: &Blobs, plan: Plan) -> Result<ArtifactDigests, Problem> {
-        let blob = |kind| self.artifacts.iter().find(|artifact| artifact.kind == kind).map(|a| a.blob.as_str());
+        let blob = |kind| self.artifacts.iter().find(|artifact| artifact.kind == kind).map(|a| &a.blob);
+        let of = |kind| blob(kind).map(|blob| digest_of(blobs, blob)).transpose();
         let rows = blob(ArtifactKind::Synthetic).ok_or(StoreError::NotFound("result"))?;
         let schema = self.dataset.declared()?;
         let digest = |raw: bool| {
@@ -124,18 +127,25 @@ impl Facts {
             schema: crate::privacy::digest_of_json(&schema.to_json()),
             synthetic_csv: digest(false)?,
             synthetic_csv_raw: if is_plain(&schema) { None } else { Some(digest(true)?) },
-            synthetic_rows: digest_of(rows),
-            model: blob(ArtifactKind::Model).map(digest_of),
-            distribution: blob(ArtifactKind::Distribution).map(digest_of),
-            figures: blob(ArtifactKind::Figures).map(digest_of),
+            synthetic_rows: digest_of(blobs, rows)?,
+            model: of(ArtifactKind::Model)?,
+            distribution: of(ArtifactKind::Distribution)?,
+            figures: of(ArtifactKind::Figures)?,
             ready_made: files.iter().map(|(name, digest)| (name.clone(), digest.to_string())).collect(),
         })
     }
 }
 
-/// A blob is named by its digest and a number of its own.
-fn digest_of(blob: &str) -> String {
-    blob.split('-').next().unwrap_or_default().to_owned()
+/// The SHA-256 of the content of a blob: its name has that of what is stored.
+fn digest_of(blobs: &Blobs, blob: &Blob) -> Result<String, Problem> {
+    let (mut digest, mut piece) = (Sha256::new(), vec![0; 1 << 16]);
+    let mut reader = blobs.reader(blob).map_err(|fault| storage(&fault))?;
+    loop {
+        match reader.read(&mut piece).map_err(|fault| storage(&fault))? {
+            0 => return Ok(hex::encode(digest.finalize())),
+            read => digest.update(&piece[..read]),
+        }
+    }
 }
 
 fn internal() -> Problem {

@@ -13,13 +13,13 @@ use crate::engine::{
 use crate::marginals::Distribution;
 use crate::model::read_weights;
 use crate::privacy::Purpose;
-use crate::store::{self, ArtifactKind};
+use crate::store::{self, ArtifactKind, Blob};
 use crate::tabular::{Schema, Table};
 
 /// Blobs that a job left of what can write rows.
 pub(super) struct Left {
-    model: Option<String>,
-    distribution: Option<String>,
+    model: Option<Blob>,
+    distribution: Option<Blob>,
 }
 
 impl Left {
@@ -51,7 +51,7 @@ impl Left {
             tracing::error!(%error, "what a job left cannot be used");
             Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
         };
-        let read = |blob: &String| app.blobs.read(blob).map_err(|error| storage(&error));
+        let read = |blob: &Blob| app.blobs.read(blob).map_err(|error| storage(&error));
         let distribution = match &self.distribution {
             Some(blob) => Some(Distribution::from_bytes(&read(blob)?).map_err(|error| damaged(&error))?),
             None => None,

@@ -153,6 +153,7 @@ impl From<StoreError> for Problem {
             | E::Rewound(_)
             | E::Migration(_)
             | E::TooOld { .. }
+            | E::Keys(_)
             | E::Unreadable(_)) => {
                 tracing::error!(error = %other, "an error that no route should meet");
                 Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)

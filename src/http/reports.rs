@@ -18,7 +18,7 @@ use super::state::App;
 use super::tagged::{tagged, unchanged, with_tag};
 use crate::report::released::ReleasedFigures;
 use crate::report::{About, CustodianReport, Section, custodian_page, released_page};
-use crate::store::{self, ArtifactKind, CustodianKey, Dataset, Job, StoreError};
+use crate::store::{self, ArtifactKind, Blob, CustodianKey, Dataset, Job, StoreError};
 
 /// What everyone may know about a synthetic table: what is public, and figures that were paid for.
 #[derive(Debug, Serialize, ToSchema)]
@@ -82,7 +82,7 @@ pub(super) async fn report(
 /// The figures that a job bought for everybody. Nothing but what was bought is in that blob.
 pub(super) async fn figures(app: &App, job: &Job) -> Result<Section<ReleasedFigures>, Problem> {
     match store::artifact(&app.pool, job.id, ArtifactKind::Figures).await {
-        Ok(artifact) => stored(&blob(app, artifact.blob).await?),
+        Ok(artifact) => stored(&content(app, artifact.blob).await?),
         Err(StoreError::NotFound(_)) => {
             let absent = "The job did not buy any: `report.released_epsilon`. How close the table comes to the real one is \
                           known to its custodian.";
@@ -101,14 +101,14 @@ async fn exact(
 ) -> Result<Response, Problem> {
     let artifact = store::artifact(&app.pool, job.id, ArtifactKind::Report).await?;
     if form == Form::Json
-        && let Some(unchanged) = unchanged(&artifact.blob, headers)
+        && let Some(unchanged) = unchanged(&artifact.blob.name, headers)
     {
         return Ok(varied(unchanged));
     }
     let bytes = exact_report(app, artifact.blob.clone(), &key).await?;
     if form == Form::Json {
         let json = ([(header::CONTENT_TYPE, "application/json")], bytes).into_response();
-        return Ok(varied(with_tag(json, &artifact.blob)));
+        return Ok(varied(with_tag(json, &artifact.blob.name)));
     }
     let report = read_report(&bytes)?;
     let dataset = store::dataset_of_job(&app.pool, job.id).await?;
@@ -159,11 +159,11 @@ enum AnyReport {
 }
 
 /// The exact report as it was stored; nobody gets it without the proof.
-pub(super) async fn exact_report(app: &App, name: String, _: &CustodianKey) -> Result<Vec<u8>, Problem> {
-    blob(app, name).await
+pub(super) async fn exact_report(app: &App, blob: Blob, _: &CustodianKey) -> Result<Vec<u8>, Problem> {
+    content(app, blob).await
 }
 
-async fn blob(app: &App, blob: String) -> Result<Vec<u8>, Problem> {
+async fn content(app: &App, blob: Blob) -> Result<Vec<u8>, Problem> {
     let blobs = app.blobs.clone();
     let read = tokio::task::spawn_blocking(move || blobs.read(&blob)).await;
     read.map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?.map_err(|e| storage(&e))

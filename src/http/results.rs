@@ -16,7 +16,7 @@ use super::extract::{JobId, Params};
 use super::problem::Problem;
 use super::state::App;
 use super::tagged::{unchanged, with_tag};
-use crate::store::{self, ArtifactKind, Blobs, Job, JobStatus};
+use crate::store::{self, ArtifactKind, Blob, Blobs, Job, JobStatus};
 use crate::tabular::{CsvText, RowsReader, Schema, Table};
 
 /// Rows that are turned into text at a time.
@@ -65,10 +65,10 @@ pub(super) async fn synthetic(
     let dataset = store::dataset_of_job(&app.pool, job.id).await?;
     let schema = dataset.declared()?;
     let artifact = store::artifact(&app.pool, id, ArtifactKind::Synthetic).await?;
-    // A blob is named by its digest; the rest says what was made of it.
+    // No two blobs share a name; the rest says what was made of it.
     let rows = params.rows.map_or_else(String::new, |rows| format!("-{rows}"));
     let form = if params.raw { "csv1" } else { "csv2" };
-    let tag = format!("{}-{form}{rows}", &artifact.blob);
+    let tag = format!("{}-{form}{rows}", &artifact.blob.name);
     if let Some(unchanged) = unchanged(&tag, &headers) {
         return Ok(unchanged);
     }
@@ -93,7 +93,7 @@ pub(super) async fn synthetic(
 /// Writes a stored table as CSV (so many rows; raw or for spreadsheets too), piece by piece, until `send` says that nobody
 /// listens any more: memory does not grow with the table.
 pub(super) fn export(
-    (blobs, blob): (&Blobs, &str),
+    (blobs, blob): (&Blobs, &Blob),
     schema: &Schema,
     (rows, raw): (Option<usize>, bool),
     mut send: impl FnMut(String) -> bool,

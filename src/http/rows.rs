@@ -20,7 +20,7 @@ use super::extract::Name;
 use super::problem::{Problem, storage};
 use super::state::App;
 use crate::privacy::{NoiseSource, Pseudonyms, Purpose};
-use crate::store::{self, BlobWriter, Version};
+use crate::store::{self, Blob, BlobWriter, Version};
 use crate::tabular::{Mark, Packing, RowsWriter, Schema, Upload, UploadError, UploadLimits};
 
 /// Uploads under way at once, each with a thread and about 3 MiB; further ones wait.
@@ -61,7 +61,8 @@ pub(super) async fn put(
     let dataset = store::find_dataset(&app.pool, &name).await?;
     let schema = dataset.declared()?;
     let persons = dataset.persons().map(|persons| persons.name);
-    let intake = Intake { app: app.clone(), schema, persons, packing, holdout: dataset.holdout };
+    let own = App { blobs: app.blobs.of(dataset.id), ..app.clone() };
+    let intake = Intake { app: own, schema, persons, packing, holdout: dataset.holdout };
     let version = receive(request, intake).await?;
     let version = store::add_version(&app.pool, dataset.id, &version).await?;
     Ok((StatusCode::CREATED, Json(VersionView::from(version).beside(dataset.rows_public))))
@@ -94,6 +95,7 @@ fn announced(headers: &HeaderMap, limit: u64) -> Result<(), Problem> {
 
 /// What the parser needs to know.
 struct Intake {
+    /// With the storage as the dataset writes to it.
     app: App,
     schema: Schema,
     /// The column that says whose row it is.
@@ -254,9 +256,9 @@ impl Sink {
         self.fault.take().map_or(Ok(()), |e| Err(storage(&e)))
     }
 
-    fn close(mut self) -> Result<String, Problem> {
+    fn close(mut self) -> Result<Blob, Problem> {
         self.fault()?;
         let stored = self.writer.into_inner().publish().map_err(|e| storage(&e))?;
-        Ok(stored.name)
+        Ok(stored.blob)
     }
 }

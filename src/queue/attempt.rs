@@ -23,7 +23,7 @@ use crate::model::Compute;
 use crate::report::released::RealRows;
 use crate::report::{self, GeneratorReport, StageOneReport, Tables, utility};
 use crate::store::models::Models;
-use crate::store::{self, Artifact, ArtifactKind, Blobs, Claimed, Lease, StoreError, Stored, edge, within};
+use crate::store::{self, Artifact, ArtifactKind, Blob, Blobs, Claimed, Lease, StoreError, Stored, edge, within};
 use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};
 
 /// Works on a claimed job and leaves it finished, handed back, or to whoever took the lease.
@@ -45,7 +45,7 @@ pub(super) async fn run(worker: &Worker, (claimed, sent): (Claimed, Instant), dr
 fn ended(worker: &Worker, claimed: &Claimed, result: Result<(), StoreError>) -> Result<(), StoreError> {
     result?;
     if let Some(checkpoint) = &claimed.checkpoint {
-        worker.blobs.remove(checkpoint)?;
+        worker.blobs.remove(&checkpoint.name)?;
     }
     Ok(())
 }
@@ -57,7 +57,7 @@ struct Task {
     machine: Machine,
     compute: Compute,
     models: Models,
-    rows: String,
+    rows: Blob,
     public: Option<PublicRows>,
     report: bool,
     /// Epsilon and delta that the job was planned for.
@@ -67,7 +67,7 @@ struct Task {
 /// The public table that stage 1 trains on.
 struct PublicRows {
     schema: Schema,
-    rows: String,
+    rows: Blob,
 }
 
 async fn work(
@@ -83,16 +83,12 @@ async fn work(
             return give_up(worker, lease, claimed.attempts, "worker_error").await;
         }
     };
-    let tether = Tether::new(
-        worker.pool.clone(),
-        worker.blobs.clone(),
-        (lease, worker.terms, sent),
-        claimed.checkpoint.clone(),
-        drain,
-    );
+    let blobs = worker.blobs.of(claimed.dataset_id);
+    let tether =
+        Tether::new(worker.pool.clone(), blobs.clone(), (lease, worker.terms, sent), claimed.checkpoint.clone(), drain);
     let tether = Arc::new(tether.before(WitnessFile::of_environment(lease)?));
     let heartbeat = tokio::spawn(heartbeat::beat(tether.clone(), worker.bell.clone()));
-    let (hold, blobs) = (tether.clone(), worker.blobs.clone());
+    let hold = tether.clone();
     let outcome = tokio::task::spawn_blocking(move || produce(&task, &hold, &blobs)).await;
     let result = conclude(worker, &tether, claimed.attempts, outcome.unwrap_or(Err(Fault::Panicked))).await;
     heartbeat.abort();
@@ -226,7 +222,7 @@ fn store_rows(blobs: &Blobs, table: &Table) -> io::Result<Stored> {
 }
 
 fn artifact(kind: ArtifactKind, stored: Stored) -> Artifact {
-    Artifact { kind, blob: stored.name, bytes: stored.bytes as i64 }
+    Artifact { kind, blob: stored.blob, bytes: stored.bytes as i64 }
 }
 
 /// Writes the last word of an attempt.
@@ -259,7 +255,7 @@ async fn conclude(
     if done.is_ok()
         && let Some(checkpoint) = tether.checkpoint()
     {
-        worker.blobs.remove(&checkpoint)?;
+        worker.blobs.remove(&checkpoint.name)?;
     }
     done
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::terms::LeaseTerms;
 use super::witness::WitnessFile;
 use crate::engine::{Halt, Meter, Progress, Stage, Stop, Vault, Witness};
-use crate::store::{self, Blobs, Lease, StoreError, edge, is_full, within};
+use crate::store::{self, Blob, Blobs, Lease, StoreError, edge, is_full, within};
 
 /// Progress is written at most this often.
 const REPORT_EVERY: Duration = Duration::from_millis(300);
@@ -40,7 +40,7 @@ struct State {
     lost: bool,
     reported: Option<(Instant, Stage)>,
     draining_since: Option<Instant>,
-    checkpoint: Option<String>,
+    checkpoint: Option<Blob>,
 }
 
 impl Tether {
@@ -50,7 +50,7 @@ impl Tether {
         pool: PgPool,
         blobs: Blobs,
         (lease, terms, sent): (Lease, LeaseTerms, Instant),
-        checkpoint: Option<String>,
+        checkpoint: Option<Blob>,
         drain: CancellationToken,
     ) -> Self {
         let state = State {
@@ -83,7 +83,7 @@ impl Tether {
     }
 
     /// The blob of the latest checkpoint.
-    pub(super) fn checkpoint(&self) -> Option<String> {
+    pub(super) fn checkpoint(&self) -> Option<Blob> {
         self.state().checkpoint.clone()
     }
 
@@ -217,16 +217,16 @@ impl Vault for Tether {
         edge("checkpoint_blob", "before").map_err(|e| Halt::Host(e.to_string()))?;
         let stored = self.keep(|| self.blobs.put(checkpoint))?;
         edge("checkpoint_blob", "after").map_err(|e| Halt::Host(e.to_string()))?;
-        self.persist(|| store::set_checkpoint(&self.pool, self.lease, &stored.name))?;
-        let before = self.state().checkpoint.replace(stored.name.clone());
-        if let Some(before) = before.filter(|b| *b != stored.name) {
-            self.blobs.remove(&before).map_err(|e| Halt::Host(e.to_string()))?;
+        self.persist(|| store::set_checkpoint(&self.pool, self.lease, &stored.blob))?;
+        let before = self.state().checkpoint.replace(stored.blob.clone());
+        if let Some(before) = before.filter(|before| *before != stored.blob) {
+            self.blobs.remove(&before.name).map_err(|e| Halt::Host(e.to_string()))?;
         }
         Ok(())
     }
 
     fn load(&self) -> Result<Option<Vec<u8>>, Halt> {
-        let Some(name) = self.checkpoint() else { return Ok(None) };
-        self.blobs.read(&name).map(Some).map_err(|e| Halt::Host(e.to_string()))
+        let Some(blob) = self.checkpoint() else { return Ok(None) };
+        self.blobs.read(&blob).map(Some).map_err(|e| Halt::Host(e.to_string()))
     }
 }

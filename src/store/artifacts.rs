@@ -3,7 +3,9 @@
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use super::blob_keys::keep_key;
 use super::error::StoreError;
+use super::sealed::Blob;
 
 /// Kinds of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -39,8 +41,8 @@ pub struct Artifact {
     /// What it is.
     pub kind: ArtifactKind,
     /// The blob.
-    pub blob: String,
-    /// Its size in bytes.
+    pub blob: Blob,
+    /// The size of its content in bytes.
     pub bytes: i64,
 }
 
@@ -49,15 +51,8 @@ pub struct Artifact {
 /// # Errors
 /// [`StoreError::NotFound`] when the job has none of this kind.
 pub async fn artifact(pool: &PgPool, job: Uuid, kind: ArtifactKind) -> Result<Artifact, StoreError> {
-    sqlx::query_as!(
-        Artifact,
-        r#"select kind as "kind: ArtifactKind", blob, bytes from artifacts where job_id = $1 and kind = $2"#,
-        job,
-        kind.word(),
-    )
-    .fetch_optional(pool)
-    .await?
-    .ok_or(StoreError::NotFound("result"))
+    let all = artifacts(pool, job).await?;
+    all.into_iter().find(|artifact| artifact.kind == kind).ok_or(StoreError::NotFound("result"))
 }
 
 /// All results of a job.
@@ -65,23 +60,30 @@ pub async fn artifact(pool: &PgPool, job: Uuid, kind: ArtifactKind) -> Result<Ar
 /// # Errors
 /// Database faults only.
 pub async fn artifacts(pool: &PgPool, job: Uuid) -> Result<Vec<Artifact>, StoreError> {
-    let all = sqlx::query_as!(
-        Artifact,
-        r#"select kind as "kind: ArtifactKind", blob, bytes from artifacts where job_id = $1 order by kind"#,
+    let all = sqlx::query!(
+        r#"select a.kind as "kind!: ArtifactKind", a.blob as "name!", a.bytes as "bytes!", j.dataset_id as "dataset!",
+                  k.storage_key as "storage_key?", k.wrapped as "wrapped?"
+           from artifacts a join jobs j on j.id = a.job_id left join blob_keys k on k.blob = a.blob
+           where a.job_id = $1 order by a.kind"#,
         job,
     );
-    Ok(all.fetch_all(pool).await?)
+    let all = all.fetch_all(pool).await?.into_iter().map(|row| Artifact {
+        kind: row.kind,
+        blob: Blob::of(row.dataset, row.name, (row.storage_key, row.wrapped)),
+        bytes: row.bytes,
+    });
+    Ok(all.collect())
 }
 
 pub(super) async fn insert_artifact(tx: &mut PgConnection, job: Uuid, new: &Artifact) -> Result<(), StoreError> {
-    sqlx::query!(
-        "insert into artifacts (job_id, kind, blob, bytes) values ($1, $2, $3, $4)",
+    let dataset = sqlx::query_scalar!(
+        r#"with new as (insert into artifacts (job_id, kind, blob, bytes) values ($1, $2, $3, $4))
+         select dataset_id as "dataset!" from jobs where id = $1"#,
         job,
         new.kind.word(),
-        new.blob,
+        new.blob.name,
         new.bytes,
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
+    );
+    let dataset = dataset.fetch_one(&mut *tx).await?;
+    keep_key(tx, dataset, &new.blob).await
 }

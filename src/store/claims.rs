@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::edges::edge;
 use super::error::StoreError;
 use super::leases::{Lease, interval};
+use super::sealed::Blob;
 
 /// Who asks for a job, and under which limits.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +50,7 @@ pub struct Claimed {
     /// Whether it was asked to stop before it was claimed.
     pub cancel_requested: bool,
     /// The blob to resume from.
-    pub checkpoint: Option<String>,
+    pub checkpoint: Option<Blob>,
     /// The stage at which an earlier attempt ended.
     pub stage: Option<String>,
 }
@@ -165,10 +166,11 @@ async fn look(pool: &PgPool, (claimant, tenant): (Claimant<'_>, &str), ttl: Dura
              returning jobs.id, lease_epoch, dataset_id, dataset_version, population_id, plan, attempts,
                        cancel_requested, checkpoint, stage
          )
-         select exists (select from head) as "any!", got.id as "id?", lease_epoch as "epoch?", dataset_id as "dataset?",
-                dataset_version as "version?", population_id as "population?", plan as "plan?", attempts as "attempts?",
-                cancel_requested as "cancel?", checkpoint, stage
-         from (select) one left join got on true"#,
+         select exists (select from head) as "any!", got.id as "id?", lease_epoch as "epoch?",
+                got.dataset_id as "dataset?", dataset_version as "version?", population_id as "population?",
+                plan as "plan?", attempts as "attempts?", cancel_requested as "cancel?", checkpoint, stage,
+                k.storage_key as "storage_key?", k.wrapped as "wrapped?"
+         from (select) one left join got on true left join blob_keys k on k.blob = got.checkpoint"#,
         claimant.worker,
         interval(ttl) as _,
         claimant.per_dataset as i32,
@@ -177,6 +179,8 @@ async fn look(pool: &PgPool, (claimant, tenant): (Claimant<'_>, &str), ttl: Dura
     )
     .fetch_one(pool)
     .await?;
+    let key = (row.storage_key, row.wrapped);
+    let checkpoint = |owner| row.checkpoint.map(|name| Blob::of(owner, name, key));
     let got = || {
         Some(Claimed {
             lease: Lease { job_id: row.id?, epoch: row.epoch? },
@@ -186,7 +190,7 @@ async fn look(pool: &PgPool, (claimant, tenant): (Claimant<'_>, &str), ttl: Dura
             plan: row.plan?,
             attempts: row.attempts?,
             cancel_requested: row.cancel?,
-            checkpoint: row.checkpoint,
+            checkpoint: checkpoint(row.dataset?),
             stage: row.stage,
         })
     };

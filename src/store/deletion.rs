@@ -1,4 +1,7 @@
 //! Deleting a dataset: everything private about it goes; its budget and what was released stay.
+//!
+//! The keys of its uploads and reports go in the same transaction, by triggers (`migrations/0011_sealed.sql`): whoever has
+//! copies of the storage cannot open them from then on, whether or not the blobs themselves could be removed.
 
 use sqlx::PgPool;
 use uuid::Uuid;

@@ -79,6 +79,9 @@ pub enum StoreError {
     /// database was restored from a backup, or is another one.
     #[error("the ledger of population {0} was rewound: stop all servers and workers and run `dp2stage recover`")]
     Rewound(uuid::Uuid),
+    /// The storage keys are not there, or not the right ones.
+    #[error(transparent)]
+    Keys(#[from] super::sealed::KeyringError),
     /// Storage failed.
     #[error("storage failed: {0}")]
     Blob(#[from] std::io::Error),

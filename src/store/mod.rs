@@ -8,6 +8,7 @@ mod artifacts;
 mod attempts;
 mod audit;
 mod bell;
+mod blob_keys;
 mod blobs;
 mod budgets;
 mod certificates;
@@ -31,6 +32,8 @@ mod orphans;
 mod pool;
 mod populations;
 mod rescue;
+mod sealed;
+mod secret_file;
 mod signing;
 mod submissions;
 mod versions;
@@ -45,6 +48,7 @@ pub use audit::{
     audit_witness, list_audit, replace_audit_witness, verify_audit, witness_audit,
 };
 pub use bell::{Bell, Ring};
+pub use blob_keys::{add_storage_key, drop_storage_keys, keyring, rewrap};
 pub use blobs::{BlobReader, BlobWriter, Blobs, Storage, StorageError, Stored, is_full};
 pub use budgets::{Budget, NewBudget, budget, raise};
 pub use certificates::{
@@ -70,6 +74,7 @@ pub use orphans::{Swept, sweep_orphans};
 pub use pool::{connect, migrate, ping, within};
 pub use populations::{Population, population, populations};
 pub use rescue::{Patience, Rescued, expire, rescue};
+pub use sealed::{Blob, KeySource, Keyring, KeyringError, WrappedKey};
 pub use signing::{SigningKeyError, renew_signing_key, signing_key};
 pub use submissions::{Idempotency, NewJob, QueueRoom, Submission, submit, submitted};
 pub use versions::{Version, add_version, latest_version, public_version, version_blob};

@@ -6,6 +6,8 @@
 //! named. A job that ended before the second question has its rows before the third; one that begins after it makes
 //! blobs that were not listed.
 //!
+//! An orphan is unreadable as it lies there: its key is kept with the row that names it, or never ([`super::sealed`]).
+//!
 //! Removal needs no lock against uploads of the same content, since each publication has a name of its own: a name
 //! that was seen as an orphan is never published again.
 
@@ -53,7 +55,7 @@ pub async fn sweep_orphans(pool: &PgPool, blobs: &Blobs, age: Duration) -> Resul
         swept.blobs += aside(move || {
             let mut orphans = Vec::new();
             for seen in &unnamed {
-                // A key is named at once or never, so it need not wait for jobs that run.
+                // A key that is not sealed is named at once or never, so it need not wait for jobs that run.
                 if made_by_running.is_none_or(|began| seen.modified < began) || storage.is_key(seen)? {
                     orphans.push(seen.name.as_str());
                 }

@@ -4,8 +4,10 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::blob_keys::keep_key;
 use super::custodial::Custodial;
 use super::error::StoreError;
+use super::sealed::Blob;
 
 /// One accepted upload. Counts and digest are for the custodian alone.
 #[derive(Clone, Debug)]
@@ -19,7 +21,7 @@ pub struct Version {
     /// SHA-256 of the body as it was sent, in hex.
     pub sha256: String,
     /// The blob with the encoded rows.
-    pub blob: String,
+    pub blob: Blob,
     /// When the upload was complete.
     pub created_at: OffsetDateTime,
 }
@@ -32,21 +34,21 @@ pub async fn add_version(pool: &PgPool, dataset: Uuid, new: &Version) -> Result<
     let mut tx = pool.begin().await?;
     // Uploads to one dataset are numbered one after the other.
     sqlx::query!("select id from datasets where id = $1 for update", dataset).fetch_one(&mut *tx).await?;
-    let version = sqlx::query_as!(
-        Version,
+    let made = sqlx::query!(
         r#"insert into dataset_versions (dataset_id, version, rows, bytes, sha256, blob)
          select $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5 from dataset_versions where dataset_id = $1
-         returning version, rows, bytes, sha256 as "sha256!", blob as "blob!", created_at"#,
+         returning version, created_at"#,
         dataset,
         new.rows,
         new.bytes,
         new.sha256,
-        new.blob,
+        new.blob.name,
     )
     .fetch_one(&mut *tx)
     .await?;
+    keep_key(&mut tx, dataset, &new.blob).await?;
     tx.commit().await?;
-    Ok(version)
+    Ok(Version { version: made.version, created_at: made.created_at, ..new.clone() })
 }
 
 /// The newest version, if rows were ever uploaded.
@@ -54,15 +56,26 @@ pub async fn add_version(pool: &PgPool, dataset: Uuid, new: &Version) -> Result<
 /// # Errors
 /// Database faults only.
 pub async fn latest_version(pool: &PgPool, dataset: Uuid) -> Result<Option<Custodial<Version>>, StoreError> {
-    let latest = sqlx::query_as!(
-        Version,
-        r#"select version, rows, bytes, sha256 as "sha256!", blob as "blob!", created_at from dataset_versions
-           where dataset_id = $1 and blob is not null order by version desc limit 1"#,
+    let latest = sqlx::query!(
+        r#"select version as "version!", rows as "rows!", bytes as "bytes!", sha256 as "sha256!", v.blob as "name!",
+                  created_at as "created_at!",
+                  k.storage_key as "storage_key?", k.wrapped as "wrapped?"
+           from dataset_versions v left join blob_keys k on k.blob = v.blob
+           where v.dataset_id = $1 and v.blob is not null order by version desc limit 1"#,
         dataset,
     )
     .fetch_optional(pool)
     .await?;
-    Ok(latest.map(Custodial::new))
+    Ok(latest.map(|row| {
+        Custodial::new(Version {
+            version: row.version,
+            rows: row.rows,
+            bytes: row.bytes,
+            sha256: row.sha256,
+            blob: Blob::of(dataset, row.name, (row.storage_key, row.wrapped)),
+            created_at: row.created_at,
+        })
+    }))
 }
 
 /// The newest version of a dataset that is declared public, and its number of rows, which is no secret then.
@@ -87,10 +100,14 @@ pub async fn public_version(pool: &PgPool, dataset: Uuid) -> Result<(i32, i64), 
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
-pub async fn version_blob(pool: &PgPool, dataset: Uuid, version: i32) -> Result<String, StoreError> {
-    sqlx::query_scalar!("select blob from dataset_versions where dataset_id = $1 and version = $2", dataset, version)
-        .fetch_optional(pool)
-        .await?
-        .flatten()
-        .ok_or(StoreError::NotFound("version of the dataset"))
+pub async fn version_blob(pool: &PgPool, dataset: Uuid, version: i32) -> Result<Blob, StoreError> {
+    let row = sqlx::query!(
+        r#"select v.blob as "name!", k.storage_key as "storage_key?", k.wrapped as "wrapped?"
+           from dataset_versions v left join blob_keys k on k.blob = v.blob
+           where v.dataset_id = $1 and version = $2 and v.blob is not null"#,
+        dataset,
+        version,
+    );
+    let row = row.fetch_optional(pool).await?.ok_or(StoreError::NotFound("version of the dataset"))?;
+    Ok(Blob::of(dataset, row.name, (row.storage_key, row.wrapped)))
 }

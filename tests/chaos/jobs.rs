@@ -11,7 +11,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::support::service::WorkerProcess;
-use crate::support::{TestApi, folder_of_this_run};
+use crate::support::{TestApi, blob_named, folder_of_this_run, storage_of};
 
 /// Longer than anything small takes on a loaded machine.
 pub const PATIENCE: Duration = Duration::from_secs(240);
@@ -146,7 +146,7 @@ pub async fn until_stage(pool: &PgPool, id: Uuid, stage: &str) {
 /// not there or cannot be read, or that there are of a job without success.
 pub async fn faults(api: &TestApi) -> Vec<String> {
     let (pool, mut found) = (&api.database.pool, Vec::new());
-    let blobs = dp2stage::store::Blobs::open(&api.blobs()).expect("the folder of blobs");
+    let blobs = storage_of(api.folder());
     for population in store::populations(pool).await.expect("populations") {
         let budget = store::budget(pool, population).await.expect("a ledger");
         if let Err(fault) = budget.verify(true) {
@@ -168,7 +168,7 @@ pub async fn faults(api: &TestApi) -> Vec<String> {
                 found.push(format!("job {job} is {status:?} with {results:?}"));
             }
             for (kind, blob) in &results {
-                if blobs.read(blob).is_err() {
+                if blobs.read(&blob_named(pool, blob).await).is_err() {
                     found.push(format!("the {kind} of job {job} cannot be read"));
                 }
             }

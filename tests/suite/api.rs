@@ -1,5 +1,6 @@
 //! The API over the wire: what is promised in `openapi/openapi.yaml`.
 
+mod at_rest;
 mod audit;
 mod auth;
 mod bodies;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use dp2stage::store::{self, ArtifactKind, Blobs};
+use dp2stage::store::{self, ArtifactKind};
 use serde_json::{Value, json};
 
-use crate::support::TestApi;
+use crate::support::{TestApi, blob_named, storage_of};
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -220,7 +220,8 @@ async fn checkpoint(api: &TestApi, id: &str) -> Option<String> {
 
 /// The letter and the content that a measured job's checkpoint begins with, if it has one.
 async fn kept(api: &TestApi, id: &str) -> Option<(u8, Vec<u8>)> {
-    let bytes = Blobs::open(&api.blobs()).unwrap().read(&checkpoint(api, id).await?).unwrap();
+    let blob = blob_named(&api.database.pool, &checkpoint(api, id).await?).await;
+    let bytes = storage_of(api.folder()).read(&blob).unwrap();
     let length = u64::from_le_bytes(bytes[1..9].try_into().unwrap()) as usize;
     Some((bytes[0], bytes[9..9 + length].to_vec()))
 }
@@ -241,9 +242,10 @@ async fn a_job_that_is_lost_leaves_no_key() {
     let job = api.job_until(id, PATIENCE, |j| j["finished_at"].is_string()).await;
     assert_eq!((&job["status"], &job["error"]), (&json!("failed"), &json!("worker_lost")));
     assert_eq!(job["epsilon"]["charged"], 1.0);
-    // The blob goes a moment after the job's last word.
-    let (began, blobs) = (std::time::Instant::now(), Blobs::open(&api.blobs()).unwrap());
-    while blobs.read(&blob).is_ok() {
+    assert!(blob_named(&api.database.pool, &blob).await.key.is_none(), "what opens it went with the job's last word");
+    // The blob itself goes a moment after.
+    let (began, blobs) = (std::time::Instant::now(), storage_of(api.folder()));
+    while blobs.has(&blob).unwrap() {
         assert!(began.elapsed() < Duration::from_secs(10), "the key is still there");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -274,7 +276,7 @@ async fn a_worker_killed_in_a_measurement_or_after_it_loses_nothing() {
         assert!(blocks(&api, id).await.is_empty(), "a measurement is no block");
         if letter == b'M' {
             let released = store::artifact(&api.database.pool, id.parse().unwrap(), ArtifactKind::Distribution).await;
-            let released = Blobs::open(&api.blobs()).unwrap().read(&released.unwrap().blob).unwrap();
+            let released = storage_of(api.folder()).read(&released.unwrap().blob).unwrap();
             assert!(released == before.1, "it was measured again");
         }
     }

@@ -1,4 +1,4 @@
-//! The storage: blobs under the digests of their contents, and pages under names that are told.
+//! The storage: blobs under the digests of what is stored of them, and pages under names that are told.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -11,16 +11,20 @@ use uuid::Uuid;
 use super::folder::Folder;
 use super::name;
 use super::place::Place;
-use super::reader::BlobReader;
+use super::reader::{self, BlobReader};
 use super::room::Room;
 use super::writer::{BlobWriter, Stored};
-use crate::engine::{KEPT_KEY_BYTES, is_kept_key, is_marked_with_key};
+use crate::engine::{KEPT_KEY_BYTES, is_kept_key};
+use crate::store::sealed::{Blob, Keyring, sealed_length};
 
 /// The storage; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Blobs {
     pub(super) place: Place,
     pub(super) room: Room,
+    pub(super) keys: Keyring,
+    /// Whose blobs are made through this handle.
+    pub(super) owner: Uuid,
     /// How far this process knows each ledger, and the blocks of each job, to be witnessed.
     pub(in crate::store) witnessed: Arc<Mutex<HashMap<Uuid, i64>>>,
 }
@@ -37,8 +41,14 @@ pub struct Seen {
 }
 
 impl Blobs {
-    pub(super) fn new(place: Place, room: Room) -> Self {
-        Self { place, room, witnessed: Arc::default() }
+    pub(super) fn new(place: Place, room: Room, keys: Keyring) -> Self {
+        Self { place, room, keys, owner: Uuid::nil(), witnessed: Arc::default() }
+    }
+
+    /// The same storage, to store what belongs to a dataset: its rows, and what is made from them.
+    #[must_use]
+    pub fn of(&self, dataset: Uuid) -> Self {
+        Self { owner: dataset, ..self.clone() }
     }
 
     /// Opens a folder without limits, making it if needed, readable by its owner alone. Clears away what killed
@@ -46,8 +56,8 @@ impl Blobs {
     ///
     /// # Errors
     /// I/O faults.
-    pub fn open(root: &Path) -> io::Result<Self> {
-        Ok(Self::new(Place::Folder(Folder::open(root)?), Room::new(0, 0)))
+    pub fn open(root: &Path, keys: Keyring) -> io::Result<Self> {
+        Ok(Self::new(Place::Folder(Folder::open(root)?), Room::new(0, 0), keys))
     }
 
     /// Begins a blob. Dropped unpublished, it leaves nothing.
@@ -64,7 +74,7 @@ impl Blobs {
     /// As [`Self::create`] and [`BlobWriter::publish`].
     pub fn put(&self, bytes: &[u8]) -> io::Result<Stored> {
         // All of it fits, or not a byte is written.
-        let mut writer = BlobWriter::new(self, bytes.len() as u64)?;
+        let mut writer = BlobWriter::new(self, sealed_length(bytes.len() as u64))?;
         writer.write_all(bytes)?;
         writer.publish()
     }
@@ -72,20 +82,20 @@ impl Blobs {
     /// The content of a blob.
     ///
     /// # Errors
-    /// I/O faults; `InvalidData` when the content is not what the name says.
-    pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+    /// I/O faults; `InvalidData` when it is not what was stored, or its key does not open it; `Other` when the storage
+    /// key is not there.
+    pub fn read(&self, blob: &Blob) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.reader(name)?.read_to_end(&mut bytes)?;
+        self.reader(blob)?.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
-    /// A blob to be read piece by piece; the end is an error when the content was not what the name
-    /// says.
+    /// A blob to be read piece by piece; a piece, or the end, is an error where it is not what was stored.
     ///
     /// # Errors
-    /// I/O faults.
-    pub fn reader(&self, name: &str) -> io::Result<BlobReader> {
-        BlobReader::open(&self.place, name)
+    /// As [`Self::read`].
+    pub fn reader(&self, blob: &Blob) -> io::Result<BlobReader> {
+        BlobReader::open(self, blob)
     }
 
     /// Whether there is a blob of this name. Its content is not read.
@@ -93,7 +103,7 @@ impl Blobs {
     /// # Errors
     /// I/O faults.
     pub fn has(&self, name: &str) -> io::Result<bool> {
-        match self.reader(name) {
+        match reader::Stored::open(&self.place, name) {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
@@ -127,16 +137,17 @@ impl Blobs {
         Ok(blobs.filter(|seen| name::is_name(&seen.name) && seen.modified <= moment).collect())
     }
 
-    /// Whether a blob has the key of noise in it, that of a measurement or of figures, which nobody must keep.
+    /// Whether a blob that is not sealed is the key of a measurement, which nobody must keep. A sealed one that nothing
+    /// names is no key any more: what would open it is gone.
     ///
     /// # Errors
     /// I/O faults.
     pub fn is_key(&self, seen: &Seen) -> io::Result<bool> {
-        let mut beginning = Vec::with_capacity(KEPT_KEY_BYTES);
-        let reader = self.reader(&seen.name);
-        match reader.and_then(|reader| reader.take(KEPT_KEY_BYTES as u64).read_to_end(&mut beginning)) {
-            Ok(_) if seen.bytes == KEPT_KEY_BYTES as u64 => Ok(is_kept_key(&beginning)),
-            Ok(_) => Ok(is_marked_with_key(&beginning)),
+        if seen.bytes != KEPT_KEY_BYTES as u64 {
+            return Ok(false);
+        }
+        match self.read(&Blob::plain(&seen.name)) {
+            Ok(bytes) => Ok(is_kept_key(&bytes)),
             // Its job may have ended, and taken it along; and what is damaged is no key any more.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => Ok(false),
             Err(error) => Err(error),

@@ -1,4 +1,4 @@
-//! Names of blobs: `<SHA-256 of the content in hex>-<a number of its own>`. Those of the first versions had no number.
+//! Names of blobs: `<SHA-256 of what is stored in hex>-<a number of its own>`. Those of the first versions had no number.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use uuid::Uuid;
 const DIGEST: usize = 64;
 const NUMBER: usize = 32;
 
-/// A name that no other blob has, for content with this digest.
+/// A name that no other blob has, for stored bytes with this digest.
 pub(super) fn fresh(digest: &[u8]) -> String {
     format!("{}-{}", hex::encode(digest), Uuid::now_v7().simple())
 }

@@ -12,6 +12,7 @@ use super::folder::Folder;
 use super::handle::Blobs;
 use super::place::Place;
 use super::room::Room;
+use crate::store::sealed::Keyring;
 
 /// Variables of the environment that may say how to get into a bucket.
 const VARIABLES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
@@ -53,11 +54,11 @@ impl Storage {
         Self { url, quota_bytes: 0, min_free_bytes: 0 }
     }
 
-    /// Opens it; a folder is made if needed, readable by its owner alone.
+    /// Opens it, with the keys that blobs are sealed under; a folder is made if needed, readable by its owner alone.
     ///
     /// # Errors
     /// [`StorageError`]. Whether a bucket answers is not asked.
-    pub fn open(&self) -> Result<Blobs, StorageError> {
+    pub fn open(&self, keys: Keyring) -> Result<Blobs, StorageError> {
         let address = || StorageError::Address(self.url.clone());
         let url = Url::parse(&self.url).map_err(|_| address())?;
         let place = match url.scheme() {
@@ -69,7 +70,7 @@ impl Storage {
             "file" => return Err(address()),
             _ => Place::Bucket(Bucket::new(store(&url)?)?),
         };
-        Ok(Blobs::new(place, Room::new(self.quota_bytes, self.min_free_bytes)))
+        Ok(Blobs::new(place, Room::new(self.quota_bytes, self.min_free_bytes), keys))
     }
 }
 

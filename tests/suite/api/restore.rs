@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, client, clinic, fresh_database, scratch};
+use crate::support::{Server, client, clinic, fresh_database, scratch, storage_of};
 
 /// One worker of its own.
 const WORKER: [(&str, &str); 1] = [("DP2STAGE__WORKERS__LOCAL", "1")];
@@ -72,9 +72,9 @@ async fn a_restored_database_does_not_forget_what_was_spent() {
 async fn a_server_sweeps_orphans_as_it_starts() {
     let (database, folder) = (fresh_database().await, scratch());
     Server::start(&database.url, folder.path(), &[]).stop();
-    let blobs = dp2stage::store::Blobs::open(&folder.path().join("blobs")).expect("the storage");
-    let orphan = folder.path().join("blobs").join(blobs.put(b"nobody's").expect("stored").name);
-    let young = folder.path().join("blobs").join(blobs.put(b"somebody's, soon").expect("stored").name);
+    let blobs = storage_of(folder.path());
+    let orphan = folder.path().join("blobs").join(blobs.put(b"nobody's").expect("stored").blob.name);
+    let young = folder.path().join("blobs").join(blobs.put(b"somebody's, soon").expect("stored").blob.name);
     let then = std::time::SystemTime::now() - Duration::from_secs(4000);
     std::fs::File::options().append(true).open(&orphan).and_then(|file| file.set_modified(then)).expect("aged");
     let server = Server::start(&database.url, folder.path(), &[]);

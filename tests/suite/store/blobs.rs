@@ -1,15 +1,15 @@
-//! Storage: blobs are whole or not there, and what their name says; in a folder as in a bucket.
+//! Storage: blobs are whole or not there, and what was stored; in a folder as in a bucket.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use dp2stage::store::{Blobs, Storage, StorageError};
+use dp2stage::store::{Blob, Blobs, Storage, StorageError};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::support::scratch;
+use crate::support::{blobs_in, ring, scratch};
 
 /// Content of more than one part of a bucket's upload.
 fn large() -> Vec<u8> {
@@ -24,9 +24,9 @@ fn files(folder: &Path) -> usize {
 fn places() -> (TempDir, Vec<(&'static str, Blobs)>) {
     let folder = scratch();
     let storage = |url: String| Storage { url, quota_bytes: 0, min_free_bytes: 0 };
-    let named = Blobs::open(&folder.path().join("named")).unwrap();
-    let addressed = storage(format!("file://{}/addressed", folder.path().display())).open().unwrap();
-    let bucket = storage("memory:///prefix/of/mine".into()).open().unwrap();
+    let named = blobs_in(&folder.path().join("named"));
+    let addressed = storage(format!("file://{}/addressed", folder.path().display())).open(ring()).unwrap();
+    let bucket = storage("memory:///prefix/of/mine".into()).open(ring()).unwrap();
     (folder, vec![("path", named), ("file://", addressed), ("bucket", bucket)])
 }
 
@@ -39,7 +39,7 @@ fn stored(blobs: &Blobs) -> Vec<String> {
 
 #[test]
 fn a_blob_is_whole_or_not_there_wherever_it_is() {
-    let (_folder, places) = places();
+    let (folder, places) = places();
     for (place, blobs) in &places {
         for content in [Vec::new(), b"small".to_vec(), large()] {
             let mut unfinished = blobs.create().unwrap();
@@ -53,20 +53,27 @@ fn a_blob_is_whole_or_not_there_wherever_it_is() {
             }
             let put = writer.publish().unwrap();
             assert_eq!(put.bytes, content.len() as u64, "{place}");
-            assert!(put.name.starts_with(&hex::encode(Sha256::digest(&content))), "{place}: {}", put.name);
-            assert_eq!(stored(blobs), std::slice::from_ref(&put.name), "{place}");
-            assert!(blobs.read(&put.name).unwrap() == content, "{place}: another content");
+            let name = &put.blob.name;
+            assert!(!name.starts_with(&hex::encode(Sha256::digest(&content))), "{place}: a name says what is in it");
+            let folder = folder.path().join(if *place == "path" { "named" } else { "addressed" });
+            if *place != "bucket" {
+                let file = fs::read(folder.join(name)).unwrap();
+                assert!(name.starts_with(&hex::encode(Sha256::digest(&file))), "{place}: {name}");
+            }
+            assert_eq!(stored(blobs), std::slice::from_ref(name), "{place}");
+            assert!(blobs.read(&put.blob).unwrap() == content, "{place}: another content");
             let mut slowly = Vec::new();
-            let mut reader = blobs.reader(&put.name).unwrap();
+            let mut reader = blobs.reader(&put.blob).unwrap();
             let mut piece = vec![0; 70_001];
             while let Some(read) = Some(reader.read(&mut piece).unwrap()).filter(|read| *read > 0) {
                 slowly.extend_from_slice(&piece[..read]);
             }
             assert!(slowly == content, "{place}: piece by piece");
-            blobs.remove(&put.name).unwrap();
-            blobs.remove(&put.name).unwrap();
-            let gone = blobs.read(&put.name).unwrap_err();
-            assert_eq!(gone.kind(), std::io::ErrorKind::NotFound, "{place}");
+            assert!(blobs.has(name).unwrap(), "{place}");
+            blobs.remove(name).unwrap();
+            blobs.remove(name).unwrap();
+            let gone = blobs.read(&put.blob).unwrap_err();
+            assert!(gone.kind() == std::io::ErrorKind::NotFound && !blobs.has(name).unwrap(), "{place}");
         }
         assert_eq!(blobs.clear_unfinished(Duration::ZERO).unwrap(), 0, "{place}: nothing half-written is left");
     }
@@ -77,10 +84,9 @@ fn a_blob_is_whole_or_not_there_wherever_it_is() {
 fn equal_contents_have_lives_of_their_own() {
     let (_folder, places) = places();
     for (place, blobs) in &places {
-        let [one, other] = [(); 2].map(|()| blobs.put(b"the same").unwrap().name);
-        assert_ne!(one, other, "{place}");
-        assert_eq!(one[..64], other[..64], "{place}: the digest is the content's");
-        blobs.remove(&one).unwrap();
+        let [one, other] = [(); 2].map(|()| blobs.put(b"the same").unwrap().blob);
+        assert_ne!(one.name[..64], other.name[..64], "{place}: equal contents look equal");
+        blobs.remove(&one.name).unwrap();
         assert_eq!(blobs.read(&other).unwrap(), b"the same", "{place}");
     }
 }
@@ -89,8 +95,8 @@ fn equal_contents_have_lives_of_their_own() {
 fn a_folder_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = scratch();
-    let blobs = Blobs::open(&folder.path().join("state/blobs")).unwrap();
-    let name = blobs.put(b"rows").unwrap().name;
+    let blobs = blobs_in(&folder.path().join("state/blobs"));
+    let name = blobs.put(b"rows").unwrap().blob.name;
     let mode = |path: &str| fs::metadata(folder.path().join("state/blobs").join(path)).unwrap().permissions().mode();
     assert_eq!((mode("") & 0o777, mode("tmp") & 0o777, mode(&name) & 0o777), (0o700, 0o700, 0o600));
 }
@@ -98,28 +104,37 @@ fn a_folder_is_its_owners_alone() {
 #[test]
 fn damage_is_noticed() {
     let folder = scratch();
-    let blobs = Blobs::open(folder.path()).unwrap();
-    let stored = blobs.put(&[7; 10_000]).unwrap();
-    let path = folder.path().join(&stored.name);
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[5000] ^= 1;
-    fs::write(&path, bytes).unwrap();
-    blobs.read(&stored.name).unwrap_err();
-    let mut sink = Vec::new();
-    blobs.reader(&stored.name).unwrap().read_to_end(&mut sink).unwrap_err();
+    let blobs = blobs_in(folder.path());
+    let blob = blobs.put(&[7; 10_000]).unwrap().blob;
+    let path = folder.path().join(&blob.name);
+    let good = fs::read(&path).unwrap();
+    for at in [0, 15, 16, 5000, good.len() - 1] {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(blobs.read(&blob).unwrap_err().kind(), std::io::ErrorKind::InvalidData, "byte {at}");
+    }
+    for length in [0, 10, 16, 5000, good.len() - 1] {
+        fs::write(&path, &good[..length]).unwrap();
+        assert_eq!(blobs.read(&blob).unwrap_err().kind(), std::io::ErrorKind::InvalidData, "{length} bytes");
+    }
 }
 
-/// Blobs of the first versions have a digest for a name and nothing else.
+/// Blobs of the first versions have a digest for a name and nothing else, and are not sealed.
 #[test]
 fn blobs_of_earlier_versions_are_read() {
     let folder = scratch();
-    let blobs = Blobs::open(folder.path()).unwrap();
-    let name = hex::encode(Sha256::digest(b"old"));
-    fs::write(folder.path().join(&name), b"old").unwrap();
-    assert_eq!(blobs.read(&name).unwrap(), b"old");
-    assert_eq!(stored(&blobs), std::slice::from_ref(&name));
-    blobs.remove(&name).unwrap();
-    blobs.read(&name).unwrap_err();
+    let blobs = blobs_in(folder.path());
+    for old in [&b"old"[..], b"", &[7; 100_000]] {
+        let blob = Blob::plain(hex::encode(Sha256::digest(old)));
+        fs::write(folder.path().join(&blob.name), old).unwrap();
+        assert_eq!(blobs.read(&blob).unwrap(), old);
+        assert_eq!(stored(&blobs), std::slice::from_ref(&blob.name));
+        fs::write(folder.path().join(&blob.name), b"odd").unwrap();
+        assert_eq!(blobs.read(&blob).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+        blobs.remove(&blob.name).unwrap();
+        blobs.read(&blob).unwrap_err();
+    }
 }
 
 #[test]
@@ -131,7 +146,7 @@ fn names_lead_nowhere_else() {
         let odd =
             [&digest[1..], &format!("{}/", &digest[1..]), &format!("{digest}-"), &format!("{digest}-../../secret")];
         for name in ["../secret", "/etc/passwd", "", "tmp", "ledger"].iter().chain(&odd) {
-            assert!(blobs.reader(name).is_err() && blobs.remove(name).is_err(), "{name}");
+            assert!(blobs.reader(&Blob::plain(name)).is_err() && blobs.remove(name).is_err(), "{name}");
         }
     }
     assert!(folder.path().join("secret").exists());
@@ -140,12 +155,12 @@ fn names_lead_nowhere_else() {
 #[test]
 fn opening_clears_what_the_dead_left_and_nothing_else() {
     let folder = scratch();
-    let blobs = Blobs::open(folder.path()).unwrap();
+    let blobs = blobs_in(folder.path());
     let mut writer = blobs.create().unwrap();
     writer.write_all(b"at work").unwrap();
     // A file that no living process holds.
     fs::write(folder.path().join("tmp/left"), "half").unwrap();
-    Blobs::open(folder.path()).unwrap();
+    blobs_in(folder.path());
     assert_eq!(files(&folder.path().join("tmp")), 1);
     fs::write(folder.path().join("tmp/left"), "half").unwrap();
     assert_eq!(
@@ -153,14 +168,14 @@ fn opening_clears_what_the_dead_left_and_nothing_else() {
         1,
         "a lock says that it is dead, not its age"
     );
-    assert_eq!(blobs.read(&writer.publish().unwrap().name).unwrap(), b"at work");
+    assert_eq!(blobs.read(&writer.publish().unwrap().blob).unwrap(), b"at work");
 }
 
 /// The age of a blob counts from its publication, however long ago its last byte was written.
 #[test]
 fn a_blob_is_young_when_it_is_published() {
     let folder = scratch();
-    let blobs = Blobs::open(folder.path()).unwrap();
+    let blobs = blobs_in(folder.path());
     let mut writer = blobs.create().unwrap();
     writer.write_all(b"long ago").unwrap();
     writer.flush().unwrap();
@@ -174,7 +189,7 @@ fn a_blob_is_young_when_it_is_published() {
 
 #[test]
 fn addresses_are_understood_or_refused_by_name() {
-    let open = |url: &str| Storage { url: url.into(), quota_bytes: 0, min_free_bytes: 0 }.open().map(|_| ());
+    let open = |url: &str| Storage { url: url.into(), quota_bytes: 0, min_free_bytes: 0 }.open(ring()).map(|_| ());
     open("memory:///").unwrap();
     for odd in ["", "blobs", "ftp://host/x", "file:relative", "http://host/bucket"] {
         assert!(matches!(open(odd), Err(StorageError::Address(_))), "{odd}");
@@ -191,7 +206,7 @@ fn addresses_are_understood_or_refused_by_name() {
     }
     let folder = scratch();
     let odd = folder.path().join("with space and %41 ü");
-    Storage::folder(&odd).open().unwrap().put(b"x").unwrap();
+    Storage::folder(&odd).open(ring()).unwrap().put(b"x").unwrap();
     assert!(odd.is_dir(), "a path is the path that it says");
 }
 
@@ -201,8 +216,8 @@ fn addresses_are_understood_or_refused_by_name() {
 fn a_quota_holds_wherever_blobs_are() {
     let folder = scratch();
     for url in [format!("file://{}/blobs", folder.path().display()), "memory:///".to_owned()] {
-        let blobs = Storage { url: url.clone(), quota_bytes: 1 << 20, min_free_bytes: 0 }.open().unwrap();
-        let first = blobs.put(&vec![1; 900_000]).unwrap().name;
+        let blobs = Storage { url: url.clone(), quota_bytes: 1 << 20, min_free_bytes: 0 }.open(ring()).unwrap();
+        let first = blobs.put(&vec![1; 900_000]).unwrap().blob.name;
         let refused = blobs.put(&vec![2; 200_000]).unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::QuotaExceeded, "{url}");
         assert!(refused.to_string().contains("quota_bytes"), "{refused}");
@@ -229,7 +244,7 @@ fn a_quota_holds_wherever_blobs_are() {
 fn a_quota_counts_what_others_store() {
     let folder = scratch();
     let storage = Storage { quota_bytes: 1 << 20, ..Storage::folder(&folder.path().join("blobs")) };
-    let [one, other] = [(); 2].map(|()| storage.open().unwrap());
+    let [one, other] = [(); 2].map(|()| storage.open(ring()).unwrap());
     one.put(&vec![1; 900_000]).unwrap();
     assert_eq!(other.put(&vec![2; 200_000]).unwrap_err().kind(), std::io::ErrorKind::QuotaExceeded);
 }
@@ -238,11 +253,11 @@ fn a_quota_counts_what_others_store() {
 fn a_disk_is_not_filled_to_the_brim() {
     let folder = scratch();
     let storage = Storage { min_free_bytes: u64::MAX / 2, ..Storage::folder(&folder.path().join("blobs")) };
-    let blobs = storage.open().unwrap();
+    let blobs = storage.open(ring()).unwrap();
     assert_eq!(blobs.create().map(|_| ()).unwrap_err().kind(), std::io::ErrorKind::StorageFull);
     assert_eq!(blobs.put(b"x").unwrap_err().kind(), std::io::ErrorKind::StorageFull);
     assert_eq!(blobs.check_room().unwrap_err().kind(), std::io::ErrorKind::StorageFull);
     assert_eq!(files(&folder.path().join("blobs/tmp")), 0);
-    let bucket = Storage { url: "memory:///".into(), ..storage }.open().unwrap();
+    let bucket = Storage { url: "memory:///".into(), ..storage }.open(ring()).unwrap();
     bucket.put(b"x").expect("a bucket has no disk of ours");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dp2stage::privacy::{Account, DpEvent, Entry, EntryKind, Grant, NoiseMultiplier, UnitKind, Work, price};
 use dp2stage::store::{
-    self, Allowance, Idempotency, NewBudget, NewDataset, NewJob, QueueRoom, StoreError, Submission, Version,
+    self, Allowance, Blob, Idempotency, NewBudget, NewDataset, NewJob, QueueRoom, StoreError, Submission, Version,
 };
 use rand::{Rng, SeedableRng};
 use serde_json::json;
@@ -37,7 +37,7 @@ async fn declare(pool: &PgPool, name: &str, allowance: Allowance) -> Result<stor
     };
     let dataset = store::create_dataset(pool, &new).await?;
     let created_at = time::OffsetDateTime::UNIX_EPOCH;
-    let blob = Uuid::now_v7().to_string();
+    let blob = Blob::plain(Uuid::now_v7().to_string());
     let version = Version { version: 0, rows: 1, bytes: 1, sha256: "00".into(), blob, created_at };
     store::add_version(pool, dataset.id, &version).await.unwrap();
     Ok(dataset)

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use dp2stage::privacy::EntryKind;
-use dp2stage::store::{self, Artifact, ArtifactKind, Lease, Patience, Rescued, StoreError};
+use dp2stage::store::{self, Artifact, ArtifactKind, Blob, Lease, Patience, Rescued, StoreError};
 
 use super::budgets::{submit, table, whole};
 use crate::support::fresh_database;
@@ -50,17 +50,17 @@ async fn a_lost_lease_changes_nothing() {
     let second = store::claim(pool, "second", LONG).await.unwrap().unwrap();
     assert_eq!((second.lease.job_id, second.lease.epoch, second.attempts), (stale.job_id, stale.epoch + 1, 2));
     refused(&database.pool, stale).await;
-    let artifact = Artifact { kind: ArtifactKind::Report, blob: "b".into(), bytes: 1 };
+    let artifact = Artifact { kind: ArtifactKind::Report, blob: Blob::plain("b"), bytes: 1 };
     store::claim_block(pool, second.lease, 0).await.unwrap();
     store::finish(pool, second.lease, &[artifact]).await.unwrap();
     refused(&database.pool, stale).await;
     refused(&database.pool, second.lease).await;
-    assert_eq!(store::artifact(pool, stale.job_id, ArtifactKind::Report).await.unwrap().blob, "b");
+    assert_eq!(store::artifact(pool, stale.job_id, ArtifactKind::Report).await.unwrap().blob.name, "b");
 }
 
 async fn refused(pool: &sqlx::PgPool, lease: Lease) {
     let lost = |result: Result<(), StoreError>| matches!(result, Err(StoreError::LeaseLost));
-    let artifact = Artifact { kind: ArtifactKind::Report, blob: "stale".into(), bytes: 1 };
+    let artifact = Artifact { kind: ArtifactKind::Report, blob: Blob::plain("stale"), bytes: 1 };
     assert!(lost(store::renew(pool, lease, LONG).await.map(drop)));
     assert!(lost(store::progress(pool, lease, "stage1", (1, 2)).await));
     assert!(lost(store::claim_block(pool, lease, 0).await));

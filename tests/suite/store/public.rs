@@ -1,7 +1,7 @@
 //! Datasets that are declared public: no other dataset is ever used like one.
 
 use dp2stage::privacy::{UnitKind, Work};
-use dp2stage::store::{self, Allowance, Dataset, NewBudget, NewDataset, StoreError, Version};
+use dp2stage::store::{self, Allowance, Blob, Dataset, NewBudget, NewDataset, StoreError, Version};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
@@ -24,7 +24,7 @@ pub async fn declare(pool: &PgPool, name: &str, public: bool) -> Result<Dataset,
 }
 
 pub async fn upload(pool: &PgPool, dataset: &Dataset, rows: i64) {
-    let (blob, created_at) = (Uuid::now_v7().to_string(), time::OffsetDateTime::UNIX_EPOCH);
+    let (blob, created_at) = (Blob::plain(Uuid::now_v7().to_string()), time::OffsetDateTime::UNIX_EPOCH);
     let version = Version { version: 0, rows, bytes: 1, sha256: "00".into(), blob, created_at };
     store::add_version(pool, dataset.id, &version).await.unwrap();
 }

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use dp2stage::engine::{Halt, Meter};
 use dp2stage::privacy::{Entry, EntryKind};
 use dp2stage::queue::{LeaseTerms, Tether};
-use dp2stage::store::{self, Blobs, Dataset, JobStatus, Recovered, Rewound, Storage, StoreError};
+use dp2stage::store::{self, Blob, Blobs, Dataset, JobStatus, Recovered, Rewound, Storage, StoreError};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::budgets::{blocks, grant, submit, table, whole};
 use super::openings::claim;
-use crate::support::{TestDatabase, fresh_database, scratch};
+use crate::support::{TestDatabase, blobs_in, fresh_database, ring, scratch};
 
 async fn lines(pool: &PgPool, population: Uuid) -> Vec<Entry> {
     store::budget(pool, population).await.unwrap().book.entries
@@ -41,7 +41,7 @@ struct Restored {
 /// `before` happens before the backup, `after` after it; both are witnessed.
 async fn restored(before: impl AsyncFnOnce(&PgPool, &Dataset), after: impl AsyncFnOnce(&PgPool, &Dataset)) -> Restored {
     let (mut now, folder) = (fresh_database().await, scratch());
-    let blobs = Blobs::open(&folder.path().join("blobs")).unwrap();
+    let blobs = blobs_in(&folder.path().join("blobs"));
     let dataset = table(&now.pool, 1.0).await;
     before(&now.pool, &dataset).await;
     store::witness_all(&now.pool, &blobs).await.unwrap();
@@ -49,7 +49,7 @@ async fn restored(before: impl AsyncFnOnce(&PgPool, &Dataset), after: impl Async
     after(&now.pool, &dataset).await;
     store::witness_all(&now.pool, &blobs).await.unwrap();
     // Another process, which knows nothing yet.
-    let blobs = Blobs::open(&folder.path().join("blobs")).unwrap();
+    let blobs = blobs_in(&folder.path().join("blobs"));
     Restored { now, backup, blobs, dataset, _folder: folder }
 }
 
@@ -60,14 +60,14 @@ async fn every_line_is_witnessed() {
     let pool = &database.pool;
     let dataset = table(pool, 1.0).await;
     submit(pool, &dataset, whole(1.0, 0.3)).await.unwrap();
-    let bucket = Storage { url: "memory:///".into(), quota_bytes: 1, min_free_bytes: 0 }.open().unwrap();
-    let local = Storage { quota_bytes: 1, ..Storage::folder(folder.path()) }.open().unwrap();
+    let bucket = Storage { url: "memory:///".into(), quota_bytes: 1, min_free_bytes: 0 }.open(ring()).unwrap();
+    let local = Storage { quota_bytes: 1, ..Storage::folder(folder.path()) }.open(ring()).unwrap();
     for blobs in [&local, &bucket] {
         store::witness(pool, blobs, dataset.population_id).await.unwrap();
         assert_eq!(store::rewound(pool, blobs).await.unwrap(), []);
     }
     store::claim_opening(pool, claim(pool).await).await.unwrap();
-    for blobs in [&local, &bucket, &Blobs::open(folder.path()).unwrap()] {
+    for blobs in [&local, &bucket, &blobs_in(folder.path())] {
         store::witness_all(pool, blobs).await.unwrap();
         store::witness_all(pool, blobs).await.unwrap();
         assert_eq!(store::rewound(pool, blobs).await.unwrap(), []);
@@ -94,7 +94,7 @@ async fn tether(pool: &PgPool, blobs: &Blobs, drain: &CancellationToken) -> Arc<
 async fn no_work_begins_before_its_charge_is_witnessed() {
     let (database, folder) = (fresh_database().await, scratch());
     let pool = &database.pool;
-    let (blobs, drain) = (Blobs::open(folder.path()).unwrap(), CancellationToken::new());
+    let (blobs, drain) = (blobs_in(folder.path()), CancellationToken::new());
     let dataset = table(pool, 1.0).await;
     submit(pool, &dataset, blocks(1.0, 0.3)).await.unwrap();
     let tether = tether(pool, &blobs, &drain).await;
@@ -306,10 +306,10 @@ async fn a_job_whose_checkpoint_is_gone_begins_anew() {
     )
     .await;
     let pool = &restored.backup.pool;
-    let there = restored.blobs.put(b"a checkpoint").unwrap().name;
+    let there = restored.blobs.put(b"a checkpoint").unwrap().blob.name;
     let gone = format!("{}-{}", "0".repeat(64), "0".repeat(32));
     for name in [&there, &gone] {
-        store::set_checkpoint(pool, claim(pool).await, name).await.unwrap();
+        store::set_checkpoint(pool, claim(pool).await, &Blob::plain(name)).await.unwrap();
     }
     assert_eq!(store::recover(pool, &restored.blobs).await.unwrap(), [], "nothing was lost");
     let kept: Vec<Option<String>> =
@@ -322,7 +322,7 @@ async fn a_job_whose_checkpoint_is_gone_begins_anew() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_that_is_set_back_by_a_block_does_not_go_on() {
     let (mut now, folder) = (fresh_database().await, scratch());
-    let blobs = Blobs::open(folder.path()).unwrap();
+    let blobs = blobs_in(folder.path());
     let dataset = table(&now.pool, 1.0).await;
     let job = submit(&now.pool, &dataset, whole(1.0, 0.2)).await.unwrap().job_id;
     let block = async |pool: &PgPool, held: store::Lease, number| {
@@ -336,7 +336,7 @@ async fn a_job_that_is_set_back_by_a_block_does_not_go_on() {
     block(&now.pool, lease, 1).await.unwrap();
     assert_eq!(store::rewound(&now.pool, &blobs).await.unwrap(), []);
 
-    let (pool, blobs) = (&backup.pool, Blobs::open(folder.path()).unwrap());
+    let (pool, blobs) = (&backup.pool, blobs_in(folder.path()));
     let found = store::rewound(pool, &blobs).await.unwrap();
     assert_eq!((found[0].missing(), &found[0].set_back[..], found.len()), (0, &[job][..], 1));
     let refused = block(pool, lease, 1).await;

@@ -8,6 +8,7 @@ mod promises;
 pub mod queue;
 mod server;
 pub mod service;
+mod storage;
 
 pub use cluster::{folder_of_this_run, scratch};
 pub use counted::held;
@@ -15,6 +16,7 @@ pub use database::{TestDatabase, fresh_database};
 pub use figures::{dice, figure};
 pub use server::Server;
 pub use service::{Answer, TestApi, client, clinic};
+pub use storage::{blob_named, blobs_in, ring, storage_of};
 
 /// How often a test repeats itself: `long` when DP2STAGE_LONG is set (`make long`), else `short`.
 pub fn repeats(short: usize, long: usize) -> usize {

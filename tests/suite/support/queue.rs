@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dp2stage::store::{self, Artifact, ArtifactKind, Claimed, Lease, Patience, StoreError};
+use dp2stage::store::{self, Artifact, ArtifactKind, Blob, Claimed, Lease, Patience, StoreError};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ pub async fn hand_back(pool: &PgPool, lease: Lease, later: bool) -> Result<(), S
 
 /// Finishes a job with one result, a blob of this name.
 pub async fn finish(pool: &PgPool, lease: Lease, blob: &str) -> Result<(), StoreError> {
-    let artifact = Artifact { kind: ArtifactKind::Synthetic, blob: blob.into(), bytes: 1 };
+    let artifact = Artifact { kind: ArtifactKind::Synthetic, blob: Blob::plain(blob), bytes: 1 };
     store::finish(pool, lease, &[artifact]).await
 }
 

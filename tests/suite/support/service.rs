@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use dp2stage::engine::Machine;
 use dp2stage::http::{self, App, Rates, Webhooks};
 use dp2stage::store::models::{Declaration, Hub, Models};
-use dp2stage::store::{self, AuditRecorder, Bell, QueueRoom, Role, Storage};
+use dp2stage::store::{self, AuditRecorder, Bell, KeySource, QueueRoom, Role, Storage};
 use dp2stage::tabular::UploadLimits;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -116,9 +116,12 @@ impl TestApi {
         let bell = Bell::start(database.pool.clone(), stopping.clone());
         let signer = store::signing_key(&folder.path().join("keys/certificate.ed25519")).expect("a key");
         store::add_signer(&database.pool, &signer.public()).await.expect("a key that is known");
+        let source = KeySource::File(folder.path().join("keys/storage"));
+        let keys = store::keyring(&database.pool, &source, true).await.expect("a storage key");
+        let storage = Storage { quota_bytes, ..Storage::folder(&folder.path().join("blobs")) };
         let app = App {
             pool: database.pool.clone(),
-            blobs: Storage { quota_bytes, ..Storage::folder(&folder.path().join("blobs")) }.open().expect("a folder"),
+            blobs: storage.open(keys).expect("a folder"),
             feed: http::Feed::start(database.pool.clone(), &bell, 16, stopping.clone()),
             bell,
             limits,
