@@ -1,6 +1,8 @@
 //! The keys of blobs, wrapped, and which storage keys wrap them. Rows of `blob_keys` go with what named the blob: triggers
 //! see to that.
 
+use std::io::ErrorKind;
+
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -39,9 +41,10 @@ pub async fn keyring(pool: &PgPool, source: &KeySource, may_make: bool) -> Resul
     .fetch_all(&mut *tx)
     .await?;
     let made = if may_make && known.is_empty() { Keyring::of_or_new(source) } else { Keyring::of(source) };
-    let keys = made?;
-    let names = keys.names();
-    if !known.is_empty() && !known.iter().any(|key| names.contains(&key.id)) {
+    let absent = matches!(&made, Err(KeyringError::Io(_, error)) if error.kind() == ErrorKind::NotFound);
+    let names = made.as_ref().map(Keyring::names).unwrap_or_default();
+    let strange = (absent || made.is_ok()) && !known.iter().any(|key| names.contains(&key.id));
+    if strange && !known.is_empty() {
         let known: Vec<_> = known.into_iter().map(|key| key.id).collect();
         let at = match source {
             KeySource::File(path) => format!("in {}", path.display()),
@@ -49,6 +52,7 @@ pub async fn keyring(pool: &PgPool, source: &KeySource, may_make: bool) -> Resul
         };
         return Err(KeyringError::Foreign { known: known.join(", "), at }.into());
     }
+    let keys = made?;
     if let Some(missing) = known.into_iter().find(|key| key.used && !names.contains(&key.id)) {
         return Err(KeyringError::Missing(missing.id).into());
     }

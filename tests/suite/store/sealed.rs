@@ -14,7 +14,7 @@ use super::budgets::{measured, submit, table};
 use super::openings::claim;
 use crate::support::{TestDatabase, blob_named, blobs_in, fresh_database, ring, scratch};
 
-/// A blob, two pieces of content of which fill chunks of its file.
+/// The file of a blob.
 fn file(folder: &Path, blob: &Blob) -> std::path::PathBuf {
     folder.join(&blob.name)
 }
@@ -191,8 +191,10 @@ async fn the_storage_key_is_rotated_and_dropped() {
     assert_eq!(blobs.read(&all[7]).unwrap_err().kind(), ErrorKind::Other, "an old copy of the row is of no use");
     assert_eq!(blobs.read(&blob_named(pool, &all[7].name).await).unwrap(), 7u32.to_le_bytes());
     // What was wrapped under a dropped key in the last moment is refused, rather than lost later.
-    let version = Version { blob: all[7].clone(), ..store_version() };
-    assert!(store::add_version(pool, dataset.id, &version).await.is_err());
+    let late = Blob { name: "late".into(), ..all[7].clone() };
+    let version = Version { blob: late, ..store_version() };
+    let refused = store::add_version(pool, dataset.id, &version).await.unwrap_err();
+    assert!(format!("{refused:?}").contains("blob_keys_storage_key_fk"), "{refused:?}");
 }
 
 fn store_version() -> Version {
