@@ -61,7 +61,8 @@ pub async fn database(config: Config) -> anyhow::Result<()> {
             }
         }
     }
-    let audited = audit(&database.pool, &config.storage()?.open()?).await?;
+    let keys = store::keyring(&database.pool, &config.storage_keys()?, true).await?;
+    let audited = audit(&database.pool, &config.storage()?.open(keys)?).await?;
     database.close().await?;
     anyhow::ensure!(damaged == 0, "{damaged} of {} ledgers are damaged", ids.len());
     anyhow::ensure!(audited, "the audit log is damaged");

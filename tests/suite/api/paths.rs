@@ -7,8 +7,8 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::wire::exchange;
-use crate::support::{TestApi, clinic, figure, scratch};
-use dp2stage::store::Blobs;
+use crate::support::{TestApi, blobs_in, clinic, figure, scratch};
+use dp2stage::store::Blob;
 
 /// Ways to write "one folder up", plain, packed once and twice, and as other systems and decoders have it.
 const UP: [&str; 16] = [
@@ -172,17 +172,18 @@ fn is_ours(path: &str, blobs: &Path) -> bool {
 fn blobs_have_no_other_names_than_their_own() {
     let folder = scratch();
     std::fs::write(folder.path().join("secret.txt"), "x").unwrap();
-    let blobs = Blobs::open(&folder.path().join("blobs")).unwrap();
-    let stored = blobs.put(b"content").unwrap();
+    let blobs = blobs_in(&folder.path().join("blobs"));
+    let stored = blobs.put(b"content").unwrap().blob;
     let before = files(folder.path(), Path::new(""));
     let of_name =
         |name: &str| [format!("../{name}"), format!("{name}/../x"), format!("{name}\0"), name.to_uppercase() + "/"];
     let all: Vec<String> = names().into_iter().chain(of_name(&stored.name)).chain(["".into(), "-".into()]).collect();
     for name in &all {
-        assert!(blobs.read(name).is_err() && blobs.reader(name).is_err(), "{name:?}");
+        let named = Blob { name: name.clone(), ..stored.clone() };
+        assert!(blobs.read(&named).is_err() && blobs.reader(&named).is_err(), "{name:?}");
         assert!(!blobs.has(name).unwrap_or(false) && blobs.remove(name).is_err(), "{name:?}");
     }
     assert_eq!(files(folder.path(), Path::new("")), before);
-    assert_eq!(blobs.read(&stored.name).unwrap(), b"content");
+    assert_eq!(blobs.read(&stored).unwrap(), b"content");
     println!("S3: {} names of blobs: 0 opened, 0 removed", all.len());
 }

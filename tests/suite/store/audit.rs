@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use dp2stage::store::{
-    self, AuditCompletion, AuditEntry, AuditLine, AuditOpening, AuditRecorder, AuditTrail, Blobs, StoreError,
+    self, AuditCompletion, AuditEntry, AuditLine, AuditOpening, AuditRecorder, AuditTrail, StoreError,
 };
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sqlx::{AssertSqlSafe, PgPool};
 
-use crate::support::{fresh_database, repeats, scratch};
+use crate::support::{blobs_in, fresh_database, repeats, scratch};
 
 fn opening(object: &str) -> AuditOpening {
     AuditOpening {
@@ -290,7 +290,7 @@ async fn whatever_a_superuser_edits_is_found() {
 #[tokio::test]
 async fn a_log_that_was_cut_off_is_found_by_its_witness() {
     let (database, folder) = (fresh_database().await, scratch());
-    let (pool, blobs) = (&database.pool, Blobs::open(folder.path()).unwrap());
+    let (pool, blobs) = (&database.pool, blobs_in(folder.path()));
     assert!(store::witness_audit(pool, &blobs).await.unwrap() && store::audit_witness(&blobs).await.unwrap().is_none());
     filled(pool).await;
     assert!(store::witness_audit(pool, &blobs).await.unwrap());

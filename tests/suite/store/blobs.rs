@@ -146,7 +146,7 @@ fn names_lead_nowhere_else() {
         let odd =
             [&digest[1..], &format!("{}/", &digest[1..]), &format!("{digest}-"), &format!("{digest}-../../secret")];
         for name in ["../secret", "/etc/passwd", "", "tmp", "ledger"].iter().chain(&odd) {
-            assert!(blobs.reader(&Blob::plain(name)).is_err() && blobs.remove(name).is_err(), "{name}");
+            assert!(blobs.reader(&Blob::plain(*name)).is_err() && blobs.remove(name).is_err(), "{name}");
         }
     }
     assert!(folder.path().join("secret").exists());

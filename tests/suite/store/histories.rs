@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use dp2stage::privacy::{Account, Amount, EntryKind, Price};
-use dp2stage::store::{self, Dataset, JobStatus, Lease, StoreError};
+use dp2stage::store::{self, Blob, Dataset, JobStatus, Lease, StoreError};
 use proptest::prelude::any;
 use proptest::test_runner::{Config, TestRunner};
 use sqlx::PgPool;
@@ -212,7 +212,7 @@ async fn step(pool: &PgPool, dataset: &Dataset, model: &mut Model, (what, a, b):
         }
         (14, Some(lease), _) => {
             let name = format!("checkpoint {b}");
-            let told = refusal(store::set_checkpoint(pool, lease, &name).await);
+            let told = refusal(store::set_checkpoint(pool, lease, &Blob::plain(&name)).await);
             let expected = model.held(lease).map(|job| job.checkpoint = Some(name));
             assert_eq!(told, expected, "checkpoint {lease:?}");
         }
@@ -280,7 +280,7 @@ async fn take(pool: &PgPool, model: &mut Model) {
     let job = model.jobs.iter_mut().find(|job| job.id == claimed.lease.job_id).expect("a job of this history");
     assert!(job.claimable(), "claimed while it was not to be");
     assert_eq!((claimed.lease.epoch, claimed.cancel_requested), (job.epoch + 1, job.cancel_requested));
-    assert_eq!(claimed.checkpoint, job.checkpoint);
+    assert_eq!(claimed.checkpoint.map(|blob| blob.name), job.checkpoint);
     (job.status, job.epoch, job.expired) = (JobStatus::Running, job.epoch + 1, false);
     model.leases.push(claimed.lease);
 }

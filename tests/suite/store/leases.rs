@@ -64,7 +64,7 @@ async fn refused(pool: &sqlx::PgPool, lease: Lease) {
     assert!(lost(store::renew(pool, lease, LONG).await.map(drop)));
     assert!(lost(store::progress(pool, lease, "stage1", (1, 2)).await));
     assert!(lost(store::claim_block(pool, lease, 0).await));
-    assert!(lost(store::set_checkpoint(pool, lease, "stale").await));
+    assert!(lost(store::set_checkpoint(pool, lease, &Blob::plain("stale")).await));
     assert!(lost(store::finish(pool, lease, &[artifact]).await));
     assert!(lost(store::fail(pool, lease, "worker_error").await));
     assert!(lost(store::finish_cancelled(pool, lease).await));

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use dp2stage::store::{self, JobStatus, Lease, StoreError};
+use dp2stage::store::{self, Blob, JobStatus, Lease, StoreError};
 use rand::Rng;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -52,7 +52,7 @@ async fn tries(pool: &PgPool, lease: Lease, what: u32) -> Result<(), StoreError>
         0 => store::fail(pool, lease, "worker_error").await,
         1 => store::finish_cancelled(pool, lease).await,
         2 => hand_back(pool, lease, false).await,
-        3 => store::set_checkpoint(pool, lease, "stale").await,
+        3 => store::set_checkpoint(pool, lease, &Blob::plain("stale")).await,
         4 => store::claim_block(pool, lease, 0).await,
         5 => store::claim_opening(pool, lease).await,
         6 => store::progress(pool, lease, "stage1", (1, 2)).await,
