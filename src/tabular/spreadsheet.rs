@@ -29,7 +29,8 @@ pub(super) fn guarded(text: &str) -> Cow<'_, str> {
         out.push(c);
         begins = ENDS.contains(&c) || begins && is_skipped(c);
     }
-    Cow::Owned(out)
+    // Most texts that hold such a sign hold it somewhere else.
+    if out.len() == text.len() { Cow::Borrowed(text) } else { Cow::Owned(out) }
 }
 
 /// The guarded forms of names, where they differ and no other name is spelt so, with the places of the names.

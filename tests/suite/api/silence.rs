@@ -252,7 +252,7 @@ async fn read_all(house: &mut House, jobs: &[String]) {
             for (role, accept) in [(0, "application/json"), (1, "text/html"), (2, "application/json"), (2, "text/html")]
             {
                 let request = house.request(role, Method::GET, &path).header("accept", accept);
-                house.hear(&path, request).await;
+                house.hear(&format!("{path} as {}", ["admin", "custodian", "analyst"][role]), request).await;
             }
         }
     }
@@ -334,7 +334,9 @@ fn searched(house: &House, receiver: &Receiver, known: &HashSet<String>) -> usiz
         // A row that was drawn may have any value of the declaration; which, is a matter of chance and noise.
         let drawn = what.contains("/synthetic") || what.starts_with("samples");
         let found = amounts(text).filter(|amount| known.contains(*amount)).count();
-        if found > 0 && !drawn {
+        // Exact reports are the custodian's: they tell the smallest and the largest value of a column.
+        let exact = what.contains("/report as") && !what.contains("analyst");
+        if found > 0 && !drawn && !exact {
             numbers += found;
             println!("{what}: {found} amounts");
         }

@@ -141,7 +141,7 @@ fn the_list_refuses() {
         "tracing::info!(job = %lease.job_id, attempt = f(1, 2), \"a row, and (more)\")",
         "tracing::warn!(%error, \"x\"); tracing::warn!(worker = name, ?status, \"x\")",
         "let x = tracing::Level::INFO;",
-        "// println!(x)",
+        "\n// println!(x)\n",
     ] {
         assert!(of(good).is_empty(), "{good}: {:?}", of(good));
     }
