@@ -54,9 +54,6 @@ pub(super) fn page(html: String, headers: &HeaderMap) -> Response {
     let policy =
         "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     let of = |name: HeaderName, value: &'static str| (name, HeaderValue::from_static(value));
-    let kind = [
-        of(header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        of(header::CONTENT_SECURITY_POLICY, policy),
-    ];
+    let kind = [of(header::CONTENT_TYPE, "text/html; charset=utf-8"), of(header::CONTENT_SECURITY_POLICY, policy)];
     varied(with_tag((kind, html).into_response(), &tag))
 }
