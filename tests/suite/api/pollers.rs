@@ -32,6 +32,7 @@ async fn hundreds_of_clients_share_a_few_connections() {
         .arg(folder.path())
         .current_dir("/")
         .env("DATABASE_URL", &api.database.url)
+        .env("DP2STAGE__STORAGE__KEY_FILE", api.storage_key())
         .env("DP2STAGE__WORKERS__LOCAL", "0")
         .env("DP2STAGE__LOG__FILTER", "warn")
         .stdout(Stdio::piped())

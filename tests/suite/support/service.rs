@@ -62,6 +62,11 @@ pub fn client() -> reqwest::Client {
 }
 
 impl TestApi {
+    /// The file of its storage keys, for other processes of the same installation.
+    pub fn storage_key(&self) -> std::path::PathBuf {
+        self.folder.path().join("keys/storage")
+    }
+
     /// An API that asks for no key.
     pub async fn open() -> Self {
         Self::start(true, UploadLimits::default()).await

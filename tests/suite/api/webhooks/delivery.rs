@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::receiver::{Receiver, SECRET, webhooks};
-use crate::support::{TestApi, TestDatabase, scratch};
+use crate::support::{TestApi, scratch};
 
 const LONG: Duration = Duration::from_secs(600);
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -175,12 +175,13 @@ async fn a_message_that_nobody_takes_is_given_up() {
 struct Server(Child);
 
 impl Server {
-    fn start(database: &TestDatabase, folder: &std::path::Path, place: &str) -> Self {
+    fn start(api: &TestApi, folder: &std::path::Path, place: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_dp2stage"))
             .args(["serve", "--dev", "--bind", "127.0.0.1:0", "--state-dir"])
             .arg(folder)
             .current_dir("/")
-            .env("DATABASE_URL", &database.url)
+            .env("DATABASE_URL", &api.database.url)
+            .env("DP2STAGE__STORAGE__KEY_FILE", api.storage_key())
             .env("DP2STAGE__WORKERS__LOCAL", "0")
             .env("DP2STAGE__LOG__FILTER", "warn")
             .env("DP2STAGE__WEBHOOKS__ENABLED", "true")
@@ -217,7 +218,7 @@ async fn a_server_that_is_killed_while_it_sends_loses_nothing() {
     let pool = &api.database.pool;
     let job = submit(&api, &receiver.url()).await;
     store::cancel(pool, job).await.expect("cancelled");
-    let server = Server::start(&api.database, folder.path(), &receiver.place);
+    let server = Server::start(&api, folder.path(), &receiver.place);
     receiver.wait_for(1).await;
     drop(server);
     let state = until(&api, job, |message| message["attempts"] == 1).await;
@@ -225,7 +226,7 @@ async fn a_server_that_is_killed_while_it_sends_loses_nothing() {
     // Its time to say what became of it is over.
     let over = "update webhook_deliveries set due_at = now()";
     sqlx::query(over).execute(pool).await.expect("over");
-    let _server = Server::start(&api.database, folder.path(), &receiver.place);
+    let _server = Server::start(&api, folder.path(), &receiver.place);
     until(&api, job, |message| message["status"] == "delivered").await;
     let [lost, taken] = &receiver.received()[..] else { panic!("{:?}", receiver.received()) };
     assert_eq!((&lost.id, &lost.body), (&taken.id, &taken.body));
