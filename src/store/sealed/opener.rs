@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use super::chunks::{CHUNK, Chunks, TAG};
+use super::chunks::{CHUNK, Chunks, TAG, damaged};
 
 /// The content of a sealed blob. Nothing of a chunk is handed out before it is known to be the one that was sealed
 /// there, and there is no end but the one that was sealed as such.
@@ -16,12 +16,22 @@ pub struct Opener<R> {
     held: Vec<u8>,
     taken: usize,
     ended: bool,
+    /// What comes after a fault may be in its place, and is not handed out all the same.
+    failed: bool,
 }
 
 impl<R: Read> Opener<R> {
     /// Begins with the first chunk.
     pub fn new(source: R, chunks: Chunks) -> Self {
-        Self { source, chunks, ahead: None, held: Vec::with_capacity(CHUNK + TAG + 1), taken: 0, ended: false }
+        Self {
+            source,
+            chunks,
+            ahead: None,
+            held: Vec::with_capacity(CHUNK + TAG + 1),
+            taken: 0,
+            ended: false,
+            failed: false,
+        }
     }
 
     fn next(&mut self) -> io::Result<()> {
@@ -40,6 +50,7 @@ impl<R: Read> Opener<R> {
         self.ended = last && opened.is_ok();
         if opened.is_err() {
             self.held.clear();
+            self.failed = true;
         }
         opened
     }
@@ -47,6 +58,9 @@ impl<R: Read> Opener<R> {
 
 impl<R: Read> Read for Opener<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.failed {
+            return Err(damaged());
+        }
         if self.taken == self.held.len() && !self.ended && !buffer.is_empty() {
             self.next()?;
         }
