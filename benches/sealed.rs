@@ -1,6 +1,6 @@
 //! What sealing costs: a blob that is written and read, beside a plain file with a digest, synced as well.
 //!
-//! `cargo bench --bench sealed`. Figures are in `RESULTS.md`.
+//! `cargo bench --bench sealed`.
 
 use std::fs::File;
 use std::hint::black_box;
