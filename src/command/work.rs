@@ -30,9 +30,23 @@ pub async fn run(config: Config, name: Option<String>, tied_to: Option<u32>) -> 
     let compute = Compute::open(device, config.workers.precision)?;
     let name = name.unwrap_or_else(|| format!("worker-{}", uuid::Uuid::now_v7().simple()));
     let drain = CancellationToken::new();
+    let stopping = drain.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = stop_signal() => {}
+            () = orphaned(tied_to) => {}
+        }
+        tracing::info!("draining");
+        stopping.cancel();
+    });
     let pool = store::connect(url.parse()?, 6);
     let machine = worker_machine(&config, 1);
-    let keys = storage_keys(&pool, &config.storage_keys()?).await?;
+    let source = config.storage_keys()?;
+    // A server that dies early takes its database along: whoever waits for that must still notice.
+    let keys = tokio::select! {
+        keys = storage_keys(&pool, &source) => keys?,
+        () = drain.cancelled() => return Ok(()),
+    };
     let presence = presence(name, device, machine);
     let worker = Worker {
         bell: Bell::of_worker(pool.clone(), drain.clone()),
@@ -47,15 +61,6 @@ pub async fn run(config: Config, name: Option<String>, tied_to: Option<u32>) -> 
         presence,
     };
     tracing::info!(worker = worker.presence.name, "ready for jobs");
-    let stopping = drain.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            () = stop_signal() => {}
-            () = orphaned(tied_to) => {}
-        }
-        tracing::info!("draining");
-        stopping.cancel();
-    });
     worker.run(drain).await;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! A vault whose checkpoints tell how far the buying of figures has come.
 
 use super::checkpoint::BadCheckpoint;
+use super::frame::{framed, unframed};
 use super::ports::{Halt, Vault};
 use super::run::EngineError;
 
@@ -66,9 +67,9 @@ impl<'a> Marked<'a> {
 
 impl Vault for Marked<'_> {
     fn save(&self, checkpoint: &[u8]) -> Result<(), Halt> {
-        match &self.mark {
-            Mark::None => self.vault.save(checkpoint),
-            mark => self.vault.save(&written(mark, checkpoint)),
+        match marked(&self.mark) {
+            None => self.vault.save(checkpoint),
+            Some((letter, content)) => self.vault.save(&framed(letter, &content, checkpoint)),
         }
     }
 
@@ -85,25 +86,22 @@ fn is_marked(bytes: &[u8]) -> bool {
     matches!(bytes.first(), Some(&BEGUN | &BOUGHT))
 }
 
-/// The letter, the length of the content in eight bytes, the content, and the checkpoint behind it.
-fn written(mark: &Mark, checkpoint: &[u8]) -> Vec<u8> {
+/// The letter of a mark, and its content: the key of the rows, their digest, and the rest.
+fn marked(mark: &Mark) -> Option<(u8, Vec<u8>)> {
     let (letter, subject, rest): (u8, &Subject, &[u8]) = match mark {
-        Mark::None => return checkpoint.to_vec(),
+        Mark::None => return None,
         Mark::Begun(subject, key) => (BEGUN, subject, key),
         Mark::Bought(subject, figures) => (BOUGHT, subject, figures),
     };
-    let length = (64 + rest.len()) as u64;
-    [&[letter][..], &length.to_le_bytes(), &subject.key, &subject.digest, rest, checkpoint].concat()
+    Some((letter, [&subject.key, &subject.digest, rest].concat()))
 }
 
 fn read(bytes: &[u8]) -> Option<(Mark, &[u8])> {
-    let (letter, rest) = bytes.split_first()?;
-    let (length, rest) = rest.split_first_chunk::<8>()?;
-    let (content, checkpoint) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    let (letter, content, checkpoint) = unframed(bytes)?;
     let (key, content) = content.split_first_chunk::<32>()?;
     let (digest, content) = content.split_first_chunk::<32>()?;
     let subject = Subject { key: *key, digest: *digest };
-    let mark = match *letter {
+    let mark = match letter {
         BEGUN => Mark::Begun(subject, content.try_into().ok()?),
         _ => Mark::Bought(subject, content.to_vec()),
     };

@@ -46,6 +46,11 @@ pub struct Shares {
 /// The least noise multiplier that there is.
 const LEAST_NOISE: f64 = 0.2;
 
+/// The noise of a part that costs a Gaussian of squared mean `mu2`. More privacy than a part can use is left unused.
+pub(super) fn noise_for(mu2: f64) -> Result<NoiseMultiplier, UnitError> {
+    NoiseMultiplier::new((1.0 / mu2.sqrt()).max(LEAST_NOISE))
+}
+
 /// How much of the tables' share each round gets.
 pub const ROUNDS: [f64; 3] = [0.32, 0.32, 0.36];
 
@@ -58,8 +63,7 @@ impl Measuring {
     /// # Errors
     /// [`UnitError`] where a part would get so little that its noise has no number.
     pub fn new(schema: &Schema, mu2: f64, shares: Shares, recipe: Recipe) -> Result<Self, UnitError> {
-        // More privacy than a part can use is left unused.
-        let noise = |share: f64| NoiseMultiplier::new((1.0 / (mu2 * share).sqrt()).max(LEAST_NOISE));
+        let noise = |share: f64| noise_for(mu2 * share);
         let labelled = schema.target().is_some_and(|target| has_classes(axis(schema, target)));
         let labels = if labelled { shares.labels } else { 0.0 };
         let tables = 1.0 - shares.histograms - labels;

@@ -15,6 +15,7 @@ mod dp_step;
 mod drawing;
 mod encoded;
 mod estimate;
+mod frame;
 mod generate;
 mod given;
 mod instrument;

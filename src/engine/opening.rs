@@ -4,16 +4,16 @@
 //! place. A repeat after a crash draws the same noise for the same counts: nothing is released that the first run
 //! would not have released, so one charge covers all attempts.
 
-use rand::RngCore;
 use rand_chacha::ChaCha20Rng;
 
 use crate::marginals::{BadDistribution, Distribution, Refused, Survey};
 use crate::privacy::{NoiseSource, Purpose};
 use crate::tabular::{MISSING, Schema, Table};
 
+use super::frame::{HEAD, framed, unframed};
 use super::instrument::Noise;
 use super::measuring::{Measuring, axes};
-use super::ports::{FreshKey, Halt, Host, Progress, Stage, Vault};
+use super::ports::{FreshKey, Halt, Host, Progress, Stage, Vault, key_to_keep};
 
 /// What a measurement works with.
 #[derive(Clone, Copy)]
@@ -53,8 +53,7 @@ impl Opening<'_> {
             Some(Stored::Measured(bytes)) => return Ok(Kept::new(Distribution::from_bytes(&bytes)?, bytes)),
             Some(Stored::Key(key)) => key,
             None => {
-                let mut key = [0; 32];
-                fresh_key().stream(Purpose::Measurement, 0).fill_bytes(&mut key);
+                let key = key_to_keep(fresh_key, Purpose::Measurement);
                 host.vault.save(&Stored::Key(key).written(&[]))?;
                 key
             }
@@ -116,7 +115,7 @@ impl Vault for Behind<'_> {
 
     fn load(&self) -> Result<Option<Vec<u8>>, Halt> {
         let bytes = self.vault.load()?;
-        let rest = bytes.as_deref().and_then(|bytes| split(bytes).ok()).map(|(_, _, rest)| rest.to_vec());
+        let rest = bytes.as_deref().and_then(unframed).map(|(_, _, rest)| rest.to_vec());
         Ok(rest.filter(|rest| !rest.is_empty()))
     }
 }
@@ -130,7 +129,7 @@ enum Stored {
 }
 
 /// Bytes of a checkpoint that is a key and nothing else.
-pub const KEPT_KEY_BYTES: usize = 41;
+pub const KEPT_KEY_BYTES: usize = HEAD + 32;
 
 /// Whether bytes are the key of a measurement, as a checkpoint keeps it.
 #[must_use]
@@ -142,33 +141,20 @@ const KEY: u8 = b'K';
 const MEASURED: u8 = b'M';
 
 impl Stored {
-    /// One letter, the length in eight bytes, the content, and then whatever comes behind it.
+    /// Before whatever comes behind it.
     fn written(&self, behind: &[u8]) -> Vec<u8> {
         let (kind, content): (u8, &[u8]) = match self {
             Self::Key(key) => (KEY, key),
             Self::Measured(bytes) => (MEASURED, bytes),
         };
-        let mut bytes = Vec::with_capacity(9 + content.len() + behind.len());
-        bytes.push(kind);
-        bytes.extend((content.len() as u64).to_le_bytes());
-        bytes.extend(content);
-        bytes.extend(behind);
-        bytes
+        framed(kind, content, behind)
     }
 
     fn read(bytes: &[u8]) -> Result<Self, BadDistribution> {
-        match split(bytes)? {
+        match unframed(bytes).ok_or(BadDistribution)? {
             (KEY, content, _) => Ok(Self::Key(content.try_into().map_err(|_| BadDistribution)?)),
             (MEASURED, content, _) => Ok(Self::Measured(content.to_vec())),
             _ => Err(BadDistribution),
         }
     }
-}
-
-fn split(bytes: &[u8]) -> Result<(u8, &[u8], &[u8]), BadDistribution> {
-    let (&kind, rest) = bytes.split_first().ok_or(BadDistribution)?;
-    let (length, rest) = rest.split_first_chunk::<8>().ok_or(BadDistribution)?;
-    let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| BadDistribution)?;
-    let (content, behind) = rest.split_at_checked(length).ok_or(BadDistribution)?;
-    Ok((kind, content, behind))
 }

@@ -1,6 +1,7 @@
 //! What the engine needs from whoever runs it: permission to spend, a place for checkpoints, a way
 //! to be stopped, and randomness. The engine owns these traits; the queue implements them.
 
+use rand::RngCore;
 use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 
@@ -171,6 +172,13 @@ impl Streams for NoiseSource {
 /// Makes a fresh key; called once for stage 1, once for each private block after it was claimed,
 /// and once for generation, in every attempt.
 pub type FreshKey<'a> = &'a dyn Fn() -> Box<dyn Streams>;
+
+/// A key that is kept, out of a fresh one that serves nothing else.
+pub(super) fn key_to_keep(fresh_key: FreshKey<'_>, purpose: Purpose) -> [u8; 32] {
+    let mut key = [0; 32];
+    fresh_key().stream(purpose, 0).fill_bytes(&mut key);
+    key
+}
 
 /// Keys from the operating system.
 #[must_use]

@@ -6,8 +6,6 @@
 //! the same noise on the same counts. Whether there was a crash, which may depend on private rows, cannot be seen. One
 //! whose rows are others (another kind of processor rounds otherwise) has no figures: they would cost twice.
 
-use rand::RngCore;
-use rand_chacha::ChaCha20Rng;
 use sha2::{Digest, Sha256};
 
 use crate::marginals::Refused;
@@ -17,8 +15,9 @@ use crate::report::released::{RealRows, ReleasedFigures, ReleasedPart, Till, rel
 use crate::tabular::{Schema, Table};
 
 use super::checkpoint::BadCheckpoint;
+use super::instrument::Counter;
 use super::marked::{Mark, Marked, Subject};
-use super::ports::{FreshKey, Halt, Meter, Streams, Witness};
+use super::ports::{FreshKey, Halt, Meter, key_to_keep};
 use super::releasing::Releasing;
 use super::run::{EngineError, Job};
 
@@ -54,14 +53,15 @@ impl<'a> Release<'a> {
             Mark::Begun(of, noise) if of == subject => noise,
             Mark::Begun(..) | Mark::Bought(..) => return Ok(other_rows()),
             Mark::None => {
-                let mut noise = [0; 32];
-                fresh_key().stream(Purpose::Measurement, 0).fill_bytes(&mut noise);
+                let noise = key_to_keep(fresh_key, Purpose::Measurement);
                 marked.set(Mark::Begun(subject, noise))?;
                 noise
             }
         };
         meter.claim_opening()?;
-        let mut till = Noises::new(self.releasing, self.rows_each, &NoiseSource::kept(noise), meter.witness());
+        let left = self.releasing.parts().map(|(part, noise)| (part, Allowance::of(noise))).collect();
+        let counter = Counter::new(self.rows_each, &NoiseSource::kept(noise), meter.witness());
+        let mut till = Noises { left, counter };
         let cost = (self.releasing.epsilon.get(), self.releasing.delta.get());
         let figures = released(self.schema, self.real, synthetic, (&mut till, cost));
         let figures = figures.map_err(|Refused| EngineError::Figures)?;
@@ -82,9 +82,7 @@ pub(super) fn drawing_key(marked: &Marked<'_>, fresh_key: FreshKey<'_>) -> [u8; 
     if let Mark::Begun(subject, _) | Mark::Bought(subject, _) = marked.mark() {
         return subject.key;
     }
-    let mut key = [0; 32];
-    fresh_key().stream(Purpose::Generation, 0).fill_bytes(&mut key);
-    key
+    key_to_keep(fresh_key, Purpose::Generation)
 }
 
 fn digest(rows: &Table) -> [u8; 32] {
@@ -96,27 +94,15 @@ fn digest(rows: &Table) -> [u8; 32] {
 /// An allowance for each part, spent in one go.
 struct Noises<'a> {
     left: Vec<(ReleasedPart, Allowance)>,
-    rows_each: u32,
-    rng: ChaCha20Rng,
-    witness: Option<&'a dyn Witness>,
-}
-
-impl<'a> Noises<'a> {
-    fn new(releasing: &Releasing, rows_each: u32, key: &dyn Streams, witness: Option<&'a dyn Witness>) -> Self {
-        let left = releasing.parts().map(|(part, noise)| (part, Allowance::of(noise))).collect();
-        Self { left, rows_each, rng: key.stream(Purpose::Measurement, 0), witness }
-    }
+    counter: Counter<'a>,
 }
 
 impl Till for Noises<'_> {
     fn release(&mut self, part: ReleasedPart, counts: &mut [i64], sensitivity: u32) -> Result<f64, Refused> {
         let at = self.left.iter().position(|(other, _)| *other == part).ok_or(Refused)?;
         let (_, mut allowance) = self.left.swap_remove(at);
-        let (sensitivity, mu2) = (sensitivity.checked_mul(self.rows_each).ok_or(Refused)?, allowance.left());
-        if let Some(witness) = self.witness {
-            witness.counts(&format!("Report({part:?})"), counts, mu2, self.rng.clone())?;
-        }
-        allowance.release(&mut self.rng, counts, sensitivity, mu2).map_err(|_| Refused)
+        let mu2 = allowance.left();
+        self.counter.release((&format!("Report({part:?})"), &mut allowance), counts, (sensitivity, mu2))
     }
 
     fn has(&self, part: ReleasedPart) -> bool {

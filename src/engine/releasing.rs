@@ -8,6 +8,7 @@ use crate::report::Question;
 use crate::report::released::ReleasedPart;
 use crate::tabular::Schema;
 
+use super::measuring::noise_for;
 use super::plan::PlanError;
 
 /// A wish for figures.
@@ -42,9 +43,6 @@ pub struct Releasing {
 /// to the others. A mean over pairs or columns has little noise in any case; marks have it in forty places.
 const SHARES: [f64; 4] = [0.1, 0.25, 0.15, 0.5];
 
-/// The least noise multiplier that there is.
-const LEAST_NOISE: f64 = 0.2;
-
 impl Releasing {
     /// The figures for a wish, and the squared mean that they cost.
     ///
@@ -58,8 +56,7 @@ impl Releasing {
         // Parts are rounded one by one, each by less than this.
         let mu2 = gaussian_mean(wish.epsilon.get(), delta.get()).powi(2) * (1.0 - 1e-9);
         let noise = |part: usize| {
-            let wanted = (1.0 / (mu2 * SHARES[part] / total).sqrt()).max(LEAST_NOISE);
-            NoiseMultiplier::new(wanted).map_err(|_| PlanError::Number {
+            noise_for(mu2 * SHARES[part] / total).map_err(|_| PlanError::Number {
                 what: "released_epsilon",
                 domain: "larger: its parts would get too little to be of any use",
             })

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::moments::of_micros;
 use crate::privacy::{Amount, DpEvent, Entry, EntryKind, GrantRecord, ReservationRecord};
 use crate::store::Budget;
 
@@ -63,7 +64,7 @@ impl EntryView {
                 delta: planned.map(|grant| grant.delta.get()),
                 share: entry.amount.share_of(cap),
                 state,
-                at: moment(entry.at_micros),
+                at: of_micros(entry.at_micros),
             }
         };
         let mut views: Vec<Self> = Vec::new();
@@ -93,8 +94,4 @@ fn event(entry: &Entry, plan: &ReservationRecord) -> Option<DpEvent> {
         EntryKind::Charge | EntryKind::Reservation => Some(plan.work.event()),
         EntryKind::Grant | EntryKind::Release => None,
     }
-}
-
-fn moment(micros: i64) -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }

@@ -1,7 +1,5 @@
 //! Certificates: what a third party can check about a job without asking.
 
-use std::io::Read;
-
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -138,14 +136,8 @@ impl Facts {
 
 /// The SHA-256 of the content of a blob: its name has that of what is stored.
 fn digest_of(blobs: &Blobs, blob: &Blob) -> Result<String, Problem> {
-    let (mut digest, mut piece) = (Sha256::new(), vec![0; 1 << 16]);
-    let mut reader = blobs.reader(blob).map_err(|fault| storage(&fault))?;
-    loop {
-        match reader.read(&mut piece).map_err(|fault| storage(&fault))? {
-            0 => return Ok(hex::encode(digest.finalize())),
-            read => digest.update(&piece[..read]),
-        }
-    }
+    let digest = blobs.reader(blob).and_then(crate::model::Digest::of_rest);
+    Ok(digest.map_err(|fault| storage(&fault))?.to_string())
 }
 
 fn internal() -> Problem {

@@ -6,13 +6,13 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth;
 use super::extract::{Body, Name, Params};
 use super::json::word;
-use super::page::{Listed, PageParams};
+use super::moments::written;
+use super::page::{self, Listed};
 use super::problem::Problem;
 use super::role::Caller;
 use super::state::App;
@@ -90,17 +90,13 @@ pub(super) async fn create(
     let mut issued = auth::issue(request.role).map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
     issued.stored.tenant = request.tenant.unwrap_or(caller.tenant);
     issued.stored.name = request.name;
-    issued.stored.expires_at = request.expires_at.as_deref().map(moment).transpose()?;
+    issued.stored.expires_at =
+        request.expires_at.as_deref().map(|text| written(text, ("expires_at", "2027-01-31T00:00:00Z"))).transpose()?;
     check(&issued.stored)?;
     store::insert_key(&app.pool, &issued.stored).await?;
     let view = KeyView::from(store::shown_key(&app.pool, &issued.stored.id).await?);
-    let kept = [(header::LOCATION, format!("/v1/keys/{}", view.id)), (header::CACHE_CONTROL, "no-store".to_owned())];
-    Ok((StatusCode::CREATED, kept, Json(FreshKey { key: issued.token, view })))
-}
-
-fn moment(text: &str) -> Result<OffsetDateTime, Problem> {
-    let detail = "a moment is written as in RFC 3339, for instance 2027-01-31T00:00:00Z";
-    OffsetDateTime::parse(text, &Rfc3339).map_err(|_| Problem::invalid("expires_at", detail))
+    let location = [(header::LOCATION, format!("/v1/keys/{}", view.id))];
+    Ok((StatusCode::CREATED, location, Json(FreshKey { key: issued.token, view })))
 }
 
 fn check(key: &store::NewKey) -> Result<(), Problem> {
@@ -134,7 +130,7 @@ pub(super) async fn list(
     State(app): State<App>,
     Params(params): Params<KeyParams>,
 ) -> Result<Json<Listed<KeyView>>, Problem> {
-    let limit = PageParams { limit: params.limit, ..PageParams::default() }.limit()?;
+    let limit = page::limit(params.limit)?;
     let cursor = params.cursor.as_deref();
     if cursor.is_some_and(|id| !auth::is_id(id)) {
         return Err(Problem::invalid("query.cursor", "a cursor is the `next_cursor` of the page before"));

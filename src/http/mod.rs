@@ -28,6 +28,7 @@ mod known_keys;
 mod left;
 mod limits;
 mod method;
+mod moments;
 mod openapi;
 mod page;
 mod patience;

@@ -23,11 +23,23 @@ pub(super) struct PageParams {
 impl PageParams {
     /// The limit, checked.
     pub fn limit(&self) -> Result<i64, Problem> {
-        match self.limit.unwrap_or(50) {
-            limit @ 1..=200 => Ok(i64::from(limit)),
-            _ => Err(Problem::invalid("query.limit", "limit is a number from 1 to 200")),
-        }
+        limit(self.limit)
     }
+}
+
+/// How many items a page has at most, checked.
+pub(super) fn limit(asked: Option<u16>) -> Result<i64, Problem> {
+    match asked.unwrap_or(50) {
+        limit @ 1..=200 => Ok(i64::from(limit)),
+        _ => Err(Problem::invalid("query.limit", "limit is a number from 1 to 200")),
+    }
+}
+
+/// Leaves at most `limit` of items of which one more was fetched, and gives the cursor of the last where there are more.
+fn cut<T, C>(items: &mut Vec<T>, limit: i64, cursor: impl Fn(&T) -> C) -> Option<C> {
+    let more = items.len() > limit as usize;
+    items.truncate(limit as usize);
+    items.last().filter(|_| more).map(cursor)
 }
 
 /// One page of a list.
@@ -51,9 +63,7 @@ pub(super) struct Listed<T: ToSchema> {
 impl<T: ToSchema> Listed<T> {
     /// A page of at most `limit` items from one that was fetched with one more.
     pub fn cut(mut items: Vec<T>, limit: i64, cursor: impl Fn(&T) -> String) -> Self {
-        let more = items.len() > limit as usize;
-        items.truncate(limit as usize);
-        let next_cursor = items.last().filter(|_| more).map(cursor);
+        let next_cursor = cut(&mut items, limit, cursor);
         Self { items, next_cursor }
     }
 }
@@ -61,9 +71,7 @@ impl<T: ToSchema> Listed<T> {
 impl<T: ToSchema> Page<T> {
     /// A page of at most `limit` items from one that was fetched with one more.
     pub fn cut(mut items: Vec<T>, limit: i64, id: impl Fn(&T) -> Uuid) -> Self {
-        let more = items.len() > limit as usize;
-        items.truncate(limit as usize);
-        let next_cursor = items.last().filter(|_| more).map(id);
+        let next_cursor = cut(&mut items, limit, id);
         Self { items, next_cursor }
     }
 }

@@ -1,6 +1,7 @@
 //! SHA-256 of a file, by which one checkpoint is told from another.
 
 use std::fmt;
+use std::io::{self, Read};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,20 @@ impl Digest {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self::from(Sha256::digest(bytes).0)
+    }
+
+    /// Of what is left to be read.
+    ///
+    /// # Errors
+    /// Those of `input`.
+    pub fn of_rest(mut input: impl Read) -> io::Result<Self> {
+        let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 18]);
+        loop {
+            match input.read(&mut buffer)? {
+                0 => return Ok(Self::from(hash.finalize().0)),
+                read => hash.update(&buffer[..read]),
+            }
+        }
     }
 }
 

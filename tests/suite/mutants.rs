@@ -65,8 +65,8 @@ const MUTANTS: [Mutant; 35] = [
     Mutant {
         name: "figures of a person's rows with the noise of one",
         file: "src/engine/release.rs",
-        text: "(sensitivity.checked_mul(self.rows_each).ok_or(Refused)?, allowance.left())",
-        fault: "(sensitivity, allowance.left())",
+        text: "Counter::new(self.rows_each, &NoiseSource::kept(noise), meter.witness())",
+        fault: "Counter::new(1, &NoiseSource::kept(noise), meter.witness())",
         test: "engine::release::persons_take_more_noise_and_missing_rows_end_it",
     },
     Mutant {

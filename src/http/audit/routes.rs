@@ -7,14 +7,14 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::sync::mpsc::{self, Sender};
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::auth::is_id;
 use super::super::extract::Params;
-use super::super::page::{Listed, PageParams};
+use super::super::moments::{of_micros, written};
+use super::super::page::{self, Listed};
 use super::super::problem::Problem;
 use super::super::state::App;
 use crate::store::{self, AuditFilter, AuditTrail, Audited, StoreError};
@@ -80,7 +80,7 @@ impl From<Audited> for AuditView {
         objects.extend(touched);
         Self {
             seq,
-            at: moment(at_micros),
+            at: of_micros(at_micros),
             key: opening.key,
             role: opening.role,
             tenant: opening.tenant,
@@ -88,14 +88,10 @@ impl From<Audited> for AuditView {
             route: opening.route,
             objects,
             request_id: opening.request_id,
-            completed_at: completed_micros.map(moment),
+            completed_at: completed_micros.map(of_micros),
             status,
         }
     }
-}
-
-fn moment(micros: i64) -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 /// Who did what: every request that wrote something, or read exact facts about rows, the newest first. What was opened
@@ -108,7 +104,7 @@ pub(in super::super) async fn list(
     State(app): State<App>,
     Params(params): Params<AuditParams>,
 ) -> Result<Json<Listed<AuditView>>, Problem> {
-    let limit = PageParams { limit: params.limit, ..PageParams::default() }.limit()?;
+    let (limit, example) = (page::limit(params.limit)?, "2026-01-31T00:00:00Z");
     let filter = AuditFilter {
         object: match &params.object {
             Some(object) => Some(id_of(&app, object).await?),
@@ -118,8 +114,8 @@ pub(in super::super) async fn list(
             Some(key) if !is_id(&key) => return Err(Problem::invalid("query.key", "the id of a key has 12 digits")),
             key => key,
         },
-        since: params.since.map(|text| parsed(&text, "query.since")).transpose()?,
-        until: params.until.map(|text| parsed(&text, "query.until")).transpose()?,
+        since: params.since.map(|text| written(&text, ("query.since", example))).transpose()?,
+        until: params.until.map(|text| written(&text, ("query.until", example))).transpose()?,
         open: params.open.unwrap_or(false),
         before: match params.cursor.map(|cursor| cursor.parse::<i64>()) {
             Some(Err(_)) => {
@@ -147,11 +143,6 @@ async fn id_of(app: &App, object: &str) -> Result<String, Problem> {
     }
 }
 
-fn parsed(text: &str, at: &str) -> Result<OffsetDateTime, Problem> {
-    let detail = "a moment is written as in RFC 3339, for instance 2026-01-31T00:00:00Z";
-    OffsetDateTime::parse(text, &Rfc3339).map_err(|_| Problem::invalid(at, detail))
-}
-
 /// The whole log as it is chained, from the first line to the last one of now. `dp2stage verify FILE` reads it again, and
 /// finds whatever was changed, removed or moved.
 #[utoipa::path(get, path = "/v1/audit/chain", tag = "audit", responses(
@@ -171,7 +162,7 @@ pub(in super::super) async fn chain(State(app): State<App>) -> Result<Response, 
             let _ = pieces.send(Err(std::io::Error::other("broken off"))).await;
         }
     });
-    let kind = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    let kind = [(header::CONTENT_TYPE, "application/json")];
     Ok((kind, Body::from_stream(ReceiverStream::new(text))).into_response())
 }
 

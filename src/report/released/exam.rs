@@ -1,9 +1,7 @@
 //! A model that was fitted on synthetic rows, asked about every held-out real row: each row is one mark in a table of
 //! what was said against what is true.
 
-use std::cmp::Reverse;
-
-use crate::report::utility::{Boosting, DenseLayout, MAX_CLASSES, Question, fit_rows};
+use crate::report::utility::{Boosting, DenseLayout, Question, fit_rows, largest};
 use crate::tabular::{Code, MISSING, Schema, Table};
 
 /// Bins of about as many synthetic rows each that predicted probabilities are sorted into.
@@ -60,7 +58,7 @@ pub fn exam(
     held_out: &Table,
 ) -> Option<Exam> {
     let classes = match question {
-        Question::Class(classes) => commonest(classes.clone(), synthetic, target),
+        Question::Class(classes) => largest(classes.clone(), synthetic, target),
         Question::Number => return None,
     };
     let layout = DenseLayout::of(schema, target);
@@ -112,18 +110,6 @@ impl Marks {
 /// Whether both answers are among labels.
 fn both(labels: &[bool]) -> bool {
     labels.iter().any(|&yes| yes) && !labels.iter().all(|&yes| yes)
-}
-
-/// Of very many classes those that most synthetic rows have.
-fn commonest(mut classes: Vec<Code>, synthetic: &Table, target: usize) -> Vec<Code> {
-    if classes.len() > MAX_CLASSES {
-        let mut counts = vec![0usize; classes.len()];
-        synthetic.column(target).filter(|&code| code != MISSING).for_each(|code| counts[code as usize] += 1);
-        classes.sort_by_key(|&class| (Reverse(counts[class as usize]), class));
-        classes.truncate(MAX_CLASSES);
-        classes.sort_unstable();
-    }
-    classes
 }
 
 /// Edges between bins of about as many of these probabilities each, and 1/2.

@@ -94,11 +94,11 @@ pub(super) fn classification(target: usize, classes: Vec<Code>, tables: Tables<'
     })
 }
 
-/// Of very many classes those that most real training rows have.
-fn largest(mut classes: Vec<Code>, train: &Table, target: usize) -> Vec<Code> {
+/// Of very many classes those that most rows of `table` have.
+pub(in crate::report) fn largest(mut classes: Vec<Code>, table: &Table, target: usize) -> Vec<Code> {
     if classes.len() > MAX_CLASSES {
         let mut counts = vec![0usize; classes.len()];
-        let known = train.column(target).filter(|&code| (code as usize) < counts.len());
+        let known = table.column(target).filter(|&code| (code as usize) < counts.len());
         known.collect::<Vec<_>>().into_iter().for_each(|code| counts[code as usize] += 1);
         classes.sort_by_key(|&class| (Reverse(counts[class as usize]), class));
         classes.truncate(MAX_CLASSES);

@@ -18,6 +18,7 @@ mod trial;
 pub use boosting::{BoostedNumber, Boosting};
 pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin, calibration};
 pub use dense::{DenseLayout, MAX_DENSE_FEATURES};
+pub(super) use efficacy::largest;
 pub use efficacy::{Calibrations, Efficacy, Models};
 pub use errors::{NumberScores, score_numbers};
 pub use linear::Linear;

@@ -11,7 +11,6 @@ use super::error::ModelsError;
 use super::files::most_bytes;
 use super::hub::Hub;
 use super::part::Part;
-use super::shelf::digest_of;
 use crate::model::Digest;
 
 /// Attempts in a row that bring nothing new.
@@ -148,7 +147,7 @@ impl Download<'_> {
 
 async fn lies_there(target: &Path, wanted: Digest) -> bool {
     let target = target.to_owned();
-    let digest = move || File::open(target).and_then(|mut file| digest_of(&mut file));
+    let digest = move || File::open(target).and_then(Digest::of_rest);
     matches!(tokio::task::spawn_blocking(digest).await, Ok(Ok(found)) if found == wanted)
 }
 

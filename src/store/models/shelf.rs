@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-
-use sha2::{Digest as _, Sha256};
 
 use crate::model::Digest;
 
@@ -28,21 +26,9 @@ impl Shelf {
         {
             return Ok(digest);
         }
-        let digest = digest_of(&mut file)?;
+        let digest = Digest::of_rest(&mut file)?;
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), (stamp, digest));
         Ok(digest)
-    }
-}
-
-/// The digest of what is left of a file.
-pub(super) fn digest_of(file: &mut File) -> io::Result<Digest> {
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 18]);
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Ok(Digest::from(hash.finalize().0));
-        }
-        hash.update(&buffer[..read]);
     }
 }
 
