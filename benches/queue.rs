@@ -112,7 +112,6 @@ async fn fill(pool: &PgPool, arguments: &Arguments) -> anyhow::Result<()> {
         facts: json!({}),
         price: price(&account, &Work::nothing())?,
         priced_on: account,
-        tenant: "default".into(),
         priority: 0,
         room: QueueRoom::ENDLESS,
     };

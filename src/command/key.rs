@@ -18,7 +18,8 @@ pub struct Wanted {
     /// What it may do: analyst (jobs, released view), custodian (uploads, budgets, exact figures) or admin.
     #[arg(long, default_value = "admin", value_parser = role)]
     role: Role,
-    /// On whose behalf it calls: tenants take turns in the queue. They do not keep datasets from each other.
+    /// On whose behalf it calls. A key sees and changes what is its tenant's; tenants take turns in the queue.
+    /// `default` unless given.
     #[arg(long, value_parser = tenant)]
     tenant: Option<String>,
     /// What it is for.

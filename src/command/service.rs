@@ -132,7 +132,7 @@ impl Service {
             room: config.queue_room(),
             models: config.models()?,
             workers: worker_machine(&config, places.len()),
-            pool: database.pool.clone(),
+            operator: database.pool.clone(),
             open,
             keys: http::KnownKeys::default(),
             rates: config.rates(),

@@ -14,6 +14,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 const ORPHAN: Duration = Duration::from_secs(3600);
 /// A submission may be repeated under its Idempotency-Key for this long.
 const KEYS: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Workers that were silent for so long are forgotten.
+const WORKERS: Duration = Duration::from_secs(24 * 3600);
 
 /// Refuses a database that has forgotten what was spent; witnesses what is not witnessed yet.
 pub async fn refuse_rewound(pool: &PgPool, blobs: &Blobs) -> anyhow::Result<()> {
@@ -51,6 +53,9 @@ async fn sweep(pool: &PgPool, blobs: &Blobs, stopping: &CancellationToken) {
         Ok(Swept { blobs, unfinished }) => tracing::info!(blobs, unfinished, "swept what nothing names"),
         Err(_) if stopping.is_cancelled() => {}
         Err(error) => tracing::warn!(%error, "the storage could not be swept"),
+    }
+    if let Err(error) = store::forget_workers(pool, WORKERS).await {
+        tracing::debug!(%error, "silent workers are forgotten later");
     }
     match store::forget_submissions(pool, KEYS).await {
         Ok(0) => {}

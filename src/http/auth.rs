@@ -122,7 +122,7 @@ async fn check(app: &App, peer: &str, token: Option<&str>) -> Result<Caller, Pro
     if !app.keys.has_seen(id) {
         app.rates.bearable(peer)?;
     }
-    let Some(known) = app.keys.find(&app.pool, id).await? else {
+    let Some(known) = app.keys.find(&app.operator, id).await? else {
         return Err(app.rates.failed(peer, refusal()));
     };
     let guesser = format!("{peer} {id}");
@@ -131,6 +131,6 @@ async fn check(app: &App, peer: &str, token: Option<&str>) -> Result<Caller, Pro
     if !bool::from(known.secret.as_slice().ct_eq(given.as_slice())) {
         return Err(app.rates.failed(&guesser, refusal()));
     }
-    app.keys.note_use(&app.pool, id);
+    app.keys.note_use(&app.operator, id);
     Ok(Caller { key: Some(id.to_owned()), role: known.role, tenant: known.tenant })
 }

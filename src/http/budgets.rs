@@ -1,7 +1,6 @@
 //! The budget of a dataset, with its entries.
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -9,10 +8,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::budget_entry::EntryView;
+use super::desk::Desk;
 use super::extract::{Body, Name};
 use super::planning::Planner;
 use super::problem::Problem;
-use super::state::App;
 use super::tagged::tagged;
 use crate::privacy::{Delta, Epsilon, Grant, UnitKind};
 use crate::store;
@@ -62,21 +61,21 @@ pub(super) struct BudgetView {
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 500, description = "`ledger_damaged`: an entry was changed behind the service's back", content_type = "application/problem+json"),
 ))]
-pub(super) async fn get(State(app): State<App>, Name(name): Name, headers: HeaderMap) -> Result<Response, Problem> {
-    tagged(&view(&app, &name).await?, &headers)
+pub(super) async fn get(desk: Desk, Name(name): Name, headers: HeaderMap) -> Result<Response, Problem> {
+    tagged(&view(&desk, &name).await?, &headers)
 }
 
-async fn view(app: &App, name: &str) -> Result<BudgetView, Problem> {
-    let dataset = store::find_dataset(&app.pool, name).await?;
-    let budget = store::budget(&app.pool, dataset.population_id).await?;
+async fn view(desk: &Desk, name: &str) -> Result<BudgetView, Problem> {
+    let dataset = store::find_dataset(&desk.tenant, name).await?;
+    let budget = store::budget(&desk.tenant, dataset.population_id).await?;
     let findings = budget.verify(false).map_err(|fault| Problem::ledger_damaged(&fault))?;
     let (account, head) = (findings.account, findings.head);
     let planner = Planner::default_for(&dataset, account.grant)?;
-    let largest = app.figures.get(planner.name(dataset.id), head, move || Some(planner.largest(&account))).await?;
+    let largest = desk.figures.get(planner.name(dataset.id), head, move || Some(planner.largest(&account))).await?;
     let events = findings.clone();
     let preplanned = move || events.epsilon_if_preplanned();
     let epsilon_if_preplanned =
-        app.figures.get(format!("preplanned {}", budget.population.id), head, preplanned).await?;
+        desk.figures.get(format!("preplanned {}", budget.population.id), head, preplanned).await?;
     let shares = account.shares();
     Ok(BudgetView {
         population: budget.population.id,
@@ -117,16 +116,12 @@ pub(super) struct Raise {
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 422, description = "`request_invalid`", content_type = "application/problem+json"),
 ))]
-pub(super) async fn raise(
-    State(app): State<App>,
-    Name(name): Name,
-    Body(raise): Body<Raise>,
-) -> Result<Json<BudgetView>, Problem> {
-    let dataset = store::find_dataset(&app.pool, &name).await?;
-    let before = store::population(&app.pool, dataset.population_id).await?.account.grant;
+pub(super) async fn raise(desk: Desk, Name(name): Name, Body(raise): Body<Raise>) -> Result<Json<BudgetView>, Problem> {
+    let dataset = store::find_dataset(&desk.tenant, &name).await?;
+    let before = store::population(&desk.tenant, dataset.population_id).await?.account.grant;
     let delta = raise.delta.map_or(Ok(before.delta), Delta::new)?;
-    store::raise(&app.pool, dataset.population_id, Grant { epsilon: Epsilon::new(raise.epsilon)?, delta }).await?;
-    view(&app, &name).await.map(Json)
+    store::raise(&desk.tenant, dataset.population_id, Grant { epsilon: Epsilon::new(raise.epsilon)?, delta }).await?;
+    view(&desk, &name).await.map(Json)
 }
 
 /// The whole ledger of a dataset's population: every line with its mechanisms, price and digest.
@@ -137,7 +132,7 @@ pub(super) async fn raise(
     (status = 304, description = "not changed since the given ETag"),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
 ))]
-pub(super) async fn ledger(State(app): State<App>, Name(name): Name, headers: HeaderMap) -> Result<Response, Problem> {
-    let dataset = store::find_dataset(&app.pool, &name).await?;
-    tagged(&store::budget(&app.pool, dataset.population_id).await?.book, &headers)
+pub(super) async fn ledger(desk: Desk, Name(name): Name, headers: HeaderMap) -> Result<Response, Problem> {
+    let dataset = store::find_dataset(&desk.tenant, &name).await?;
+    tagged(&store::budget(&desk.tenant, dataset.population_id).await?.book, &headers)
 }

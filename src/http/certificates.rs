@@ -1,6 +1,5 @@
 //! Certificates: what a third party can check about a job without asking.
 
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -8,11 +7,11 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+use super::desk::Desk;
 use super::extract::JobId;
 use super::planning::aside;
 use super::problem::{Problem, storage};
 use super::results::{export, succeeded};
-use super::state::App;
 use super::tagged::{tag_of, tagged, unchanged, with_tag};
 use crate::engine::Plan;
 use crate::privacy::{
@@ -35,12 +34,12 @@ use crate::tabular::is_plain;
     (status = 409, description = "`state_conflict`: the job has not succeeded", content_type = "application/problem+json"),
     (status = 500, description = "`ledger_damaged`: an entry was changed behind the service's back", content_type = "application/problem+json"),
 ))]
-pub(super) async fn get(State(app): State<App>, JobId(id): JobId, headers: HeaderMap) -> Result<Response, Problem> {
-    let job = succeeded(&app, id).await?;
-    let envelope = match store::certificate(&app.pool, id).await? {
+pub(super) async fn get(desk: Desk, JobId(id): JobId, headers: HeaderMap) -> Result<Response, Problem> {
+    let job = succeeded(&desk, id).await?;
+    let envelope = match store::certificate(&desk.tenant, id).await? {
         Some(envelope) => envelope,
         // To its end even when this client does not wait for it: the next one finds it.
-        None => tokio::spawn(issue(app, job)).await.map_err(|_| internal())??,
+        None => tokio::spawn(issue(desk, job)).await.map_err(|_| internal())??,
     };
     let tag = tag_of(envelope.as_bytes());
     let json = || ([(header::CONTENT_TYPE, "application/json")], envelope).into_response();
@@ -48,12 +47,12 @@ pub(super) async fn get(State(app): State<App>, JobId(id): JobId, headers: Heade
 }
 
 /// Issues the certificate of a job, unless another server is quicker, and returns the one that is kept.
-async fn issue(app: App, job: Job) -> Result<String, Problem> {
-    let dataset = store::dataset_of_job(&app.pool, job.id).await?;
-    let artifacts = store::artifacts(&app.pool, job.id).await?;
-    let budget = store::budget(&app.pool, dataset.population_id).await?;
-    let program = store::finishing_program(&app.pool, job.id).await?;
-    let (id, key, blobs, signer) = (job.id, app.signer.public(), app.blobs.clone(), app.signer.clone());
+async fn issue(desk: Desk, job: Job) -> Result<String, Problem> {
+    let dataset = store::dataset_of_job(&desk.tenant, job.id).await?;
+    let artifacts = store::artifacts(&desk.tenant, job.id).await?;
+    let budget = store::budget(&desk.tenant, dataset.population_id).await?;
+    let program = store::finishing_program(&desk.tenant, job.id).await?;
+    let (id, key, blobs, signer) = (job.id, desk.signer.public(), desk.blobs.clone(), desk.signer.clone());
     let signed = aside(move || {
         let facts = Facts { job, dataset, artifacts, budget, program };
         let certificate = facts.certificate(&blobs, &key)?;
@@ -61,7 +60,7 @@ async fn issue(app: App, job: Job) -> Result<String, Problem> {
         serde_json::to_string(&Envelope::sign(&payload, &signer)).map_err(|_| internal())
     });
     let signed = signed.await??;
-    Ok(store::keep_certificate(&app.pool, id, &key, &signed).await?)
+    Ok(store::keep_certificate(&desk.tenant, id, &key, &signed).await?)
 }
 
 /// What a certificate is made from.
@@ -182,8 +181,8 @@ struct CertificateKey {
     (status = 200, body = inline(CertificateKeys), headers(("ETag", description = "for If-None-Match"))),
     (status = 304, description = "not changed since the given ETag"),
 ))]
-pub(super) async fn keys(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
-    let keys = store::signers(&app.pool).await?.into_iter();
+pub(super) async fn keys(desk: Desk, headers: HeaderMap) -> Result<Response, Problem> {
+    let keys = store::signers(&desk.operator).await?.into_iter();
     let keys = keys.map(|known| CertificateKey {
         jwk: Jwk::of(&known.key),
         pem: known.key.to_pem(),

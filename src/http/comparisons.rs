@@ -1,17 +1,16 @@
 //! Jobs of one dataset side by side.
 
-use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::desk::Desk;
 use super::extract::{Name, Params};
 use super::form::{Form, page, varied};
 use super::problem::Problem;
 use super::reports::{about, exact_report, figures, finished, read_report};
 use super::role::{Caller, View};
-use super::state::App;
 use super::tagged::tagged;
 use crate::report::comparison::{Comparison, JobLine, ReleasedComparison, ReleasedJob};
 use crate::report::{comparison_page, released_comparison_page};
@@ -45,7 +44,7 @@ fn usual() -> u8 {
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
 ))]
 pub(super) async fn get(
-    State(app): State<App>,
+    desk: Desk,
     caller: Caller,
     Name(name): Name,
     Params(params): Params<ComparisonParams>,
@@ -55,9 +54,9 @@ pub(super) async fn get(
     if !(1..=100).contains(&params.limit) {
         return Err(Problem::invalid("limit", "limit is a number from 1 to 100"));
     }
-    let dataset = store::find_dataset(&app.pool, &name).await?;
+    let dataset = store::find_dataset(&desk.tenant, &name).await?;
     let filter = JobFilter { dataset: Some(dataset.id), status: Some(JobStatus::Succeeded), ..JobFilter::default() };
-    let jobs = store::list_jobs(&app.pool, filter, i64::from(params.limit)).await?;
+    let jobs = store::list_jobs(&desk.tenant, filter, i64::from(params.limit)).await?;
     let line = |job: &Job| JobLine {
         job: job.id.to_string(),
         finished_at: finished(job),
@@ -68,7 +67,7 @@ pub(super) async fn get(
     let Some(key) = key else {
         let mut released = Vec::new();
         for job in &jobs {
-            released.push(ReleasedJob { line: line(job), figures: figures(&app, job).await? });
+            released.push(ReleasedJob { line: line(job), figures: figures(&desk, job).await? });
         }
         let released = ReleasedComparison { view: "released", dataset: dataset.name.clone(), jobs: released };
         return match form {
@@ -78,7 +77,7 @@ pub(super) async fn get(
     };
     let mut compared = Vec::new();
     for job in &jobs {
-        compared.push((line(job), report_of(&app, job, &key).await?));
+        compared.push((line(job), report_of(&desk, job, &key).await?));
     }
     let comparison = Comparison::of(dataset.name.clone(), compared);
     match form {
@@ -89,12 +88,12 @@ pub(super) async fn get(
 
 /// The exact report of a job, if it has one.
 async fn report_of(
-    app: &App,
+    desk: &Desk,
     job: &Job,
     key: &CustodianKey,
 ) -> Result<Option<crate::report::CustodianReport>, Problem> {
-    match store::artifact(&app.pool, job.id, ArtifactKind::Report).await {
-        Ok(artifact) => Ok(Some(read_report(&exact_report(app, artifact.blob, key).await?)?)),
+    match store::artifact(&desk.tenant, job.id, ArtifactKind::Report).await {
+        Ok(artifact) => Ok(Some(read_report(&exact_report(desk, artifact.blob, key).await?)?)),
         Err(StoreError::NotFound(_)) => Ok(None),
         Err(other) => Err(other.into()),
     }

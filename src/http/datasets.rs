@@ -1,17 +1,16 @@
 //! Declaring, listing and reading datasets.
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::dataset_view::{Access, DatasetRequest, DatasetView};
+use super::desk::Desk;
 use super::extract::{Body, Name, Params};
 use super::page::{Page, PageParams};
 use super::planning::aside;
 use super::problem::{Problem, storage};
 use super::role::{Caller, ViewParams};
-use super::state::App;
 use super::tagged::tagged;
 use crate::privacy::{self, Delta, Epsilon, UnitKind};
 use crate::store::{self, Allowance, CustodianKey, Dataset, NewBudget, NewDataset, Version};
@@ -23,13 +22,10 @@ use crate::tabular::Declaration;
     (status = 409, description = "`state_conflict`: the name is taken", content_type = "application/problem+json"),
     (status = 422, description = "`schema_invalid`, `request_invalid`", content_type = "application/problem+json"),
 ))]
-pub(super) async fn create(
-    State(app): State<App>,
-    Body(request): Body<DatasetRequest>,
-) -> Result<impl IntoResponse, Problem> {
+pub(super) async fn create(desk: Desk, Body(request): Body<DatasetRequest>) -> Result<impl IntoResponse, Problem> {
     let declaration = Declaration::from_json(&request.schema)?;
     let new = check(&request, &declaration)?;
-    let dataset = store::create_dataset(&app.pool, &new).await?;
+    let dataset = store::create_dataset(&desk.tenant, &new).await?;
     let location = [(header::LOCATION, format!("/v1/datasets/{}", dataset.id))];
     Ok((StatusCode::CREATED, location, Json(DatasetView::of(dataset, None, declaration.ignored))))
 }
@@ -116,7 +112,7 @@ fn allowance(request: &DatasetRequest, units: (&str, i64)) -> Result<Allowance, 
     (status = 304, description = "not changed since the given ETag"),
 ))]
 pub(super) async fn list(
-    State(app): State<App>,
+    desk: Desk,
     caller: Caller,
     Params(page): Params<PageParams>,
     headers: HeaderMap,
@@ -124,8 +120,8 @@ pub(super) async fn list(
     let key = caller.key_for(page.view)?;
     let limit = page.limit()?;
     let mut items = Vec::new();
-    for dataset in store::list_datasets(&app.pool, page.cursor, limit + 1).await? {
-        let rows = latest(&app, &dataset, key.as_ref()).await?;
+    for dataset in store::list_datasets(&desk.tenant, page.cursor, limit + 1).await? {
+        let rows = latest(&desk, &dataset, key.as_ref()).await?;
         items.push(DatasetView::of(dataset, rows, Vec::new()));
     }
     tagged(&Page::cut(items, limit, |d| d.id), &headers)
@@ -139,10 +135,10 @@ pub(super) async fn list(
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 409, description = "`state_conflict`: jobs on it are queued or running", content_type = "application/problem+json"),
 ))]
-pub(super) async fn delete(State(app): State<App>, Name(name): Name) -> Result<StatusCode, Problem> {
-    let dataset = store::find_dataset(&app.pool, &name).await?;
-    let blobs = store::delete_dataset(&app.pool, dataset.id).await?;
-    let folder = app.blobs.clone();
+pub(super) async fn delete(desk: Desk, Name(name): Name) -> Result<StatusCode, Problem> {
+    let dataset = store::find_dataset(&desk.tenant, &name).await?;
+    let blobs = store::delete_dataset(&desk.tenant, dataset.id).await?;
+    let folder = desk.blobs.clone();
     let removed = aside(move || blobs.iter().try_for_each(|blob| folder.remove(blob))).await?;
     removed.map_err(|e| storage(&e))?;
     Ok(StatusCode::NO_CONTENT)
@@ -156,20 +152,20 @@ pub(super) async fn delete(State(app): State<App>, Name(name): Name) -> Result<S
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
 ))]
 pub(super) async fn get(
-    State(app): State<App>,
+    desk: Desk,
     caller: Caller,
     Name(name): Name,
     Params(params): Params<ViewParams>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let key = caller.key_for(params.view)?;
-    let dataset = store::find_dataset(&app.pool, &name).await?;
-    let rows = latest(&app, &dataset, key.as_ref()).await?;
+    let dataset = store::find_dataset(&desk.tenant, &name).await?;
+    let rows = latest(&desk, &dataset, key.as_ref()).await?;
     tagged(&DatasetView::of(dataset, rows, Vec::new()), &headers)
 }
 
 /// The latest upload, for those who may see exact counts.
-async fn latest(app: &App, dataset: &Dataset, key: Option<&CustodianKey>) -> Result<Option<Version>, Problem> {
+async fn latest(desk: &Desk, dataset: &Dataset, key: Option<&CustodianKey>) -> Result<Option<Version>, Problem> {
     let Some(key) = key else { return Ok(None) };
-    Ok(store::latest_version(&app.pool, dataset.id).await?.map(|version| version.open(key)))
+    Ok(store::latest_version(&desk.tenant, dataset.id).await?.map(|version| version.open(key)))
 }

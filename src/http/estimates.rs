@@ -1,16 +1,15 @@
 //! What a job would cost, before anything is spent.
 
 use axum::Json;
-use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::desk::Desk;
 use super::extract::Body;
 use super::job_request::JobRequest;
 use super::planning::{Planner, aside, unplanned};
 use super::problem::{Problem, settings};
-use super::state::App;
 use crate::engine::{Machine, Measuring, MemoryError, Plan, Source, estimate, price_or_beyond};
 use crate::privacy::{DpEvent, Rule};
 use crate::store;
@@ -70,15 +69,12 @@ pub(super) struct EstimateView {
     (status = 404, description = "`not_found`: no such dataset", content_type = "application/problem+json"),
     (status = 422, description = "`request_invalid`", content_type = "application/problem+json"),
 ))]
-pub(super) async fn create(
-    State(app): State<App>,
-    Body(request): Body<JobRequest>,
-) -> Result<Json<EstimateView>, Problem> {
-    let request = request.settled(&app.webhooks)?;
-    let dataset = store::find_dataset(&app.pool, &request.dataset).await?;
-    let account = store::population(&app.pool, dataset.population_id).await?.account;
-    let planner = Planner::of_request(&app, &request, &dataset, account.grant).await?;
-    let (asked, workers) = (planner.asked, app.workers);
+pub(super) async fn create(desk: Desk, Body(request): Body<JobRequest>) -> Result<Json<EstimateView>, Problem> {
+    let request = request.settled(&desk.webhooks)?;
+    let dataset = store::find_dataset(&desk.tenant, &request.dataset).await?;
+    let account = store::population(&desk.tenant, dataset.population_id).await?.account;
+    let planner = Planner::of_request(&desk, &request, &dataset, account.grant).await?;
+    let (asked, workers) = (planner.asked, desk.workers);
     let (plan, memory) = aside(move || in_memory(&planner, workers)).await??;
     let work = plan.work();
     let price = aside(move || price_or_beyond(&account, &work)).await?;

@@ -33,6 +33,6 @@ pub(super) async fn alive() -> Json<Health> {
     (status = 503, description = "`unavailable`: the database cannot be reached", content_type = "application/problem+json"),
 ))]
 pub(super) async fn ready(State(app): State<App>) -> Result<Json<Health>, Problem> {
-    store::ping(&app.pool).await?;
+    store::ping(&app.operator).await?;
     Ok(Json(OK))
 }

@@ -2,14 +2,13 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::PgPool;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::problem::Problem;
 use super::webhooks::{DeliveryView, masked};
-use crate::store::{self, CustodianKey, ExactJob, Job, JobStatus, Standing};
+use crate::store::{self, CustodianKey, ExactJob, Job, JobStatus, Standing, Tenant};
 
 /// A job and where it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -112,13 +111,13 @@ impl Links {
 
 impl JobView {
     /// The view of a job; asks for its place in the queue when it has one.
-    pub async fn load(pool: &PgPool, job: Job, key: Option<&CustodianKey>) -> Result<Self, Problem> {
+    pub async fn load(tenant: &Tenant, job: Job, key: Option<&CustodianKey>) -> Result<Self, Problem> {
         let queue_position = match shown_status(&job, key) {
-            JobStatus::Queued => Some(store::queue_position(pool, &job).await?),
+            JobStatus::Queued => Some(store::queue_position(tenant, &job).await?),
             _ => None,
         };
         let told = key.is_some() && job.status.is_final() && job.request["webhook"].is_string();
-        let webhook = if told { store::delivery_of_job(pool, job.id).await? } else { None };
+        let webhook = if told { store::delivery_of_job(tenant, job.id).await? } else { None };
         Ok(Self { webhook: webhook.map(DeliveryView::from), ..Self::of(job, queue_position, key) })
     }
 

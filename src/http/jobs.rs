@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -11,12 +10,12 @@ use tokio::time::Instant;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
+use super::desk::Desk;
 use super::extract::{JobId, Params};
 use super::job_view::{JobView, shown_status};
 use super::page::{Page, PageParams};
 use super::problem::Problem;
 use super::role::{Caller, View};
-use super::state::App;
 use super::tagged::tagged;
 use crate::store::{self, Bell, CustodianKey, Job, JobFilter, JobStatus, Ring};
 
@@ -49,7 +48,7 @@ pub(super) struct JobParams {
     (status = 404, description = "`not_found`: no such dataset", content_type = "application/problem+json"),
 ))]
 pub(super) async fn list(
-    State(app): State<App>,
+    desk: Desk,
     caller: Caller,
     Params(params): Params<JobParams>,
     headers: HeaderMap,
@@ -57,13 +56,13 @@ pub(super) async fn list(
     let key = caller.key_for(params.view)?;
     let limit = PageParams { limit: params.limit, ..PageParams::default() }.limit()?;
     let dataset = match &params.dataset {
-        Some(name) => Some(store::find_dataset(&app.pool, name).await?.id),
+        Some(name) => Some(store::find_dataset(&desk.tenant, name).await?.id),
         None => None,
     };
     let filter = JobFilter { dataset, status: params.status, released: key.is_none(), before: params.cursor };
     let mut items = Vec::new();
-    for job in store::list_jobs(&app.pool, filter, limit + 1).await? {
-        items.push(JobView::load(&app.pool, job, key.as_ref()).await?);
+    for job in store::list_jobs(&desk.tenant, filter, limit + 1).await? {
+        items.push(JobView::load(&desk.tenant, job, key.as_ref()).await?);
     }
     tagged(&Page::cut(items, limit, |j| j.id), &headers)
 }
@@ -88,7 +87,7 @@ pub(super) struct WaitParams {
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
 ))]
 pub(super) async fn get(
-    State(app): State<App>,
+    desk: Desk,
     caller: Caller,
     JobId(id): JobId,
     Params(params): Params<WaitParams>,
@@ -99,29 +98,29 @@ pub(super) async fn get(
     if wait > LONGEST_WAIT {
         return Err(Problem::invalid("query.wait", format!("wait is at most {LONGEST_WAIT} seconds")));
     }
-    let job = changed(&app, (id, key.as_ref()), Duration::from_secs(wait)).await?;
-    let view = JobView::load(&app.pool, job, key.as_ref()).await?;
+    let job = changed(&desk, (id, key.as_ref()), Duration::from_secs(wait)).await?;
+    let view = JobView::load(&desk.tenant, job, key.as_ref()).await?;
     tagged(&view, &headers)
 }
 
 /// The job, once its state is not what it was, or time is up.
-async fn changed(app: &App, (id, key): (Uuid, Option<&CustodianKey>), wait: Duration) -> Result<Job, Problem> {
+async fn changed(desk: &Desk, (id, key): (Uuid, Option<&CustodianKey>), wait: Duration) -> Result<Job, Problem> {
     let until = Instant::now() + wait;
-    let mut listener = app.bell.listener();
-    let first = store::find_job(&app.pool, id).await?;
+    let mut listener = desk.bell.listener();
+    let first = store::find_job(&desk.tenant, id).await?;
     if wait.is_zero() || first.status.is_final() {
         return Ok(first);
     }
     loop {
         let left = until.saturating_duration_since(Instant::now());
         tokio::select! {
-            () = app.stopping.cancelled() => {}
+            () = desk.stopping.cancelled() => {}
             () = Bell::wait(&mut listener, Ring::Job(id), left.min(LOOK)) => {}
         }
-        let job = store::find_job(&app.pool, id).await?;
+        let job = store::find_job(&desk.tenant, id).await?;
         if shown_status(&job, key) != shown_status(&first, key)
             || Instant::now() >= until
-            || app.stopping.is_cancelled()
+            || desk.stopping.is_cancelled()
         {
             return Ok(job);
         }
@@ -135,13 +134,9 @@ async fn changed(app: &App, (id, key): (Uuid, Option<&CustodianKey>), wait: Dura
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 409, description = "`state_conflict`: it has succeeded or failed", content_type = "application/problem+json"),
 ))]
-pub(super) async fn cancel(
-    State(app): State<App>,
-    caller: Caller,
-    JobId(id): JobId,
-) -> Result<impl IntoResponse, Problem> {
+pub(super) async fn cancel(desk: Desk, caller: Caller, JobId(id): JobId) -> Result<impl IntoResponse, Problem> {
     let key = caller.key_for(None)?;
-    store::cancel(&app.pool, id).await?;
-    let job = store::find_job(&app.pool, id).await?;
-    Ok((StatusCode::ACCEPTED, Json(JobView::load(&app.pool, job, key.as_ref()).await?)))
+    store::cancel(&desk.tenant, id).await?;
+    let job = store::find_job(&desk.tenant, id).await?;
+    Ok((StatusCode::ACCEPTED, Json(JobView::load(&desk.tenant, job, key.as_ref()).await?)))
 }

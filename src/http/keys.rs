@@ -1,7 +1,6 @@
 //! Keys: made, listed and revoked by admins.
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
@@ -9,13 +8,13 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth;
+use super::desk::Desk;
 use super::extract::{Body, Name, Params};
 use super::json::word;
 use super::moments::written;
 use super::page::{self, Listed};
 use super::problem::Problem;
 use super::role::Caller;
-use super::state::App;
 use crate::store::{self, Key, Role};
 
 /// A key to be made.
@@ -26,7 +25,8 @@ pub(super) struct KeyRequest {
     #[serde(deserialize_with = "word")]
     #[schema(inline)]
     role: Role,
-    /// On whose behalf it calls; as the key that makes it, unless given.
+    /// On whose behalf it calls: that of the key that makes it, which need not be said. Keys of another tenant are made
+    /// with `dp2stage key create --tenant` on the server.
     tenant: Option<String>,
     /// What it is for.
     name: Option<String>,
@@ -80,21 +80,26 @@ struct FreshKey {
 /// Make a key. The answer shows it once; only a digest of its secret is kept.
 #[utoipa::path(post, path = "/v1/keys", tag = "keys", request_body = KeyRequest, responses(
     (status = 201, body = inline(FreshKey), headers(("Location", description = "the key"))),
+    (status = 403, description = "`forbidden`: a key of another tenant", content_type = "application/problem+json"),
     (status = 422, description = "`request_invalid`", content_type = "application/problem+json"),
 ))]
 pub(super) async fn create(
-    State(app): State<App>,
+    desk: Desk,
     caller: Caller,
     Body(request): Body<KeyRequest>,
 ) -> Result<impl IntoResponse, Problem> {
     let mut issued = auth::issue(request.role).map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
-    issued.stored.tenant = request.tenant.unwrap_or(caller.tenant);
+    issued.stored.tenant = request.tenant.unwrap_or_else(|| caller.tenant.clone());
     issued.stored.name = request.name;
     issued.stored.expires_at =
         request.expires_at.as_deref().map(|text| written(text, ("expires_at", "2027-01-31T00:00:00Z"))).transpose()?;
     check(&issued.stored)?;
-    store::insert_key(&app.pool, &issued.stored).await?;
-    let view = KeyView::from(store::shown_key(&app.pool, &issued.stored.id).await?);
+    if issued.stored.tenant != caller.tenant {
+        let detail = "a key makes keys of its own tenant; `dp2stage key create --tenant` on the server makes others";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "This key may not do that", detail));
+    }
+    store::insert_key(&desk.tenant, &issued.stored).await?;
+    let view = KeyView::from(store::shown_key(&desk.tenant, &issued.stored.id).await?);
     let location = [(header::LOCATION, format!("/v1/keys/{}", view.id))];
     Ok((StatusCode::CREATED, location, Json(FreshKey { key: issued.token, view })))
 }
@@ -121,25 +126,22 @@ pub(super) struct KeyParams {
     cursor: Option<String>,
 }
 
-/// All keys, in the order of their making, those that open nothing any more too. No secret is in the answer, nor its
+/// The keys of your tenant, in the order of their making, those that open nothing any more too. No secret is in the answer, nor its
 /// digest.
 #[utoipa::path(get, path = "/v1/keys", tag = "keys", params(KeyParams), responses(
     (status = 200, body = Listed<KeyView>),
 ))]
-pub(super) async fn list(
-    State(app): State<App>,
-    Params(params): Params<KeyParams>,
-) -> Result<Json<Listed<KeyView>>, Problem> {
+pub(super) async fn list(desk: Desk, Params(params): Params<KeyParams>) -> Result<Json<Listed<KeyView>>, Problem> {
     let limit = page::limit(params.limit)?;
     let cursor = params.cursor.as_deref();
     if cursor.is_some_and(|id| !auth::is_id(id)) {
         return Err(Problem::invalid("query.cursor", "a cursor is the `next_cursor` of the page before"));
     }
-    let keys = store::list_keys(&app.pool, cursor, limit + 1).await?;
+    let keys = store::list_keys(&desk.tenant, cursor, limit + 1).await?;
     Ok(Json(Listed::cut(keys.into_iter().map(KeyView::from).collect(), limit, |key: &KeyView| key.id.clone())))
 }
 
-/// Revoke a key: within a second it opens nothing any more, on any server. The last admin key is not revoked by
+/// Revoke a key: within a second it opens nothing any more, on any server. The last admin key of a tenant is not revoked by
 /// accident; `dp2stage key revoke --even-the-last` on the server does it.
 #[utoipa::path(delete, path = "/v1/keys/{key}", tag = "keys",
     params(("key" = String, Path, description = "id")), responses(
@@ -147,12 +149,12 @@ pub(super) async fn list(
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 409, description = "`state_conflict`: it is the last admin key that opens anything", content_type = "application/problem+json"),
 ))]
-pub(super) async fn revoke(State(app): State<App>, Name(id): Name) -> Result<StatusCode, Problem> {
+pub(super) async fn revoke(desk: Desk, Name(id): Name) -> Result<StatusCode, Problem> {
     // No text of PostgreSQL holds a NUL; asking for one would be an error of the statement.
     if !auth::is_id(&id) {
         return Err(store::StoreError::NotFound("key").into());
     }
-    store::revoke_key(&app.pool, &id, false).await?;
-    app.keys.forget(&id);
+    store::revoke_key(&desk.tenant, &id, false).await?;
+    desk.keys.forget(&id);
     Ok(StatusCode::NO_CONTENT)
 }

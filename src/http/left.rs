@@ -3,9 +3,9 @@
 use axum::http::StatusCode;
 use uuid::Uuid;
 
+use super::desk::Desk;
 use super::problem::{Problem, storage};
 use super::ready_made;
-use super::state::App;
 use super::wishes::Wishes;
 use crate::engine::{
     Order, Plan, Stop, Style, Writer, bin, decoded, generate, impose, released_shape, rows_of, system_key, written,
@@ -24,7 +24,7 @@ pub(super) struct Left {
 
 impl Left {
     /// Looks up what a job's plan says that it left.
-    pub async fn find(app: &App, job: Uuid, plan: &Plan, wishes: &Wishes) -> Result<Self, Problem> {
+    pub async fn find(desk: &Desk, job: Uuid, plan: &Plan, wishes: &Wishes) -> Result<Self, Problem> {
         let plain = wishes.are_free() && wishes.style == Style::default();
         if !plan.trains() && !plain {
             let detail = "the job trained no language model, which rows on conditions take: ask for rows alone, or submit \
@@ -32,7 +32,7 @@ impl Left {
             return Err(Problem::invalid("conditions", detail));
         }
         let blob = async |wanted: bool, kind| match wanted {
-            true => Ok::<_, Problem>(Some(store::artifact(&app.pool, job, kind).await?.blob)),
+            true => Ok::<_, Problem>(Some(store::artifact(&desk.tenant, job, kind).await?.blob)),
             false => Ok(None),
         };
         let model = blob(plan.trains(), ArtifactKind::Model).await?;
@@ -42,7 +42,7 @@ impl Left {
     /// Writes the rows that are wished for. Blocking.
     pub fn write(
         &self,
-        app: &App,
+        desk: &Desk,
         (plan, schema): (&Plan, &Schema),
         wishes: &Wishes,
         stop: &dyn Stop,
@@ -51,7 +51,7 @@ impl Left {
             tracing::error!(%error, "what a job left cannot be used");
             Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
         };
-        let read = |blob: &Blob| app.blobs.read(blob).map_err(|error| storage(&error));
+        let read = |blob: &Blob| desk.blobs.read(blob).map_err(|error| storage(&error));
         let distribution = match &self.distribution {
             Some(blob) => Some(Distribution::from_bytes(&read(blob)?).map_err(|error| damaged(&error))?),
             None => None,
@@ -65,7 +65,7 @@ impl Left {
             }
             (None, None) => return Err(damaged(&"there is neither a model nor a distribution")),
         };
-        let codec = ready_made::of_plan(app, plan, schema)?;
+        let codec = ready_made::of_plan(desk, plan, schema)?;
         let model = released_shape(plan, &codec).map_err(|error| damaged(&error))?;
         let weights = read_weights(model.layout(), &weights).map_err(|error| damaged(&error))?;
         // A small model that learnt from a distribution writes bins.

@@ -12,6 +12,7 @@ mod certificates;
 mod comparisons;
 mod dataset_view;
 mod datasets;
+mod desk;
 mod estimates;
 mod events;
 mod extract;

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use axum::http::StatusCode;
 use uuid::Uuid;
 
+use super::desk::Desk;
 use super::job_request::{AverageKind, JobRequest, Optimiser, Stage1, Stage2, Training};
 use super::method;
 use super::problem::Problem;
 use super::ready_made;
-use super::state::App;
 use crate::engine::{
     ADAPTER, AVERAGE_DECAY, AVERAGE_SHARE, Averaging, Base, Descent, Facts, LORA, MOMENTUM, Machine, MemoryError,
     Overrides, PersonUnit, Plan, PlanError, PublicTable, ReleaseWish, Source, SplitOverrides, fit,
@@ -45,13 +45,18 @@ pub(super) struct Planner {
 impl Planner {
     /// Checks a request against the dataset that it names and the grant that it would spend, and looks up what
     /// else it names.
-    pub async fn of_request(app: &App, request: &JobRequest, dataset: &Dataset, grant: Grant) -> Result<Self, Problem> {
+    pub async fn of_request(
+        desk: &Desk,
+        request: &JobRequest,
+        dataset: &Dataset,
+        grant: Grant,
+    ) -> Result<Self, Problem> {
         method::check(request, dataset)?;
         let table = match &request.method.public_dataset {
-            Some(name) => Some(public_table(app, name, &dataset.declared()?).await?),
+            Some(name) => Some(public_table(desk, name, &dataset.declared()?).await?),
             None => None,
         };
-        Self::new(request, dataset, grant, (ready_made::of_request(app, request, dataset).await?, table))
+        Self::new(request, dataset, grant, (ready_made::of_request(desk, request, dataset).await?, table))
     }
 
     /// `codec` and `base` are what it writes rows with.
@@ -220,7 +225,7 @@ fn source(stage1: Stage1) -> Source {
 }
 
 /// The newest upload of a public dataset.
-async fn public_table(app: &App, name: &str, to: &Schema) -> Result<PublicTable, Problem> {
+async fn public_table(desk: &Desk, name: &str, to: &Schema) -> Result<PublicTable, Problem> {
     let at = |error: StoreError| match error {
         StoreError::NotFound(_) | StoreError::NotPublic | StoreError::NoRows => {
             let detail = format!("{error}: name one that is declared with `access: public` and has rows");
@@ -228,8 +233,8 @@ async fn public_table(app: &App, name: &str, to: &Schema) -> Result<PublicTable,
         }
         other => other.into(),
     };
-    let dataset = store::find_dataset(&app.pool, name).await.map_err(at)?;
-    let (version, rows) = store::public_version(&app.pool, dataset.id).await.map_err(at)?;
+    let dataset = store::find_dataset(&desk.tenant, name).await.map_err(at)?;
+    let (version, rows) = store::public_version(&desk.tenant, dataset.id).await.map_err(at)?;
     let declared = dataset.declared()?;
     let columns = declared.width() as u64;
     let alike = Likeness::is_close(&declared, to);

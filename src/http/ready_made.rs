@@ -2,10 +2,10 @@
 
 use axum::http::StatusCode;
 
+use super::desk::Desk;
 use super::job_request::JobRequest;
 use super::planning::aside;
 use super::problem::Problem;
-use super::state::App;
 use crate::engine::{Base, Plan, codec};
 use crate::store::Dataset;
 use crate::store::models::ModelsError;
@@ -13,7 +13,7 @@ use crate::tabular::{Codec, Compact, Schema, TextError};
 
 /// What a request writes rows with: the codec, and the ready-made model if it names one.
 pub(super) async fn of_request(
-    app: &App,
+    desk: &Desk,
     request: &JobRequest,
     dataset: &Dataset,
 ) -> Result<(Codec, Option<Base>), Problem> {
@@ -21,7 +21,7 @@ pub(super) async fn of_request(
     let Some(name) = request.method.model.ready_made().map(str::to_owned) else {
         return Ok((Codec::Compact(Compact::new(&schema)), None));
     };
-    let models = app.models.clone();
+    let models = desk.models.clone();
     let found = aside(move || {
         let description = models.describe(&name)?;
         let tokenizer = models.tokenizer(&description)?;
@@ -35,13 +35,13 @@ pub(super) async fn of_request(
 }
 
 /// The codec of a stored plan. Blocking: it may read a tokenizer.
-pub(super) fn of_plan(app: &App, plan: &Plan, schema: &Schema) -> Result<Codec, Problem> {
+pub(super) fn of_plan(desk: &Desk, plan: &Plan, schema: &Schema) -> Result<Codec, Problem> {
     let damaged = |error: TextError| {
         tracing::error!(%error, "a stored plan cannot write its schema");
         Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
     };
     let Some(base) = &plan.base else { return codec(plan, schema, None).map_err(damaged) };
-    let tokenizer = app.models.tokenizer(&base.model).map_err(|error| missing(&error))?;
+    let tokenizer = desk.models.tokenizer(&base.model).map_err(|error| missing(&error))?;
     codec(plan, schema, Some(&|text| tokenizer.words(text))).map_err(damaged)
 }
 

@@ -1,6 +1,5 @@
 //! Reports on synthetic tables: JSON for programs, a page for people.
 
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -9,12 +8,12 @@ use serde_json::Value;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 
+use super::desk::Desk;
 use super::extract::{JobId, Params};
 use super::form::{Form, page, varied};
 use super::problem::{Problem, storage};
 use super::results::succeeded;
 use super::role::{Caller, ViewParams};
-use super::state::App;
 use super::tagged::{tagged, unchanged, with_tag};
 use crate::report::released::ReleasedFigures;
 use crate::report::{About, CustodianReport, Section, custodian_page, released_page};
@@ -59,30 +58,30 @@ impl ReleasedReport {
     (status = 409, description = "`state_conflict`: the job has not succeeded", content_type = "application/problem+json"),
 ))]
 pub(super) async fn report(
-    State(app): State<App>,
+    desk: Desk,
     caller: Caller,
     JobId(id): JobId,
     Params(params): Params<ViewParams>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (form, key) = (Form::wanted(&headers), caller.key_for(params.view)?);
-    let job = succeeded(&app, id).await?;
+    let job = succeeded(&desk, id).await?;
     match (key, form) {
-        (Some(key), form) => exact(&app, &job, (key, form), &headers).await,
-        (None, Form::Json) => tagged(&ReleasedReport::of(&job, figures(&app, &job).await?), &headers).map(varied),
+        (Some(key), form) => exact(&desk, &job, (key, form), &headers).await,
+        (None, Form::Json) => tagged(&ReleasedReport::of(&job, figures(&desk, &job).await?), &headers).map(varied),
         (None, Form::Html) => {
-            let dataset = store::dataset_of_job(&app.pool, job.id).await?;
+            let dataset = store::dataset_of_job(&desk.tenant, job.id).await?;
             let rows = job.plan["rows"].as_u64().unwrap_or_default();
-            let figures = figures(&app, &job).await?;
+            let figures = figures(&desk, &job).await?;
             Ok(page(released_page(&about(&job, &dataset), rows, &figures), &headers))
         }
     }
 }
 
 /// The figures that a job bought for everybody. Nothing but what was bought is in that blob.
-pub(super) async fn figures(app: &App, job: &Job) -> Result<Section<ReleasedFigures>, Problem> {
-    match store::artifact(&app.pool, job.id, ArtifactKind::Figures).await {
-        Ok(artifact) => stored(&content(app, artifact.blob).await?),
+pub(super) async fn figures(desk: &Desk, job: &Job) -> Result<Section<ReleasedFigures>, Problem> {
+    match store::artifact(&desk.tenant, job.id, ArtifactKind::Figures).await {
+        Ok(artifact) => stored(&content(desk, artifact.blob).await?),
         Err(StoreError::NotFound(_)) => {
             let absent = "The job did not buy any: `report.released_epsilon`. How close the table comes to the real one is \
                           known to its custodian.";
@@ -94,24 +93,24 @@ pub(super) async fn figures(app: &App, job: &Job) -> Result<Section<ReleasedFigu
 
 /// The custodian's report.
 async fn exact(
-    app: &App,
+    desk: &Desk,
     job: &Job,
     (key, form): (CustodianKey, Form),
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let artifact = store::artifact(&app.pool, job.id, ArtifactKind::Report).await?;
+    let artifact = store::artifact(&desk.tenant, job.id, ArtifactKind::Report).await?;
     if form == Form::Json
         && let Some(unchanged) = unchanged(&artifact.blob.name, headers)
     {
         return Ok(varied(unchanged));
     }
-    let bytes = exact_report(app, artifact.blob.clone(), &key).await?;
+    let bytes = exact_report(desk, artifact.blob.clone(), &key).await?;
     if form == Form::Json {
         let json = ([(header::CONTENT_TYPE, "application/json")], bytes).into_response();
         return Ok(varied(with_tag(json, &artifact.blob.name)));
     }
     let report = read_report(&bytes)?;
-    let dataset = store::dataset_of_job(&app.pool, job.id).await?;
+    let dataset = store::dataset_of_job(&desk.tenant, job.id).await?;
     Ok(page(custodian_page(&about(job, &dataset), &report), headers))
 }
 
@@ -159,12 +158,12 @@ enum AnyReport {
 }
 
 /// The exact report as it was stored; nobody gets it without the proof.
-pub(super) async fn exact_report(app: &App, blob: Blob, _: &CustodianKey) -> Result<Vec<u8>, Problem> {
-    content(app, blob).await
+pub(super) async fn exact_report(desk: &Desk, blob: Blob, _: &CustodianKey) -> Result<Vec<u8>, Problem> {
+    content(desk, blob).await
 }
 
-async fn content(app: &App, blob: Blob) -> Result<Vec<u8>, Problem> {
-    let blobs = app.blobs.clone();
+async fn content(desk: &Desk, blob: Blob) -> Result<Vec<u8>, Problem> {
+    let blobs = desk.blobs.clone();
     let read = tokio::task::spawn_blocking(move || blobs.read(&blob)).await;
     read.map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?.map_err(|e| storage(&e))
 }

@@ -3,7 +3,6 @@
 use std::io;
 
 use axum::body::{Body, Bytes};
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -12,9 +11,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
+use super::desk::Desk;
 use super::extract::{JobId, Params};
 use super::problem::Problem;
-use super::state::App;
 use super::tagged::{unchanged, with_tag};
 use crate::store::{self, ArtifactKind, Blob, Blobs, Job, JobStatus};
 use crate::tabular::{CsvText, RowsReader, Schema, Table};
@@ -55,16 +54,16 @@ enum Format {
     (status = 409, description = "`state_conflict`: the job has not succeeded", content_type = "application/problem+json"),
 ))]
 pub(super) async fn synthetic(
-    State(app): State<App>,
+    desk: Desk,
     JobId(id): JobId,
     Params(params): Params<SyntheticParams>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Format::Csv = params.format;
-    let job = succeeded(&app, id).await?;
-    let dataset = store::dataset_of_job(&app.pool, job.id).await?;
+    let job = succeeded(&desk, id).await?;
+    let dataset = store::dataset_of_job(&desk.tenant, job.id).await?;
     let schema = dataset.declared()?;
-    let artifact = store::artifact(&app.pool, id, ArtifactKind::Synthetic).await?;
+    let artifact = store::artifact(&desk.tenant, id, ArtifactKind::Synthetic).await?;
     // No two blobs share a name; the rest says what was made of it.
     let rows = params.rows.map_or_else(String::new, |rows| format!("-{rows}"));
     let form = if params.raw { "csv1" } else { "csv2" };
@@ -73,7 +72,7 @@ pub(super) async fn synthetic(
         return Ok(unchanged);
     }
     let (chunks, text) = mpsc::channel(2);
-    let blobs = app.blobs.clone();
+    let blobs = desk.blobs.clone();
     tokio::task::spawn_blocking(move || {
         let send = |chunk: String| chunks.blocking_send(Ok(Bytes::from(chunk))).is_ok();
         if let Err(fault) = export((&blobs, &artifact.blob), &schema, (params.rows, params.raw), send) {
@@ -116,8 +115,8 @@ pub(super) fn export(
     }
 }
 
-pub(super) async fn succeeded(app: &App, id: Uuid) -> Result<Job, Problem> {
-    let job = store::find_job(&app.pool, id).await?;
+pub(super) async fn succeeded(desk: &Desk, id: Uuid) -> Result<Job, Problem> {
+    let job = store::find_job(&desk.tenant, id).await?;
     if job.status == JobStatus::Succeeded {
         return Ok(job);
     }

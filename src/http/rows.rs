@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::body::{BodyDataStream, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use futures_util::StreamExt;
@@ -16,11 +16,11 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::dataset_view::VersionView;
+use super::desk::Desk;
 use super::extract::Name;
 use super::problem::{Problem, storage};
-use super::state::App;
 use crate::privacy::{NoiseSource, Pseudonyms, Purpose};
-use crate::store::{self, Blob, BlobWriter, Version};
+use crate::store::{self, Blob, BlobWriter, Blobs, Version};
 use crate::tabular::{Mark, Packing, RowsWriter, Schema, Upload, UploadError, UploadLimits};
 
 /// Uploads under way at once, each with a thread and about 3 MiB; further ones wait.
@@ -51,20 +51,16 @@ const PAUSE: Duration = Duration::from_secs(1);
     (status = 503, description = "`unavailable`: too many uploads under way", content_type = "application/problem+json"),
     (status = 507, description = "`storage_full`: the disk is full, or the quota used up; nothing was stored", content_type = "application/problem+json"),
 ))]
-pub(super) async fn put(
-    State(app): State<App>,
-    Name(name): Name,
-    request: Request,
-) -> Result<impl IntoResponse, Problem> {
+pub(super) async fn put(desk: Desk, Name(name): Name, request: Request) -> Result<impl IntoResponse, Problem> {
     let packing = packing(request.headers())?;
-    announced(request.headers(), app.limits.table_bytes)?;
-    let dataset = store::find_dataset(&app.pool, &name).await?;
+    announced(request.headers(), desk.limits.table_bytes)?;
+    let dataset = store::find_dataset(&desk.tenant, &name).await?;
     let schema = dataset.declared()?;
     let persons = dataset.persons().map(|persons| persons.name);
-    let own = App { blobs: app.blobs.of(dataset.id), ..app.clone() };
-    let intake = Intake { app: own, schema, persons, packing, holdout: dataset.holdout };
+    let blobs = desk.blobs.of(dataset.id);
+    let intake = Intake { blobs, limits: desk.limits, schema, persons, packing, holdout: dataset.holdout };
     let version = receive(request, intake).await?;
-    let version = store::add_version(&app.pool, dataset.id, &version).await?;
+    let version = store::add_version(&desk.tenant, dataset.id, &version).await?;
     Ok((StatusCode::CREATED, Json(VersionView::from(version).beside(dataset.rows_public))))
 }
 
@@ -95,8 +91,9 @@ fn announced(headers: &HeaderMap, limit: u64) -> Result<(), Problem> {
 
 /// What the parser needs to know.
 struct Intake {
-    /// With the storage as the dataset writes to it.
-    app: App,
+    /// The storage as the dataset writes to it.
+    blobs: Blobs,
+    limits: UploadLimits,
     schema: Schema,
     /// The column that says whose row it is.
     persons: Option<String>,
@@ -109,7 +106,7 @@ async fn receive(request: Request, intake: Intake) -> Result<Version, Problem> {
     let turn = tokio::time::timeout(LONGEST_WAIT, UPLOADS.acquire()).await;
     let turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
     let (chunks, inbox) = mpsc::channel::<Bytes>(IN_FLIGHT);
-    let limits = intake.app.limits;
+    let limits = intake.limits;
     let parser = tokio::task::spawn_blocking(move || {
         // Its turn ends with the thread, not with a client that went away.
         let _turn = turn;
@@ -190,7 +187,7 @@ impl Sent {
 
 /// Parses, encodes and stores, on a blocking thread. Leaves nothing behind on a refusal.
 fn parse(mut inbox: mpsc::Receiver<Bytes>, intake: &Intake) -> Result<Version, Problem> {
-    let mut upload = Upload::new(&intake.schema, intake.packing, intake.app.limits);
+    let mut upload = Upload::new(&intake.schema, intake.packing, intake.limits);
     if let Some(column) = &intake.persons {
         upload = upload.of_persons(column);
     }
@@ -229,7 +226,7 @@ struct Sink {
 
 impl Sink {
     fn open(intake: &Intake) -> Result<Self, Problem> {
-        let blob = intake.app.blobs.create().map_err(|e| storage(&e))?;
+        let blob = intake.blobs.create().map_err(|e| storage(&e))?;
         let key = NoiseSource::from_os();
         let of_persons = intake.persons.is_some();
         Ok(Self {

@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use axum::body::Body as ResponseBody;
-use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::desk::Desk;
 use super::extract::{Body, JobId};
 use super::left::Left;
 use super::planning::aside;
 use super::problem::Problem;
 use super::results::succeeded;
-use super::state::App;
 use super::wishes::{SampleFormat, SampleRequest, Wishes};
 use crate::engine::{Halt, Plan, Progress, Stop, candidates, row_seconds, system_key};
 use crate::privacy::Purpose;
@@ -58,23 +57,23 @@ impl Writers {
     (status = 503, description = "`unavailable`: rows are being written for others", content_type = "application/problem+json"),
 ))]
 pub(super) async fn create(
-    State(app): State<App>,
+    desk: Desk,
     JobId(id): JobId,
     Body(request): Body<SampleRequest>,
 ) -> Result<Response, Problem> {
-    let job = succeeded(&app, id).await?;
-    let schema = store::dataset_of_job(&app.pool, id).await?.declared()?;
+    let job = succeeded(&desk, id).await?;
+    let schema = store::dataset_of_job(&desk.tenant, id).await?.declared()?;
     let plan: Plan = serde_json::from_value(job.plan).map_err(|_| store::StoreError::Unreadable("a plan"))?;
     let wishes = Wishes::new(&request, &schema, &mut system_key().stream(Purpose::Pseudo, 0))?;
-    affordable(&plan, &schema, &wishes, app.workers.threads)?;
-    let place = app.writers.place()?;
-    let left = Left::find(&app, id, &plan, &wishes).await?;
-    let gone = app.stopping.child_token();
+    affordable(&plan, &schema, &wishes, desk.workers.threads)?;
+    let place = desk.writers.place()?;
+    let left = Left::find(&desk, id, &plan, &wishes).await?;
+    let gone = desk.stopping.child_token();
     // Dropped with this request when the client goes away: the writer stops at its next pulse.
     let _guard = gone.clone().drop_guard();
     let text = aside(move || {
         let _place = place;
-        let table = left.write(&app, (&plan, &schema), &wishes, &Gone(gone))?;
+        let table = left.write(&desk, (&plan, &schema), &wishes, &Gone(gone))?;
         Ok::<_, Problem>(match request.format {
             SampleFormat::Csv => CsvText::new(&schema, &table, None).raw(request.raw).collect::<String>(),
             SampleFormat::Jsonl => json_lines(&schema, &table).collect(),

@@ -20,8 +20,9 @@ use crate::tabular::UploadLimits;
 /// The shared state; cheap to clone.
 #[derive(Clone)]
 pub struct App {
-    /// The database.
-    pub pool: PgPool,
+    /// The database as its operator sees it, for what is nobody's alone. Requests are served from a
+    /// [`Desk`](super::desk::Desk), which sees what is their tenant's.
+    pub operator: PgPool,
     /// The storage.
     pub blobs: Blobs,
     /// Rings when jobs change.

@@ -1,20 +1,19 @@
 //! Submitting a job: its plan, its price, its admission.
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::audit::Touched;
+use super::desk::Desk;
 use super::extract::Body;
 use super::job_request::JobRequest;
 use super::job_view::JobView;
 use super::planning::{Planner, aside};
 use super::problem::{Problem, exhausted};
 use super::role::Caller;
-use super::state::App;
 use crate::engine::{Canaries, price_or_beyond};
 use crate::store::{self, Dataset, Idempotency, NewJob, StoreError, Submission};
 
@@ -36,12 +35,12 @@ const TRIES: usize = 50;
     (status = 429, description = "`queue_full`: too many jobs wait", content_type = "application/problem+json"),
 ))]
 pub(super) async fn submit(
-    State(app): State<App>,
+    desk: Desk,
     caller: Caller,
     headers: HeaderMap,
     Body(request): Body<JobRequest>,
 ) -> Result<impl IntoResponse, Problem> {
-    let (request, seen) = (request.settled(&app.webhooks)?, caller.key_for(None)?);
+    let (request, seen) = (request.settled(&desk.webhooks)?, caller.key_for(None)?);
     let key = idempotency_key(&headers)?;
     if !(-100..=100).contains(&request.priority) {
         return Err(Problem::invalid("priority", "priority is a number from -100 to 100"));
@@ -51,38 +50,38 @@ pub(super) async fn submit(
     let once = key.map(|key| Idempotency { key, body: &body });
     // A repetition gets its job whatever has changed since, and costs next to nothing.
     let known = match once {
-        Some(once) => store::submitted(&app.pool, once).await?,
+        Some(once) => store::submitted(&desk.tenant, once).await?,
         None => None,
     };
     let id = match known {
         Some(id) => id,
         None => {
-            let dataset = store::find_dataset(&app.pool, &request.dataset).await?;
-            admit(&app, (&caller, &request, text), &dataset, once).await?.job_id
+            let dataset = store::find_dataset(&desk.tenant, &request.dataset).await?;
+            admit(&desk, (&request, text), &dataset, once).await?.job_id
         }
     };
-    let job = store::find_job(&app.pool, id).await?;
+    let job = store::find_job(&desk.tenant, id).await?;
     let location = [(header::LOCATION, format!("/v1/jobs/{}", job.id))];
     let touched = Touched(job.dataset_id);
-    Ok((StatusCode::ACCEPTED, touched, location, Json(JobView::load(&app.pool, job, seen.as_ref()).await?)))
+    Ok((StatusCode::ACCEPTED, touched, location, Json(JobView::load(&desk.tenant, job, seen.as_ref()).await?)))
 }
 
 async fn admit(
-    app: &App,
-    (caller, request, text): (&Caller, &JobRequest, Value),
+    desk: &Desk,
+    (request, text): (&JobRequest, Value),
     dataset: &Dataset,
     once: Option<Idempotency<'_>>,
 ) -> Result<Submission, Problem> {
-    let population = store::population(&app.pool, dataset.population_id).await?;
-    let planner = Planner::of_request(app, request, dataset, population.account.grant).await?;
-    let (planned, workers) = (planner.clone(), app.workers);
+    let population = store::population(&desk.tenant, dataset.population_id).await?;
+    let planner = Planner::of_request(desk, request, dataset, population.account.grant).await?;
+    let (planned, workers) = (planner.clone(), desk.workers);
     let mut plan = aside(move || planned.fitted(workers)).await??;
     let count = request.report.canaries;
     plan.canaries = (count > 0).then(|| Canaries { count, seed: rand::random() });
     let plan_json = serde_json::to_value(&plan).map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
     for _ in 0..TRIES {
         // The price depends on what is spent; the transaction of admission sees to it that it is not out of date.
-        let population = store::population(&app.pool, dataset.population_id).await?;
+        let population = store::population(&desk.tenant, dataset.population_id).await?;
         let account = population.account;
         let (work, priced) = (plan.work(), plan.work());
         let price = aside(move || price_or_beyond(&account, &priced)).await?;
@@ -97,15 +96,14 @@ async fn admit(
             facts: plan.facts(),
             price,
             priced_on: account,
-            tenant: caller.tenant.clone(),
             priority: request.priority,
-            room: app.room,
+            room: desk.room,
         };
-        match store::submit(&app.pool, &new, once).await {
+        match store::submit(&desk.tenant, &new, once).await {
             Err(StoreError::Stale) => {}
             Err(StoreError::BudgetExhausted(refusal)) => {
                 let name = planner.name(dataset.id);
-                let largest = app.figures.get(name, population.head, move || Some(planner.largest(&account))).await?;
+                let largest = desk.figures.get(name, population.head, move || Some(planner.largest(&account))).await?;
                 return Err(exhausted(&refusal, largest.unwrap_or_default()));
             }
             done => return Ok(done?),

@@ -1,17 +1,16 @@
 //! Who works, and how each attempt at a job went.
 
 use axum::Json;
-use axum::extract::State;
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::desk::Desk;
 use super::extract::JobId;
 use super::page::Page;
 use super::problem::Problem;
 use super::role::{Caller, View, forbidden};
-use super::state::App;
 use crate::store::{self, Attempt, Role, SeenWorker};
 
 /// A worker that was not heard of for so many seconds is silent: three signs of life were missed.
@@ -52,7 +51,7 @@ pub(super) struct WorkerView {
     used_bytes: Option<i64>,
     /// The version of its program.
     version: String,
-    /// The job that it is at.
+    /// The job that it is at, where that is one of yours.
     job: Option<Uuid>,
     /// When it joined.
     #[serde(with = "time::serde::rfc3339")]
@@ -64,10 +63,10 @@ pub(super) struct WorkerView {
 
 impl From<SeenWorker> for WorkerView {
     fn from(seen: SeenWorker) -> Self {
-        let state = match (seen.silent_seconds > SILENT, seen.draining, seen.job_id) {
+        let state = match (seen.silent_seconds > SILENT, seen.draining, seen.working) {
             (true, _, _) => WorkerState::Silent,
             (_, true, _) => WorkerState::Draining,
-            (_, _, Some(_)) => WorkerState::Working,
+            (_, _, true) => WorkerState::Working,
             _ => WorkerState::Idle,
         };
         let who = seen.presence;
@@ -90,8 +89,8 @@ impl From<SeenWorker> for WorkerView {
 
 /// Workers, by name: those that were heard of within a day.
 #[utoipa::path(get, path = "/v1/workers", tag = "workers", responses((status = 200, body = Page<WorkerView>)))]
-pub(super) async fn list(State(app): State<App>) -> Result<Json<Page<WorkerView>>, Problem> {
-    let items = store::list_workers(&app.pool).await?.into_iter().map(WorkerView::from).collect();
+pub(super) async fn list(desk: Desk) -> Result<Json<Page<WorkerView>>, Problem> {
+    let items = store::list_workers(&desk.tenant).await?.into_iter().map(WorkerView::from).collect();
     Ok(Json(Page { items, next_cursor: None }))
 }
 
@@ -121,15 +120,11 @@ pub(super) struct AttemptView {
     (status = 200, body = Page<AttemptView>),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
 ))]
-pub(super) async fn attempts(
-    State(app): State<App>,
-    caller: Caller,
-    JobId(id): JobId,
-) -> Result<Json<Page<AttemptView>>, Problem> {
+pub(super) async fn attempts(desk: Desk, caller: Caller, JobId(id): JobId) -> Result<Json<Page<AttemptView>>, Problem> {
     let key = caller.key_for(Some(View::Custodian))?;
     let key = key.ok_or_else(|| forbidden(Role::Custodian))?;
-    store::find_job(&app.pool, id).await?;
-    let attempts = store::attempts(&app.pool, id).await?.open(&key);
+    store::find_job(&desk.tenant, id).await?;
+    let attempts = store::attempts(&desk.tenant, id).await?.open(&key);
     let view = |(i, of): (usize, Attempt)| AttemptView {
         number: i + 1,
         worker: of.worker,

@@ -1,10 +1,11 @@
 //! What succeeded jobs left.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::blob_keys::keep_key;
 use super::error::StoreError;
+use super::scope::Scope;
 use super::sealed::Blob;
 
 /// Kinds of results.
@@ -50,8 +51,8 @@ pub struct Artifact {
 ///
 /// # Errors
 /// [`StoreError::NotFound`] when the job has none of this kind.
-pub async fn artifact(pool: &PgPool, job: Uuid, kind: ArtifactKind) -> Result<Artifact, StoreError> {
-    let all = artifacts(pool, job).await?;
+pub async fn artifact(scope: &impl Scope, job: Uuid, kind: ArtifactKind) -> Result<Artifact, StoreError> {
+    let all = artifacts(scope, job).await?;
     all.into_iter().find(|artifact| artifact.kind == kind).ok_or(StoreError::NotFound("result"))
 }
 
@@ -59,7 +60,7 @@ pub async fn artifact(pool: &PgPool, job: Uuid, kind: ArtifactKind) -> Result<Ar
 ///
 /// # Errors
 /// Database faults only.
-pub async fn artifacts(pool: &PgPool, job: Uuid) -> Result<Vec<Artifact>, StoreError> {
+pub async fn artifacts(scope: &impl Scope, job: Uuid) -> Result<Vec<Artifact>, StoreError> {
     let all = sqlx::query!(
         r#"select a.kind as "kind!: ArtifactKind", a.blob as "name!", a.bytes as "bytes!", j.dataset_id as "dataset!",
                   k.storage_key as "storage_key?", k.wrapped as "wrapped?"
@@ -67,7 +68,7 @@ pub async fn artifacts(pool: &PgPool, job: Uuid) -> Result<Vec<Artifact>, StoreE
            where a.job_id = $1 order by a.kind"#,
         job,
     );
-    let all = all.fetch_all(pool).await?.into_iter().map(|row| Artifact {
+    let all = all.fetch_all(&mut *scope.begin().await?).await?.into_iter().map(|row| Artifact {
         kind: row.kind,
         blob: Blob::of(row.dataset, row.name, (row.storage_key, row.wrapped)),
         bytes: row.bytes,

@@ -1,11 +1,11 @@
 //! The attempts at a job: who claimed it when, and how that ended. Triggers write them.
 
-use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::custodial::Custodial;
 use super::error::StoreError;
+use super::scope::Scope;
 
 /// One claim of a job.
 #[derive(Clone, Debug)]
@@ -28,14 +28,14 @@ pub struct Attempt {
 ///
 /// # Errors
 /// Database faults only.
-pub async fn attempts(pool: &PgPool, job: Uuid) -> Result<Custodial<Vec<Attempt>>, StoreError> {
+pub async fn attempts(scope: &impl Scope, job: Uuid) -> Result<Custodial<Vec<Attempt>>, StoreError> {
     let attempts = sqlx::query_as!(
         Attempt,
         "select lease_epoch as epoch, worker, started_at, ended_at, outcome, reason from job_attempts
          where job_id = $1 order by lease_epoch",
         job,
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *scope.begin().await?)
     .await?;
     Ok(Custodial::new(attempts))
 }

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::error::StoreError;
 use super::jobs::JobStatus;
-use super::populations::{Line, Population, entries_after, lock, population, post};
+use super::populations::{Line, Population, entries_after, lock, post, standing};
+use super::scope::Scope;
 use crate::privacy::{Amount, Book, BookFault, EntryKind, Findings, Grant, GrantRecord, UnitKind};
 
 /// A budget with everything that was written about it, read in one snapshot.
@@ -42,10 +43,10 @@ impl Budget {
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
-pub async fn budget(pool: &PgPool, id: Uuid) -> Result<Budget, StoreError> {
-    let mut tx = pool.begin().await?;
+pub async fn budget(scope: &impl Scope, id: Uuid) -> Result<Budget, StoreError> {
+    let mut tx = scope.begin().await?;
     sqlx::query!("set transaction isolation level repeatable read read only").execute(&mut *tx).await?;
-    let population = population(&mut *tx, id).await?;
+    let population = standing(&mut *tx, id).await?;
     let book = book(&mut tx, id).await?;
     let jobs = sqlx::query!(
         // Analysts read budgets too, and must not learn that a job was put back.
@@ -80,7 +81,7 @@ pub struct NewBudget {
 pub(super) async fn open(tx: &mut PgConnection, new: &NewBudget) -> Result<Uuid, StoreError> {
     let id = Uuid::now_v7();
     found(&mut *tx, id, new, new.grant.cap()).await?;
-    let mut population = population(&mut *tx, id).await?;
+    let mut population = standing(&mut *tx, id).await?;
     let line = granted(&population)?;
     post(tx, &mut population, line).await?;
     Ok(id)
@@ -116,8 +117,8 @@ fn granted(population: &Population) -> Result<Line, StoreError> {
 ///
 /// # Errors
 /// [`StoreError::GrantLowered`] when epsilon would fall; [`StoreError::NotFound`].
-pub async fn raise(pool: &PgPool, id: Uuid, grant: Grant) -> Result<(), StoreError> {
-    let mut tx = pool.begin().await?;
+pub async fn raise(scope: &impl Scope, id: Uuid, grant: Grant) -> Result<(), StoreError> {
+    let mut tx = scope.begin().await?;
     let mut population = lock(&mut tx, id).await?;
     let before = population.account.grant;
     if grant.epsilon < before.epsilon || grant.delta != before.delta {

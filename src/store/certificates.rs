@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::error::StoreError;
+use super::scope::Scope;
 use crate::privacy::PublicKey;
 
 /// The version of this program, with `+COMMIT` where `DP2STAGE_COMMIT` named one when it was built.
@@ -73,30 +74,42 @@ pub async fn signers(pool: &PgPool) -> Result<Vec<KnownSigner>, StoreError> {
 ///
 /// # Errors
 /// Database faults only.
-pub async fn certificate(pool: &PgPool, job: Uuid) -> Result<Option<String>, StoreError> {
-    Ok(sqlx::query_scalar!("select envelope from certificates where job_id = $1", job).fetch_optional(pool).await?)
+pub async fn certificate(scope: &impl Scope, job: Uuid) -> Result<Option<String>, StoreError> {
+    Ok(sqlx::query_scalar!("select envelope from certificates where job_id = $1", job)
+        .fetch_optional(&mut *scope.begin().await?)
+        .await?)
 }
 
 /// Keeps a certificate, unless another server was quicker; returns the one that is kept.
 ///
 /// # Errors
 /// Database faults; a key that is not known.
-pub async fn keep_certificate(pool: &PgPool, job: Uuid, key: &PublicKey, envelope: &str) -> Result<String, StoreError> {
+pub async fn keep_certificate(
+    scope: &impl Scope,
+    job: Uuid,
+    key: &PublicKey,
+    envelope: &str,
+) -> Result<String, StoreError> {
+    let mut tx = scope.begin().await?;
     sqlx::query!(
         "insert into certificates (job_id, key_id, envelope) values ($1, $2, $3) on conflict (job_id) do nothing",
         job,
         key.id(),
         envelope,
     )
-    .execute(pool)
+    .execute(&mut *tx)
     .await?;
-    certificate(pool, job).await?.ok_or(StoreError::NotFound("certificate"))
+    tx.commit().await?;
+    certificate(scope, job).await?.ok_or(StoreError::NotFound("certificate"))
 }
 
 /// The program that finished a job; none where that was not written down.
 ///
 /// # Errors
 /// Database faults only.
-pub async fn finishing_program(pool: &PgPool, job: Uuid) -> Result<Option<String>, StoreError> {
-    Ok(sqlx::query_scalar!("select finished_by from jobs where id = $1", job).fetch_optional(pool).await?.flatten())
+pub async fn finishing_program(scope: &impl Scope, job: Uuid) -> Result<Option<String>, StoreError> {
+    Ok(sqlx::query_scalar!("select finished_by from jobs where id = $1", job)
+        .fetch_optional(&mut *scope.begin().await?)
+        .await?
+        .flatten())
 }

@@ -3,13 +3,14 @@
 use std::num::NonZeroU32;
 
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::budgets::{NewBudget, open};
 use super::error::StoreError;
-use super::populations::population;
+use super::populations::standing;
+use super::scope::Scope;
 use crate::privacy::UnitKind;
 use crate::tabular::{Declaration, Schema};
 
@@ -29,7 +30,7 @@ pub struct PersonColumn {
 pub struct Dataset {
     /// UUIDv7.
     pub id: Uuid,
-    /// Unique.
+    /// Unique in its tenant.
     pub name: String,
     /// Whose budget its jobs spend.
     pub population_id: Uuid,
@@ -82,7 +83,7 @@ pub enum Allowance {
 /// What a custodian declares.
 #[derive(Clone, Debug)]
 pub struct NewDataset {
-    /// Unique.
+    /// Unique in its tenant.
     pub name: String,
     /// The declaration in canonical form.
     pub schema: Value,
@@ -102,8 +103,8 @@ pub struct NewDataset {
 ///
 /// # Errors
 /// [`StoreError::NameTaken`], [`StoreError::NotFound`], [`StoreError::PopulationMismatch`].
-pub async fn create_dataset(pool: &PgPool, new: &NewDataset) -> Result<Dataset, StoreError> {
-    let mut tx = pool.begin().await?;
+pub async fn create_dataset(scope: &impl Scope, new: &NewDataset) -> Result<Dataset, StoreError> {
+    let mut tx = scope.begin().await?;
     if new.public {
         check_name(&mut tx, &new.name).await?;
     }
@@ -161,7 +162,7 @@ async fn population_for(tx: &mut PgConnection, new: &NewDataset) -> Result<Uuid,
     let (id, unit) = match (new.allowance, earlier) {
         (Allowance::Granted(budget), None) => return open(tx, &budget).await,
         (Allowance::Granted(budget), Some(earlier)) => {
-            let grant = population(&mut *tx, earlier).await?.account.grant;
+            let grant = standing(&mut *tx, earlier).await?.account.grant;
             if grant != budget.grant {
                 return mismatch(format!(
                     "a deleted dataset had this name; its budget goes on as population {earlier} with epsilon {} and \
@@ -178,7 +179,7 @@ async fn population_for(tx: &mut PgConnection, new: &NewDataset) -> Result<Uuid,
             (shared, unit)
         }
     };
-    let kept = population(tx, id).await?.unit;
+    let kept = standing(tx, id).await?.unit;
     if kept != unit {
         return mismatch(format!("the unit of privacy of population {id} is the {}", kept.word()));
     }
@@ -189,7 +190,7 @@ async fn population_for(tx: &mut PgConnection, new: &NewDataset) -> Result<Uuid,
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
-pub async fn find_dataset(pool: &PgPool, id_or_name: &str) -> Result<Dataset, StoreError> {
+pub async fn find_dataset(scope: &impl Scope, id_or_name: &str) -> Result<Dataset, StoreError> {
     // No text of PostgreSQL holds a NUL; asking for one would be an error of the statement.
     if id_or_name.contains('\0') {
         return Err(StoreError::NotFound("dataset"));
@@ -205,7 +206,7 @@ pub async fn find_dataset(pool: &PgPool, id_or_name: &str) -> Result<Dataset, St
         id,
         id_or_name,
     )
-    .fetch_optional(pool)
+    .fetch_optional(&mut *scope.begin().await?)
     .await?
     .ok_or(StoreError::NotFound("dataset"))
 }
@@ -214,7 +215,7 @@ pub async fn find_dataset(pool: &PgPool, id_or_name: &str) -> Result<Dataset, St
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
-pub async fn dataset_of_job(pool: &PgPool, job: Uuid) -> Result<Dataset, StoreError> {
+pub async fn dataset_of_job(scope: &impl Scope, job: Uuid) -> Result<Dataset, StoreError> {
     sqlx::query_as!(
         Dataset,
         "select d.id, d.name, d.population_id, d.schema, d.public, d.rows_public, d.person_column, d.person_max_rows,
@@ -222,7 +223,7 @@ pub async fn dataset_of_job(pool: &PgPool, job: Uuid) -> Result<Dataset, StoreEr
          from datasets d join jobs j on j.dataset_id = d.id where j.id = $1",
         job,
     )
-    .fetch_optional(pool)
+    .fetch_optional(&mut *scope.begin().await?)
     .await?
     .ok_or(StoreError::NotFound("job"))
 }
@@ -231,7 +232,7 @@ pub async fn dataset_of_job(pool: &PgPool, job: Uuid) -> Result<Dataset, StoreEr
 ///
 /// # Errors
 /// Database faults only.
-pub async fn list_datasets(pool: &PgPool, after: Option<Uuid>, limit: i64) -> Result<Vec<Dataset>, StoreError> {
+pub async fn list_datasets(scope: &impl Scope, after: Option<Uuid>, limit: i64) -> Result<Vec<Dataset>, StoreError> {
     Ok(sqlx::query_as!(
         Dataset,
         "select id, name, population_id, schema, public, rows_public, person_column, person_max_rows, persons_public,
@@ -241,6 +242,6 @@ pub async fn list_datasets(pool: &PgPool, after: Option<Uuid>, limit: i64) -> Re
         after,
         limit,
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *scope.begin().await?)
     .await?)
 }

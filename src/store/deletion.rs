@@ -3,18 +3,18 @@
 //! The keys of its uploads and reports go in the same transaction, by triggers (`migrations/0011_sealed.sql`): whoever has
 //! copies of the storage cannot open them from then on, whether or not the blobs themselves could be removed.
 
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::error::StoreError;
+use super::scope::Scope;
 
 /// Marks a dataset as deleted and forgets its uploads and the exact reports of its jobs; returns the
 /// blobs that nothing names any more, for the caller to remove.
 ///
 /// # Errors
 /// [`StoreError::NotFound`]; [`StoreError::DatasetInUse`] while jobs on it are queued or running.
-pub async fn delete_dataset(pool: &PgPool, id: Uuid) -> Result<Vec<String>, StoreError> {
-    let mut tx = pool.begin().await?;
+pub async fn delete_dataset(scope: &impl Scope, id: Uuid) -> Result<Vec<String>, StoreError> {
+    let mut tx = scope.begin().await?;
     // Submissions hold a share of this lock: none comes between the question and the deletion.
     sqlx::query_scalar!("select id from datasets where id = $1 and deleted_at is null for update", id)
         .fetch_optional(&mut *tx)

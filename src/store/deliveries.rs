@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::error::StoreError;
 use super::jobs::JobStatus;
 use super::leases::interval;
+use super::scope::Scope;
 
 /// A message that was taken to be sent. Released facts alone.
 #[derive(Clone, Debug)]
@@ -124,12 +125,12 @@ pub async fn settle_delivery(
 ///
 /// # Errors
 /// Database faults only.
-pub async fn delivery_of_job(pool: &PgPool, job: Uuid) -> Result<Option<DeliveryState>, StoreError> {
+pub async fn delivery_of_job(scope: &impl Scope, job: Uuid) -> Result<Option<DeliveryState>, StoreError> {
     Ok(sqlx::query_as!(
         DeliveryState,
         "select id, status, attempts, answer, fault, due_at, ended_at from webhook_deliveries where job_id = $1",
         job,
     )
-    .fetch_optional(pool)
+    .fetch_optional(&mut *scope.begin().await?)
     .await?)
 }

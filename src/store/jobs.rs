@@ -1,7 +1,7 @@
 //! Jobs as their owners see them: reading, listing, cancelling.
 
 use serde_json::Value;
-use sqlx::PgPool;
+
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -10,6 +10,7 @@ use super::custodial::Custodial;
 use super::error::StoreError;
 use super::events::Standing;
 use super::populations::lock;
+use super::scope::Scope;
 use crate::privacy::Price;
 
 /// The state of a job.
@@ -196,7 +197,7 @@ pub struct JobFilter {
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
-pub async fn find_job(pool: &PgPool, id: Uuid) -> Result<Job, StoreError> {
+pub async fn find_job(scope: &impl Scope, id: Uuid) -> Result<Job, StoreError> {
     Ok(sqlx::query_as!(
         Row,
         r#"select j.id, j.dataset_id, d.name as dataset_name, j.request, j.plan, j.status as "status: JobStatus",
@@ -207,7 +208,7 @@ pub async fn find_job(pool: &PgPool, id: Uuid) -> Result<Job, StoreError> {
            from jobs j join datasets d on d.id = j.dataset_id where j.id = $1"#,
         id,
     )
-    .fetch_optional(pool)
+    .fetch_optional(&mut *scope.begin().await?)
     .await?
     .ok_or(StoreError::NotFound("job"))?
     .into())
@@ -217,7 +218,7 @@ pub async fn find_job(pool: &PgPool, id: Uuid) -> Result<Job, StoreError> {
 ///
 /// # Errors
 /// Database faults only.
-pub async fn list_jobs(pool: &PgPool, filter: JobFilter, limit: i64) -> Result<Vec<Job>, StoreError> {
+pub async fn list_jobs(scope: &impl Scope, filter: JobFilter, limit: i64) -> Result<Vec<Job>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
         r#"select j.id, j.dataset_id, d.name as dataset_name, j.request, j.plan, j.status as "status: JobStatus",
@@ -236,25 +237,24 @@ pub async fn list_jobs(pool: &PgPool, filter: JobFilter, limit: i64) -> Result<V
         limit,
         filter.released,
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *scope.begin().await?)
     .await?;
     Ok(rows.into_iter().map(Job::from).collect())
 }
 
-/// How many queued jobs come before this one, plus one: of higher priority, or older. Tenants that take turns
-/// may change the order.
+/// How many queued jobs of its tenant come before this one, plus one: of higher priority, or older. Tenants take turns.
 ///
 /// # Errors
 /// Database faults only.
-pub async fn queue_position(pool: &PgPool, job: &Job) -> Result<i64, StoreError> {
+pub async fn queue_position(scope: &impl Scope, job: &Job) -> Result<i64, StoreError> {
     let before = sqlx::query_scalar!(
         r#"select count(*) as "count!" from jobs j join jobs this on this.id = $1
-           where j.status = 'queued'
+           where j.status = 'queued' and j.tenant = this.tenant
                and (j.priority > this.priority
                     or j.priority = this.priority and (j.created_at, j.id) < (this.created_at, this.id))"#,
         job.id,
     )
-    .fetch_one(pool)
+    .fetch_one(&mut *scope.begin().await?)
     .await?;
     Ok(before + 1)
 }
@@ -263,8 +263,8 @@ pub async fn queue_position(pool: &PgPool, job: &Job) -> Result<i64, StoreError>
 ///
 /// # Errors
 /// [`StoreError::StateConflict`] when it has succeeded or failed; [`StoreError::NotFound`].
-pub async fn cancel(pool: &PgPool, id: Uuid) -> Result<(), StoreError> {
-    let mut tx = pool.begin().await?;
+pub async fn cancel(scope: &impl Scope, id: Uuid) -> Result<(), StoreError> {
+    let mut tx = scope.begin().await?;
     let population = sqlx::query_scalar!("select population_id from jobs where id = $1", id)
         .fetch_optional(&mut *tx)
         .await?

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use super::custodial::Role;
 use super::edges::commit;
 use super::error::StoreError;
+use super::scope::Scope;
 
 /// A key to store.
 #[derive(Clone, Debug)]
@@ -60,7 +61,8 @@ pub struct Key {
 ///
 /// # Errors
 /// Database faults only.
-pub async fn insert_key(pool: &PgPool, key: &NewKey) -> Result<(), StoreError> {
+pub async fn insert_key(scope: &impl Scope, key: &NewKey) -> Result<(), StoreError> {
+    let mut tx = scope.begin().await?;
     sqlx::query!(
         "insert into api_keys (id, secret, role, tenant, name, expires_at) values ($1, $2, $3, $4, $5, $6)",
         key.id,
@@ -70,8 +72,9 @@ pub async fn insert_key(pool: &PgPool, key: &NewKey) -> Result<(), StoreError> {
         key.name,
         key.expires_at,
     )
-    .execute(pool)
+    .execute(&mut *tx)
     .await?;
+    tx.commit().await?;
     Ok(())
 }
 
@@ -102,14 +105,14 @@ pub async fn find_key(pool: &PgPool, id: &str) -> Result<Option<KnownKey>, Store
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
-pub async fn shown_key(pool: &PgPool, id: &str) -> Result<Key, StoreError> {
+pub async fn shown_key(scope: &impl Scope, id: &str) -> Result<Key, StoreError> {
     sqlx::query_as!(
         Key,
         r#"select id, role as "role: Role", tenant, name, created_at, expires_at, revoked_at, used_at
            from api_keys where id = $1"#,
         id
     )
-    .fetch_optional(pool)
+    .fetch_optional(&mut *scope.begin().await?)
     .await?
     .ok_or(StoreError::NotFound("key"))
 }
@@ -118,7 +121,7 @@ pub async fn shown_key(pool: &PgPool, id: &str) -> Result<Key, StoreError> {
 ///
 /// # Errors
 /// Database faults only.
-pub async fn list_keys(pool: &PgPool, after: Option<&str>, limit: i64) -> Result<Vec<Key>, StoreError> {
+pub async fn list_keys(scope: &impl Scope, after: Option<&str>, limit: i64) -> Result<Vec<Key>, StoreError> {
     Ok(sqlx::query_as!(
         Key,
         r#"select id, role as "role: Role", tenant, name, created_at, expires_at, revoked_at, used_at
@@ -128,21 +131,23 @@ pub async fn list_keys(pool: &PgPool, after: Option<&str>, limit: i64) -> Result
         after,
         limit,
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *scope.begin().await?)
     .await?)
 }
 
 /// Revokes a key; one that is revoked stays so. Servers refuse it within a second.
 ///
 /// # Errors
-/// [`StoreError::NotFound`]; [`StoreError::LastAdmin`] for the only admin key that opens anything, unless
-/// `even_the_last`.
-pub async fn revoke_key(pool: &PgPool, id: &str, even_the_last: bool) -> Result<(), StoreError> {
-    let mut tx = pool.begin().await?;
+/// [`StoreError::NotFound`]; [`StoreError::LastAdmin`] for the only admin key of its tenant that opens anything,
+/// unless `even_the_last`.
+pub async fn revoke_key(scope: &impl Scope, id: &str, even_the_last: bool) -> Result<(), StoreError> {
+    let mut tx = scope.begin().await?;
     // All of them in one order: of two admins that revoke each other's key, the second finds the first one gone.
     let admins = sqlx::query_scalar!(
-        "select id from api_keys where role = 'admin' and revoked_at is null
-             and (expires_at is null or expires_at > clock_timestamp()) order by id for update"
+        "select id from api_keys
+         where role = 'admin' and tenant = (select k.tenant from api_keys k where k.id = $1) and revoked_at is null
+             and (expires_at is null or expires_at > clock_timestamp()) order by id for update",
+        id,
     )
     .fetch_all(&mut *tx)
     .await?;

@@ -32,6 +32,7 @@ mod orphans;
 mod pool;
 mod populations;
 mod rescue;
+mod scope;
 mod sealed;
 mod secret_file;
 mod signing;
@@ -44,8 +45,8 @@ pub use artifacts::{Artifact, ArtifactKind, artifact, artifacts};
 pub use attempts::{Attempt, attempts};
 pub use audit::{
     AuditCompletion, AuditEntry, AuditFault, AuditFilter, AuditFindings, AuditLine, AuditOpening, AuditReading,
-    AuditRecorder, AuditTrail, AuditWitness, Audited, OpenedLine, append_audit, audit_after, audit_end, audit_keeps,
-    audit_witness, list_audit, replace_audit_witness, verify_audit, witness_audit,
+    AuditRecorder, AuditTrail, AuditWitness, Audited, OpenedLine, append_audit, audit_after, audit_end, audit_is_of,
+    audit_keeps, audit_witness, list_audit, replace_audit_witness, verify_audit, witness_audit,
 };
 pub use bell::{Bell, Ring};
 pub use blob_keys::{add_storage_key, drop_storage_keys, keyring, rewrap};
@@ -66,7 +67,7 @@ pub use deliveries::{Delivery, DeliveryState, Sent, delivery_of_job, settle_deli
 pub use edges::edge;
 pub use error::StoreError;
 pub use events::{ExactEvent, Happening, JobEvent, Progress, ReleasedEvent, Standing, events_since, progress_of};
-pub use housekeeping::forget_submissions;
+pub use housekeeping::{forget_submissions, forget_workers};
 pub use jobs::{ExactJob, Job, JobFilter, JobStatus, cancel, find_job, list_jobs, queue_position};
 pub use keys::{Key, KnownKey, NewKey, any_key, find_key, insert_key, list_keys, note_use, revoke_key, shown_key};
 pub use leases::{Lease, fail, finish, finish_cancelled, hand_back, progress, renew};
@@ -74,6 +75,7 @@ pub use orphans::{Swept, sweep_orphans};
 pub use pool::{connect, migrate, ping, within};
 pub use populations::{Population, population, populations};
 pub use rescue::{Patience, Rescued, expire, rescue};
+pub use scope::{Scope, Tenant};
 pub use sealed::{Blob, KeySource, Keyring, KeyringError, WrappedKey};
 pub use signing::{SigningKeyError, renew_signing_key, signing_key};
 pub use submissions::{Idempotency, NewJob, QueueRoom, Submission, submit, submitted};

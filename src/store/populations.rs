@@ -4,6 +4,7 @@ use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::error::StoreError;
+use super::scope::Scope;
 use crate::privacy::{Account, Amount, Delta, Digest, Entry, EntryKind, Epsilon, Grant, UnitKind};
 
 /// A budget as it stands, without its ledger.
@@ -64,7 +65,12 @@ impl TryFrom<Row> for Population {
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
-pub async fn population(connection: impl PgExecutor<'_>, id: Uuid) -> Result<Population, StoreError> {
+pub async fn population(scope: &impl Scope, id: Uuid) -> Result<Population, StoreError> {
+    standing(&mut *scope.begin().await?, id).await
+}
+
+/// How a population stands.
+pub(super) async fn standing(connection: impl PgExecutor<'_>, id: Uuid) -> Result<Population, StoreError> {
     sqlx::query_as!(
         Row,
         "select id, unit, units_public, epsilon, delta, cap_mu2_pico, cap_leak_atto, spent_mu2_pico, spent_leak_atto,
@@ -170,7 +176,7 @@ pub(super) async fn lock(tx: &mut PgConnection, id: Uuid) -> Result<Population, 
         .fetch_optional(&mut *tx)
         .await?
         .ok_or(StoreError::NotFound("population"))?;
-    population(tx, id).await
+    standing(tx, id).await
 }
 
 /// What is to be written on a ledger.

@@ -1,12 +1,13 @@
 //! Admission: the reservation and the job in one transaction, under the budget's row lock.
 
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::edges::commit;
 use super::error::StoreError;
 use super::populations::{Line, Population, lock, post};
+use super::scope::Scope;
 use crate::privacy::{Account, EntryKind, Grant, Price, RECORD_VERSION, ReservationRecord, Rule, Work};
 
 /// A job that is ready to be admitted.
@@ -32,8 +33,6 @@ pub struct NewJob {
     pub price: Price,
     /// The account that the price was found on.
     pub priced_on: Account,
-    /// On whose behalf.
-    pub tenant: String,
     /// Among the jobs of the tenant the higher goes first; -100 to 100.
     pub priority: i16,
     /// How many jobs may wait.
@@ -79,8 +78,8 @@ pub struct Submission {
 /// again. [`StoreError::BudgetExhausted`], [`StoreError::NoRows`], [`StoreError::IdempotencyMismatch`],
 /// [`StoreError::NotFound`]. [`StoreError::NotPublic`] for a job that would use private rows at no cost: as
 /// another table's, or without any private work. [`StoreError::QueueFull`].
-pub async fn submit(pool: &PgPool, new: &NewJob, once: Option<Idempotency<'_>>) -> Result<Submission, StoreError> {
-    let mut tx = pool.begin().await?;
+pub async fn submit(scope: &impl Scope, new: &NewJob, once: Option<Idempotency<'_>>) -> Result<Submission, StoreError> {
+    let mut tx = scope.begin().await?;
     let mut population = lock(&mut tx, new.population_id).await?;
     if let Some(once) = once
         && let Some(job_id) = seen(&mut tx, once).await?
@@ -109,13 +108,14 @@ pub async fn submit(pool: &PgPool, new: &NewJob, once: Option<Idempotency<'_>>) 
 }
 
 /// Refuses a job for which there is no room in the queue. Submissions of one moment may go over by their number.
-async fn check_room(tx: &mut PgConnection, NewJob { tenant, room, .. }: &NewJob) -> Result<(), StoreError> {
+async fn check_room(tx: &mut PgConnection, NewJob { dataset_id, room, .. }: &NewJob) -> Result<(), StoreError> {
     if *room == QueueRoom::ENDLESS {
         return Ok(());
     }
     let queued = sqlx::query!(
-        r#"select count(*) as "all!", count(*) filter (where tenant = $1) as "own!" from jobs where status = 'queued'"#,
-        tenant,
+        r#"select jobs_queued() as "all!", count(*) as "own!" from jobs
+           where status = 'queued' and tenant = (select d.tenant from datasets d where d.id = $1)"#,
+        dataset_id,
     )
     .fetch_one(tx)
     .await?;
@@ -175,15 +175,17 @@ async fn newest_version(tx: &mut PgConnection, dataset: Uuid) -> Result<i32, Sto
 ///
 /// # Errors
 /// [`StoreError::IdempotencyMismatch`].
-pub async fn submitted(pool: &PgPool, once: Idempotency<'_>) -> Result<Option<Uuid>, StoreError> {
-    seen(&mut *pool.acquire().await?, once).await
+pub async fn submitted(scope: &impl Scope, once: Idempotency<'_>) -> Result<Option<Uuid>, StoreError> {
+    seen(&mut *scope.begin().await?, once).await
 }
 
 /// The job of an earlier submission with this key.
 async fn seen(tx: &mut PgConnection, once: Idempotency<'_>) -> Result<Option<Uuid>, StoreError> {
-    let known =
-        sqlx::query!("select body, job_id from idempotency_keys where key = $1", once.key).fetch_optional(tx).await?;
-    match known {
+    let known = sqlx::query!(
+        "select body, job_id from idempotency_keys where tenant = tenant_asking() and key = $1",
+        once.key,
+    );
+    match known.fetch_optional(tx).await? {
         Some(known) if known.body != once.body => Err(StoreError::IdempotencyMismatch),
         known => Ok(known.map(|k| k.job_id)),
     }
@@ -193,7 +195,7 @@ async fn insert(tx: &mut PgConnection, id: Uuid, version: i32, new: &NewJob) -> 
     sqlx::query!(
         "insert into jobs (id, dataset_id, dataset_version, population_id, request, plan, epsilon, delta, price,
                            blocks_allowed, tenant, priority)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, (select d.tenant from datasets d where d.id = $2), $11)",
         id,
         new.dataset_id,
         version,
@@ -204,7 +206,6 @@ async fn insert(tx: &mut PgConnection, id: Uuid, version: i32, new: &NewJob) -> 
         new.planned.delta.get(),
         serde_json::to_value(new.price).map_err(|_| StoreError::Unreadable("a price"))?,
         new.work.blocks_charged() as i32,
-        new.tenant,
         new.priority,
     )
     .execute(tx)

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::blob_keys::keep_key;
 use super::custodial::Custodial;
 use super::error::StoreError;
+use super::scope::Scope;
 use super::sealed::Blob;
 
 /// One accepted upload. Counts and digest are for the custodian alone.
@@ -30,8 +31,8 @@ pub struct Version {
 ///
 /// # Errors
 /// Database faults only.
-pub async fn add_version(pool: &PgPool, dataset: Uuid, new: &Version) -> Result<Version, StoreError> {
-    let mut tx = pool.begin().await?;
+pub async fn add_version(scope: &impl Scope, dataset: Uuid, new: &Version) -> Result<Version, StoreError> {
+    let mut tx = scope.begin().await?;
     // Uploads to one dataset are numbered one after the other.
     sqlx::query!("select id from datasets where id = $1 for update", dataset).fetch_one(&mut *tx).await?;
     let made = sqlx::query!(
@@ -55,7 +56,7 @@ pub async fn add_version(pool: &PgPool, dataset: Uuid, new: &Version) -> Result<
 ///
 /// # Errors
 /// Database faults only.
-pub async fn latest_version(pool: &PgPool, dataset: Uuid) -> Result<Option<Custodial<Version>>, StoreError> {
+pub async fn latest_version(scope: &impl Scope, dataset: Uuid) -> Result<Option<Custodial<Version>>, StoreError> {
     let latest = sqlx::query!(
         r#"select version as "version!", rows as "rows!", bytes as "bytes!", sha256 as "sha256!", v.blob as "name!",
                   created_at as "created_at!",
@@ -64,7 +65,7 @@ pub async fn latest_version(pool: &PgPool, dataset: Uuid) -> Result<Option<Custo
            where v.dataset_id = $1 and v.blob is not null order by version desc limit 1"#,
         dataset,
     )
-    .fetch_optional(pool)
+    .fetch_optional(&mut *scope.begin().await?)
     .await?;
     Ok(latest.map(|row| {
         Custodial::new(Version {
@@ -82,9 +83,9 @@ pub async fn latest_version(pool: &PgPool, dataset: Uuid) -> Result<Option<Custo
 ///
 /// # Errors
 /// [`StoreError::NotPublic`] for every other dataset; [`StoreError::NoRows`].
-pub async fn public_version(pool: &PgPool, dataset: Uuid) -> Result<(i32, i64), StoreError> {
+pub async fn public_version(scope: &impl Scope, dataset: Uuid) -> Result<(i32, i64), StoreError> {
     let public = sqlx::query_scalar!("select public from datasets where id = $1 and deleted_at is null", dataset);
-    if !public.fetch_optional(pool).await?.ok_or(StoreError::NotFound("dataset"))? {
+    if !public.fetch_optional(&mut *scope.begin().await?).await?.ok_or(StoreError::NotFound("dataset"))? {
         return Err(StoreError::NotPublic);
     }
     let newest = sqlx::query!(
@@ -92,7 +93,7 @@ pub async fn public_version(pool: &PgPool, dataset: Uuid) -> Result<(i32, i64), 
          where dataset_id = $1 and blob is not null order by version desc limit 1",
         dataset,
     );
-    let newest = newest.fetch_optional(pool).await?.ok_or(StoreError::NoRows)?;
+    let newest = newest.fetch_optional(&mut *scope.begin().await?).await?.ok_or(StoreError::NoRows)?;
     if newest.rows == 0 { Err(StoreError::NoRows) } else { Ok((newest.version, newest.rows)) }
 }
 

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::error::StoreError;
+use super::scope::Scope;
 
 /// What a worker says of itself once and for all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +33,9 @@ pub struct SeenWorker {
     pub presence: Presence,
     /// Bytes that it has resident, where the kernel says.
     pub used_bytes: Option<i64>,
-    /// The job that it is at.
+    /// Whether it is at a job.
+    pub working: bool,
+    /// Which, where that may be seen.
     pub job_id: Option<Uuid>,
     /// Whether it was told to stop.
     pub draining: bool,
@@ -43,9 +46,6 @@ pub struct SeenWorker {
     /// Seconds since then, by the database's clock.
     pub silent_seconds: f64,
 }
-
-/// A worker that was silent for so long is forgotten.
-const FORGOTTEN: &str = "1 day";
 
 /// Says that a worker is there, and what it is at.
 ///
@@ -87,20 +87,18 @@ pub async fn forget_worker(pool: &PgPool, name: &str) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// All workers that were heard of within a day, by name; forgets the others.
+/// All workers that were heard of within a day, by name. Tenants share them, and see which of their own jobs they are at.
 ///
 /// # Errors
 /// Database faults only.
-pub async fn list_workers(pool: &PgPool) -> Result<Vec<SeenWorker>, StoreError> {
-    sqlx::query!("delete from workers where heartbeat_at < clock_timestamp() - $1::text::interval", FORGOTTEN)
-        .execute(pool)
-        .await?;
+pub async fn list_workers(scope: &impl Scope) -> Result<Vec<SeenWorker>, StoreError> {
     let rows = sqlx::query!(
-        r#"select name, host, pid, device, threads, memory_bytes, version, used_bytes, job_id, draining, started_at,
-                  heartbeat_at, extract(epoch from clock_timestamp() - heartbeat_at)::float8 as "silent_seconds!"
-           from workers order by name"#
+        r#"select name, host, pid, device, threads, memory_bytes, version, used_bytes, draining, started_at, heartbeat_at,
+                  job_id is not null as "working!", (select j.id from jobs j where j.id = job_id) as job_id,
+                  extract(epoch from clock_timestamp() - heartbeat_at)::float8 as "silent_seconds!"
+           from workers where heartbeat_at > clock_timestamp() - interval '1 day' order by name"#
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *scope.begin().await?)
     .await?;
     Ok(rows
         .into_iter()
@@ -115,6 +113,7 @@ pub async fn list_workers(pool: &PgPool) -> Result<Vec<SeenWorker>, StoreError> 
                 version: r.version,
             },
             used_bytes: r.used_bytes,
+            working: r.working,
             job_id: r.job_id,
             draining: r.draining,
             started_at: r.started_at,

@@ -32,6 +32,7 @@ mod slow;
 mod streaming;
 mod submissions;
 mod tags;
+mod tenants;
 mod tls;
 mod views;
 mod webhooks;

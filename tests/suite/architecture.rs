@@ -74,6 +74,13 @@ fn edges_go_down_or_along_an_arrow() {
 }
 
 #[test]
+fn requests_see_what_is_their_tenants() {
+    refused("src/http/jobs.rs", "fn f(app: &App) { store::find_job(&app.operator, id) }", "from a Desk");
+    accepted("src/http/jobs.rs", "fn f(desk: &Desk) { store::find_job(&desk.tenant, id) }");
+    accepted("src/http/auth.rs", "fn f(app: &App) { store::find_key(&app.operator, id) }");
+}
+
+#[test]
 fn the_mathematics_has_no_world() {
     for code in [
         "use sqlx::PgPool;",

@@ -16,4 +16,5 @@ mod races;
 mod sealed;
 mod signing;
 mod tampering;
+mod tenants;
 mod witness;

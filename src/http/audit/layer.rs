@@ -8,6 +8,7 @@ use axum::response::{IntoResponseParts, Response, ResponseParts};
 use uuid::Uuid;
 
 use super::super::auth::is_id;
+use super::super::desk::Desk;
 use super::super::problem::Problem;
 use super::super::request_id::RequestId;
 use super::super::role::Caller;
@@ -69,7 +70,7 @@ fn template(parts: &Parts) -> &str {
 }
 
 async fn opening(app: &App, parts: &mut Parts, caller: Caller) -> Result<AuditOpening, Problem> {
-    let objects = objects(app, parts).await?;
+    let objects = objects(&Desk::of(app, &caller), parts).await?;
     Ok(AuditOpening {
         request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
         key: caller.key,
@@ -83,13 +84,13 @@ async fn opening(app: &App, parts: &mut Parts, caller: Caller) -> Result<AuditOp
 
 /// The ids in the path. What is none is looked up, and left out when it names nothing: a path may hold anything, and
 /// whatever is written here stays.
-async fn objects(app: &App, parts: &mut Parts) -> Result<Vec<String>, Problem> {
-    let Ok(params) = RawPathParams::from_request_parts(parts, app).await else { return Ok(Vec::new()) };
+async fn objects(desk: &Desk, parts: &mut Parts) -> Result<Vec<String>, Problem> {
+    let Ok(params) = RawPathParams::from_request_parts(parts, desk).await else { return Ok(Vec::new()) };
     let mut ids = Vec::new();
     for (name, text) in &params {
         let id = match name {
             "key" => is_id(text).then(|| text.to_owned()),
-            "dataset" => match store::find_dataset(&app.pool, text).await {
+            "dataset" => match store::find_dataset(&desk.tenant, text).await {
                 Ok(dataset) => Some(dataset.id.to_string()),
                 Err(StoreError::NotFound(_)) => id_of(text),
                 Err(error) => return Err(error.into()),

@@ -2,8 +2,7 @@
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -12,11 +11,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::auth::is_id;
+use super::super::desk::Desk;
 use super::super::extract::Params;
 use super::super::moments::{of_micros, written};
 use super::super::page::{self, Listed};
 use super::super::problem::Problem;
-use super::super::state::App;
+use super::super::role::Caller;
 use crate::store::{self, AuditFilter, AuditTrail, Audited, StoreError};
 
 /// Lines that are read and sent at a time.
@@ -101,13 +101,13 @@ impl From<Audited> for AuditView {
     (status = 404, description = "`not_found`: no such dataset", content_type = "application/problem+json"),
 ))]
 pub(in super::super) async fn list(
-    State(app): State<App>,
+    desk: Desk,
     Params(params): Params<AuditParams>,
 ) -> Result<Json<Listed<AuditView>>, Problem> {
     let (limit, example) = (page::limit(params.limit)?, "2026-01-31T00:00:00Z");
     let filter = AuditFilter {
         object: match &params.object {
-            Some(object) => Some(id_of(&app, object).await?),
+            Some(object) => Some(id_of(&desk, object).await?),
             None => None,
         },
         key: match params.key {
@@ -124,18 +124,18 @@ pub(in super::super) async fn list(
             cursor => cursor.and_then(Result::ok),
         },
     };
-    let found = store::list_audit(&app.pool, &filter, limit + 1).await?;
+    let found = store::list_audit(&desk.tenant, &filter, limit + 1).await?;
     Ok(Json(Listed::cut(found.into_iter().map(AuditView::from).collect(), limit, |view: &AuditView| {
         view.seq.to_string()
     })))
 }
 
 /// An id as it is, or that of the dataset with this name.
-async fn id_of(app: &App, object: &str) -> Result<String, Problem> {
+async fn id_of(desk: &Desk, object: &str) -> Result<String, Problem> {
     if is_id(object) {
         return Ok(object.to_owned());
     }
-    match store::find_dataset(&app.pool, object).await {
+    match store::find_dataset(&desk.tenant, object).await {
         Ok(dataset) => Ok(dataset.id.to_string()),
         // Of a job, or of a dataset that was deleted.
         Err(StoreError::NotFound(_)) if uuid::Uuid::try_parse(object).is_ok() => Ok(object.to_ascii_lowercase()),
@@ -144,18 +144,25 @@ async fn id_of(app: &App, object: &str) -> Result<String, Problem> {
 }
 
 /// The whole log as it is chained, from the first line to the last one of now. `dp2stage verify FILE` reads it again, and
-/// finds whatever was changed, removed or moved.
+/// finds whatever was changed, removed or moved. There is one chain: where other tenants have lines in it, it is for the
+/// operator alone, as `dp2stage verify` on the server.
 #[utoipa::path(get, path = "/v1/audit/chain", tag = "audit", responses(
     (status = 200, description = "an object with `format`, `version`, `entries`, `head` and `lines`", body = Object,
         content_type = "application/json"),
+    (status = 403, description = "`forbidden`: other tenants have lines in it", content_type = "application/problem+json"),
 ))]
-pub(in super::super) async fn chain(State(app): State<App>) -> Result<Response, Problem> {
-    let end = store::audit_end(&app.pool).await?;
+pub(in super::super) async fn chain(desk: Desk, caller: Caller) -> Result<Response, Problem> {
+    if !store::audit_is_of(&desk.operator, &caller.tenant).await? {
+        let detail = "the log has lines of other tenants, and is one chain: your own are at /v1/audit, and the operator \
+                      checks all of it with `dp2stage verify` on the server";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "The log is not yours alone", detail));
+    }
+    let end = store::audit_end(&desk.operator).await?;
     let (pieces, text) = mpsc::channel(2);
     tokio::spawn(async move {
         let beginning = AuditTrail::beginning((end.0, &end.1));
         if pieces.send(Ok(Bytes::from(beginning))).await.is_ok()
-            && let Err(error) = send_lines(&app, end.0, &pieces).await
+            && let Err(error) = send_lines(&desk, end.0, &pieces).await
         {
             // The status has been sent: break the connection, so that nobody takes a part for the whole.
             tracing::error!(%error, "an export of the audit log broke off");
@@ -166,10 +173,10 @@ pub(in super::super) async fn chain(State(app): State<App>) -> Result<Response, 
     Ok((kind, Body::from_stream(ReceiverStream::new(text))).into_response())
 }
 
-async fn send_lines(app: &App, last: i64, pieces: &Sender<std::io::Result<Bytes>>) -> Result<(), StoreError> {
+async fn send_lines(desk: &Desk, last: i64, pieces: &Sender<std::io::Result<Bytes>>) -> Result<(), StoreError> {
     let mut seq = 0;
     while seq < last {
-        let lines = store::audit_after(&app.pool, seq, PIECE.min(last - seq)).await?;
+        let lines = store::audit_after(&desk.operator, seq, PIECE.min(last - seq)).await?;
         let mut text = String::new();
         for line in &lines {
             if line.seq > 1 {

@@ -3,18 +3,17 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::super::desk::Desk;
 use super::super::extract::{JobId, Params};
 use super::super::job_view::stages;
 use super::super::problem::Problem;
 use super::super::role::{Caller, ViewParams};
-use super::super::state::App;
 use super::feed::Watched;
 use super::lines::{Cursor, EventView};
 use crate::store;
@@ -49,7 +48,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
     (status = 503, description = "`too_many_streams`, with `Retry-After`", content_type = "application/problem+json"),
 ))]
 pub(in super::super) async fn events(
-    State(app): State<App>,
+    desk: Desk,
     caller: Caller,
     JobId(id): JobId,
     Params(params): Params<ViewParams>,
@@ -57,10 +56,10 @@ pub(in super::super) async fn events(
 ) -> Result<Response, Problem> {
     let key = caller.key_for(params.view)?;
     let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or("?"));
-    let place = app.feed.place().ok_or_else(full)?;
-    let job = store::find_job(&app.pool, id).await?;
+    let place = desk.feed.place().ok_or_else(full)?;
+    let job = store::find_job(&desk.tenant, id).await?;
     let cursor = Cursor::new(key, stages(&job.plan), last)?;
-    let mut history = app.feed.watch(id);
+    let mut history = desk.feed.watch(id);
     if last.is_some() {
         let loaded = tokio::time::timeout(PATIENCE, history.wait_for(|history| history.loaded)).await;
         let Ok(Ok(loaded)) = loaded else { return Err(away()) };
@@ -68,7 +67,7 @@ pub(in super::super) async fn events(
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
     }
-    let stopping = app.stopping.clone();
+    let stopping = desk.stopping.clone();
     let end = async move {
         tokio::select! {
             () = stopping.cancelled() => {}

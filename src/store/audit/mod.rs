@@ -20,7 +20,7 @@ mod witness;
 
 pub use append::append_audit;
 pub use entry::{AuditCompletion, AuditEntry, AuditLine, AuditOpening};
-pub use read::{AuditFilter, Audited, audit_after, audit_end, list_audit, verify_audit};
+pub use read::{AuditFilter, Audited, audit_after, audit_end, audit_is_of, list_audit, verify_audit};
 pub use recorder::{AuditRecorder, OpenedLine};
 pub use trail::{AuditFault, AuditFindings, AuditReading, AuditTrail};
 pub use witness::{AuditWitness, audit_keeps, audit_witness, replace_audit_witness, witness_audit};

@@ -7,6 +7,7 @@ use super::entry::{AuditCompletion, AuditEntry, AuditLine, AuditOpening};
 use super::trail::{AuditFault, AuditFindings, AuditReading};
 use crate::privacy::Digest;
 use crate::store::error::StoreError;
+use crate::store::scope::Scope;
 
 /// Lines that are read at a time.
 const PIECE: i64 = 5000;
@@ -139,11 +140,21 @@ pub struct Audited {
     pub touched: Vec<String>,
 }
 
+/// Whether every line is about requests and commands on behalf of this tenant.
+///
+/// # Errors
+/// Database faults only.
+pub async fn audit_is_of(pool: &PgPool, tenant: &str) -> Result<bool, StoreError> {
+    let ends = sqlx::query!("select min(tenant) as least, max(tenant) as most from audit_entries where opened is null");
+    let ends = ends.fetch_one(pool).await?;
+    Ok([ends.least, ends.most].into_iter().flatten().all(|of| of == tenant))
+}
+
 /// Requests from the newest to the oldest, at most `limit`.
 ///
 /// # Errors
 /// Database faults only.
-pub async fn list_audit(pool: &PgPool, filter: &AuditFilter, limit: i64) -> Result<Vec<Audited>, StoreError> {
+pub async fn list_audit(scope: &impl Scope, filter: &AuditFilter, limit: i64) -> Result<Vec<Audited>, StoreError> {
     let micros = |time: Option<OffsetDateTime>| time.map(|t| (t.unix_timestamp_nanos() / 1000) as i64);
     let rows = sqlx::query!(
         r#"select o.seq, o.at_micros, o.request_id as "request_id!", o.key_id, o.role as "role!", o.tenant as "tenant!",
@@ -167,7 +178,7 @@ pub async fn list_audit(pool: &PgPool, filter: &AuditFilter, limit: i64) -> Resu
         filter.before,
         limit,
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *scope.begin().await?)
     .await?;
     let view = rows.into_iter().map(|row| Audited {
         seq: row.seq,

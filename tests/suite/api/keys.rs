@@ -32,7 +32,7 @@ async fn make(api: &TestApi, admin: &str, body: Value) -> (Value, String) {
 async fn a_key_is_shown_once_and_kept_as_a_digest() {
     let api = TestApi::start(false, UploadLimits::default()).await;
     let admin = api.token(Role::Admin).await;
-    let wish = json!({"role": "custodian", "tenant": "ward-7", "name": "Müller's notebook", "expires_at": "2090-01-01T00:00:00Z"});
+    let wish = json!({"role": "custodian", "tenant": "default", "name": "Müller's notebook", "expires_at": "2090-01-01T00:00:00Z"});
     let (made, token) = make(&api, &admin, wish.clone()).await;
     let ["dp2", id, secret] = token.split('_').collect::<Vec<_>>()[..] else { panic!("{token}") };
     assert_eq!((id, hex::decode(secret).map(|bytes| bytes.len())), (made["id"].as_str().unwrap(), Ok(32)));

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use dp2stage::privacy::{Account, DpEvent, Entry, EntryKind, Grant, NoiseMultiplier, UnitKind, Work, price};
 use dp2stage::store::{
-    self, Allowance, Blob, Idempotency, NewBudget, NewDataset, NewJob, QueueRoom, StoreError, Submission, Version,
+    self, Allowance, Blob, Idempotency, NewBudget, NewDataset, NewJob, QueueRoom, Scope, StoreError, Submission,
+    Version,
 };
 use rand::{Rng, SeedableRng};
 use serde_json::json;
@@ -20,12 +21,12 @@ pub fn grant(epsilon: f64) -> Grant {
 }
 
 /// A dataset with rows and a budget of this epsilon.
-pub async fn table(pool: &PgPool, epsilon: f64) -> store::Dataset {
+pub async fn table(scope: &impl Scope, epsilon: f64) -> store::Dataset {
     let budget = NewBudget { grant: grant(epsilon), unit: UnitKind::Row, units_public: 100 };
-    declare(pool, &Uuid::now_v7().to_string(), Allowance::Granted(budget)).await.unwrap()
+    declare(scope, &Uuid::now_v7().to_string(), Allowance::Granted(budget)).await.unwrap()
 }
 
-async fn declare(pool: &PgPool, name: &str, allowance: Allowance) -> Result<store::Dataset, StoreError> {
+async fn declare(scope: &impl Scope, name: &str, allowance: Allowance) -> Result<store::Dataset, StoreError> {
     let new = NewDataset {
         name: name.into(),
         schema: json!({}),
@@ -35,11 +36,11 @@ async fn declare(pool: &PgPool, name: &str, allowance: Allowance) -> Result<stor
         holdout: 0.1,
         allowance,
     };
-    let dataset = store::create_dataset(pool, &new).await?;
+    let dataset = store::create_dataset(scope, &new).await?;
     let created_at = time::OffsetDateTime::UNIX_EPOCH;
     let blob = Blob::plain(Uuid::now_v7().to_string());
     let version = Version { version: 0, rows: 1, bytes: 1, sha256: "00".into(), blob, created_at };
-    store::add_version(pool, dataset.id, &version).await.unwrap();
+    store::add_version(scope, dataset.id, &version).await.unwrap();
     Ok(dataset)
 }
 
@@ -78,7 +79,6 @@ pub async fn job_on(pool: &PgPool, dataset: &store::Dataset, work: Work) -> NewJ
         facts: json!({}),
         price: price(&account, &work).unwrap(),
         priced_on: account,
-        tenant: "default".into(),
         priority: 0,
         room: QueueRoom::ENDLESS,
         work,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use dp2stage::store::{self, Claimant, JobStatus, NewJob, Patience, QueueRoom, StoreError};
+use dp2stage::store::{self, Claimant, JobStatus, NewJob, Patience, QueueRoom, StoreError, Tenant};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -13,9 +13,9 @@ use crate::support::fresh_database;
 const LONG: Duration = Duration::from_secs(600);
 const PATIENCE: Patience = Patience { max_attempts: 3, backoff: Duration::ZERO };
 
-/// A job of a tenant with a priority, on a dataset.
-async fn submit(pool: &PgPool, dataset: &store::Dataset, (tenant, priority): (&str, i16)) -> Uuid {
-    let job = NewJob { tenant: tenant.into(), priority, ..job_on(pool, dataset, whole(1.0, 0.001)).await };
+/// A job with a priority, on a dataset.
+async fn submit(pool: &PgPool, dataset: &store::Dataset, priority: i16) -> Uuid {
+    let job = NewJob { priority, ..job_on(pool, dataset, whole(1.0, 0.001)).await };
     store::submit(pool, &job, None).await.unwrap().job_id
 }
 
@@ -33,13 +33,14 @@ fn worker(name: &str) -> Claimant<'_> {
 async fn tenants_take_turns_and_priorities_count_within_them() {
     let database = fresh_database().await;
     let pool = &database.pool;
-    let (one, other) = (table(pool, 1.0).await, table(pool, 1.0).await);
+    let (crowded, alone) = (Tenant::new(pool, "crowd"), Tenant::new(pool, "lone"));
+    let (one, other) = (table(&crowded, 1.0).await, table(&crowded, 1.0).await);
     let mut crowd = Vec::new();
     for i in 0..24 {
         let dataset = if i % 2 == 0 { &one } else { &other };
-        crowd.push(submit(pool, dataset, ("crowd", if i == 20 { 7 } else { 0 })).await);
+        crowd.push(submit(pool, dataset, if i == 20 { 7 } else { 0 }).await);
     }
-    let lone = submit(pool, &one, ("lone", -100)).await;
+    let lone = submit(pool, &table(&alone, 1.0).await, -100).await;
     let mut order = Vec::new();
     while let Some(lease) = claim(pool, worker("w")).await {
         order.push(lease.job_id);
@@ -59,9 +60,9 @@ async fn a_dataset_runs_as_many_jobs_as_it_may_and_no_more() {
     let pool = &database.pool;
     let (full, free) = (table(pool, 1.0).await, table(pool, 1.0).await);
     for _ in 0..24 {
-        submit(pool, &full, ("default", 5)).await;
+        submit(pool, &full, 5).await;
     }
-    let behind = submit(pool, &free, ("default", 0)).await;
+    let behind = submit(pool, &free, 0).await;
     let limited = |name| Claimant { worker: name, place: None, per_dataset: 3 };
     let race = (0..16).map(|_| claim(pool, limited("w")));
     let leases: Vec<_> = futures_util::future::join_all(race).await.into_iter().flatten().collect();
@@ -92,7 +93,7 @@ async fn a_card_has_one_job() {
     let pool = &database.pool;
     let dataset = table(pool, 1.0).await;
     for _ in 0..4 {
-        submit(pool, &dataset, ("default", 0)).await;
+        submit(pool, &dataset, 0).await;
     }
     let card = |name, place| Claimant { worker: name, place: Some(place), per_dataset: 0 };
     let race = (0..8).map(|_| claim(pool, card("w", "host/cuda:0")));
@@ -116,7 +117,7 @@ async fn the_guard_knows_the_states_that_the_program_knows() {
                finished_at = case when $2 in ('queued', 'running') then null else now() end where id = $1";
     for from in all {
         for to in all {
-            let id = submit(pool, &dataset, ("default", 0)).await;
+            let id = submit(pool, &dataset, 0).await;
             let mut way = vec![Running, from];
             way.retain(|_| from != Queued);
             for step in way {
@@ -138,7 +139,7 @@ async fn lost_jobs_are_rescued_once() {
     let dataset = table(pool, 1.0).await;
     let mut ids = Vec::new();
     for _ in 0..9 {
-        ids.push(submit(pool, &dataset, ("default", 0)).await);
+        ids.push(submit(pool, &dataset, 0).await);
     }
     for round in 1..=3 {
         while claim(pool, worker("mortal")).await.is_some() {}
@@ -174,7 +175,7 @@ async fn a_job_that_keeps_losing_its_workers_waits_longer_and_longer() {
     let database = fresh_database().await;
     let pool = &database.pool;
     let dataset = table(pool, 1.0).await;
-    submit(pool, &dataset, ("default", 0)).await;
+    submit(pool, &dataset, 0).await;
     let mut waits = Vec::new();
     for _ in 0..4 {
         claim(pool, worker("w")).await.expect("claimable");
@@ -193,20 +194,26 @@ async fn a_job_that_keeps_losing_its_workers_waits_longer_and_longer() {
 async fn a_full_queue_refuses() {
     let database = fresh_database().await;
     let pool = &database.pool;
-    let dataset = table(pool, 1.0).await;
     let room = QueueRoom { all: 5, per_tenant: 3 };
-    let job = |tenant: &str| {
-        let (tenant, dataset) = (tenant.to_owned(), &dataset);
-        async move { NewJob { tenant, room, ..job_on(pool, dataset, whole(1.0, 0.001)).await } }
+    let mut tables = BTreeMap::new();
+    for name in ["a", "b", "c"] {
+        let tenant = Tenant::new(pool, name);
+        tables.insert(name, (table(&tenant, 1.0).await, tenant));
+    }
+    // Asked for by the tenant itself, which does not see the jobs of others, and counts them all the same.
+    let submit = async |name: &str| {
+        let (dataset, tenant) = &tables[name];
+        let job = NewJob { room, ..job_on(pool, dataset, whole(1.0, 0.001)).await };
+        store::submit(tenant, &job, None).await
     };
     let mut outcomes = Vec::new();
     for tenant in ["a", "a", "a", "a", "b", "b", "b", "c"] {
-        outcomes.push(store::submit(pool, &job(tenant).await, None).await);
+        outcomes.push(submit(tenant).await);
     }
     let refused: Vec<bool> = outcomes.iter().map(|o| matches!(o, Err(StoreError::QueueFull(_)))).collect();
     assert_eq!(refused, [false, false, false, true, false, false, true, true]);
     claim(pool, worker("w")).await.unwrap();
-    store::submit(pool, &job("c").await, None).await.unwrap();
+    submit("c").await.unwrap();
     let held: i64 = sqlx::query_scalar("select count(*) from ledger_entries where kind = 'reservation'")
         .fetch_one(pool)
         .await

@@ -125,7 +125,7 @@ impl TestApi {
         let keys = store::keyring(&database.pool, &source, true).await.expect("a storage key");
         let storage = Storage { quota_bytes, ..Storage::folder(&folder.path().join("blobs")) };
         let app = App {
-            pool: database.pool.clone(),
+            operator: database.pool.clone(),
             blobs: storage.open(keys).expect("a folder"),
             feed: http::Feed::start(database.pool.clone(), &bell, 16, stopping.clone()),
             bell,
@@ -161,7 +161,13 @@ impl TestApi {
 
     /// A new key with this role.
     pub async fn token(&self, role: Role) -> String {
-        let key = http::issue(role).unwrap();
+        self.token_of(role, "default").await
+    }
+
+    /// A new key with this role, of this tenant.
+    pub async fn token_of(&self, role: Role, tenant: &str) -> String {
+        let mut key = http::issue(role).unwrap();
+        key.stored.tenant = tenant.to_owned();
         store::insert_key(&self.database.pool, &key.stored).await.unwrap();
         key.token
     }
