@@ -19,7 +19,35 @@ struct Mutant {
     test: &'static str,
 }
 
-const MUTANTS: [Mutant; 35] = [
+const MUTANTS: [Mutant; 39] = [
+    Mutant {
+        name: "tenants by their names alone",
+        file: "src/store/scope.rs",
+        text: "begin; set local role dp2stage_tenant; set local",
+        fault: "begin; set local",
+        test: "store::tenants::rows_are_seen_and_changed_by_their_tenant_alone",
+    },
+    Mutant {
+        name: "chunks that fit anywhere",
+        file: "src/store/sealed/chunks.rs",
+        text: "copy_from_slice(&self.number.to_be_bytes());",
+        fault: "copy_from_slice(&(self.number & 0).to_be_bytes());",
+        test: "store::sealed::no_chunk_is_opened_in_the_place_of_another",
+    },
+    Mutant {
+        name: "a blob that may end early",
+        file: "src/store/sealed/chunks.rs",
+        text: "nonce[23] = u8::from(last);",
+        fault: "nonce[23] = u8::from(last) & 0;",
+        test: "store::sealed::no_chunk_is_opened_in_the_place_of_another",
+    },
+    Mutant {
+        name: "an audit log that is no chain",
+        file: "src/store/audit/entry.rs",
+        text: "part(before);",
+        fault: "part(&[before[0] & 0]);",
+        test: "store::audit::a_line_that_was_written_anew_does_not_fit_the_next",
+    },
     Mutant {
         name: "a certificate whose epsilon is believed",
         file: "src/privacy/attestation/check.rs",

@@ -124,6 +124,25 @@ fn lines_that_are_removed_swapped_or_doubled_are_found() {
         .unwrap();
 }
 
+/// Whoever edits a line and computes its digest anew has to do so with every line behind it.
+#[test]
+fn a_line_that_was_written_anew_does_not_fit_the_next() {
+    let mut runner = TestRunner::new(Config::with_cases(repeats(200, 5000) as u32));
+    runner
+        .run(&trail(), |sound| {
+            for at in 0..sound.lines.len() {
+                let mut lines = sound.lines.clone();
+                let before = at.checked_sub(1).map_or([0; 32], |last| lines[last].digest);
+                let AuditEntry { seq, at_micros, line, .. } = lines[at].clone();
+                lines[at] = AuditEntry::after(&before, (seq, at_micros + 1), line);
+                let last = at + 1 == lines.len();
+                prop_assert_eq!(AuditTrail::new(lines).verify().is_ok(), last, "line {}", at);
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
 /// Two servers, many requests at a time: one sound chain, each request with its two lines, and few transactions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_requests_share_a_transaction() {

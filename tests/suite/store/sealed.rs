@@ -1,7 +1,7 @@
 //! What is sealed opens with its own key, under its own name, for its own dataset, and goes with its row.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -24,6 +24,61 @@ fn renamed(bytes: &[u8], blob: &Blob) -> Blob {
     use sha2::Digest;
     let number = blob.name.split_once('-').unwrap().1;
     Blob { name: format!("{}-{number}", hex::encode(sha2::Sha256::digest(bytes))), ..blob.clone() }
+}
+
+/// Bytes of content in a chunk, of its tag, and of what comes before the first chunk (SECURITY.md).
+const CHUNK: usize = 1 << 16;
+const TAG: usize = 16;
+const HEAD: usize = 16;
+
+/// What a reader hands out before it refuses, or everything.
+fn handed_out(blobs: &Blobs, blob: &Blob) -> (Vec<u8>, bool) {
+    let (mut reader, mut out, mut piece) = (blobs.reader(blob).unwrap(), Vec::new(), [0; 1000]);
+    loop {
+        match reader.read(&mut piece) {
+            Ok(0) => return (out, true),
+            Ok(read) => out.extend_from_slice(&piece[..read]),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::InvalidData);
+                return (out, false);
+            }
+        }
+    }
+}
+
+/// Chunks that are whole, in another order or without the rest: what is read as it comes is never more than what was
+/// stored up to there. The digest of the whole would be known at the end alone.
+#[test]
+fn no_chunk_is_opened_in_the_place_of_another() {
+    let folder = scratch();
+    let blobs = blobs_in(folder.path()).of(Uuid::from_u128(1));
+    let content: Vec<u8> = (0..3 * CHUNK + 5000).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let blob = blobs.put(&content).unwrap().blob;
+    let (at, bytes) = (file(folder.path(), &blob), fs::read(file(folder.path(), &blob)).unwrap());
+    let (head, chunks) = bytes.split_at(HEAD);
+    let chunks: Vec<&[u8]> = chunks.chunks(CHUNK + TAG).collect();
+    assert_eq!((chunks.len(), handed_out(&blobs, &blob)), (4, (content.clone(), true)));
+    let orders: [&[usize]; 9] = [
+        &[1, 0, 2, 3],
+        &[0, 2, 1, 3],
+        &[0, 0, 1, 2, 3],
+        &[0, 1, 3],
+        &[1, 2, 3],
+        &[0, 1, 2],
+        &[0],
+        &[3],
+        &[0, 1, 2, 3, 3],
+    ];
+    for order in orders {
+        let moved: Vec<u8> = order.iter().flat_map(|&i| chunks[i]).copied().collect();
+        fs::write(&at, [head, &moved].concat()).unwrap();
+        let (out, whole) = handed_out(&blobs, &blob);
+        // The last chunk of what is there is opened as the last, which only the last of the blob is.
+        let fits = |&(place, &chunk): &(usize, &usize)| place == chunk && (place + 1 == order.len()) == (chunk == 3);
+        let same = order.iter().enumerate().take_while(fits).count();
+        assert!(!whole, "{order:?}");
+        assert_eq!((out.len(), content.starts_with(&out)), (same * CHUNK, true), "{order:?}");
+    }
 }
 
 proptest! {
