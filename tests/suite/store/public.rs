@@ -18,6 +18,7 @@ pub async fn declare(pool: &PgPool, name: &str, public: bool) -> Result<Dataset,
         rows_public: 100,
         persons: None,
         holdout: 0.1,
+        keep: store::Keep::default(),
         allowance: Allowance::Granted(budget),
     };
     store::create_dataset(pool, &new).await
