@@ -122,7 +122,7 @@ async fn an_odd_issuer_is_not_believed() {
         odd("description", description("https://evil.example", &place)),
         odd("description", description(&format!("{own}/"), &place)),
         odd("description", description(&own, "http://10.0.0.1/keys")),
-        odd("description", description(&own, "http://localhost:1/keys")),
+        odd("description", description(&own, &place.replace("127.0.0.1", "localhost"))),
         odd("description", description(&own, "file:///etc/passwd")),
         odd("description", description(&own, "keys")),
         odd("keys", String::new()),

@@ -128,8 +128,8 @@ pub fn now() -> i64 {
 /// What the provider answers.
 #[derive(Clone)]
 pub enum Answers {
-    /// These keys.
-    Keys(Value),
+    /// Where its keys are.
+    Published,
     /// This status.
     Status(u16),
     /// Something else than it should.
@@ -141,7 +141,7 @@ pub enum Answers {
 /// The provider. Its keys are what `answers` says.
 pub struct Provider {
     pub issuer: String,
-    answers: Arc<Mutex<Answers>>,
+    answers: Arc<Mutex<(Answers, Value)>>,
     asked: Arc<AtomicUsize>,
 }
 
@@ -149,33 +149,37 @@ impl Provider {
     pub async fn start(signers: &[&Signer]) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let issuer = format!("http://{}/realm", listener.local_addr().expect("an address"));
-        let provider =
-            Self { issuer: issuer.clone(), answers: Arc::new(Mutex::new(Answers::Status(500))), asked: Arc::default() };
+        let provider = Self {
+            issuer: issuer.clone(),
+            answers: Arc::new(Mutex::new((Answers::Published, Value::Null))),
+            asked: Arc::default(),
+        };
         let (answers, asked) = (provider.answers.clone(), provider.asked.clone());
         let description = json!({"issuer": issuer, "jwks_uri": format!("{issuer}/keys")});
+        let whole = description.clone();
         let describe = {
-            let (answers, asked) = (answers.clone(), asked.clone());
+            let answers = answers.clone();
             move || async move {
                 asked.fetch_add(1, Ordering::SeqCst);
-                let now = answers.lock().expect("unpoisoned").clone();
+                let (now, _) = answers.lock().expect("unpoisoned").clone();
                 match now {
-                    Answers::Keys(_) => axum::Json(description).into_response(),
-                    Answers::Odd("description", text) => text.into_response(),
-                    Answers::Odd("keys", _) => axum::Json(description).into_response(),
+                    Answers::Published | Answers::Odd("keys", _) => axum::Json(description).into_response(),
+                    Answers::Odd(_, text) => text.into_response(),
                     other => answer(other).await,
                 }
             }
         };
+        // Keys are there whatever the description says: nothing but the rule keeps anybody from them.
         let keys = move || async move {
-            let now = answers.lock().expect("unpoisoned").clone();
+            let (now, keys) = answers.lock().expect("unpoisoned").clone();
             match now {
-                Answers::Keys(keys) => axum::Json(keys).into_response(),
-                Answers::Odd(_, text) => text.into_response(),
-                other => answer(other).await,
+                Answers::Odd("keys", text) => text.into_response(),
+                _ => axum::Json(keys).into_response(),
             }
         };
         let routes = Router::new()
             .route("/realm/.well-known/openid-configuration", get(describe))
+            .route("/realm/elsewhere", get(move || async move { axum::Json(whole) }))
             .route("/realm/keys", get(keys));
         tokio::spawn(axum::serve(listener, routes).into_future());
         provider.publish(signers);
@@ -185,11 +189,16 @@ impl Provider {
     /// Has these keys from now on.
     pub fn publish(&self, signers: &[&Signer]) {
         let keys: Vec<Value> = signers.iter().map(|signer| signer.published()).collect();
-        self.answer(Answers::Keys(json!({"keys": keys})));
+        self.publish_all(json!({"keys": keys}));
+    }
+
+    /// Has this set of keys from now on.
+    pub fn publish_all(&self, keys: Value) {
+        *self.answers.lock().expect("unpoisoned") = (Answers::Published, keys);
     }
 
     pub fn answer(&self, answers: Answers) {
-        *self.answers.lock().expect("unpoisoned") = answers;
+        self.answers.lock().expect("unpoisoned").0 = answers;
     }
 
     /// How often it was asked.
@@ -227,9 +236,9 @@ impl Provider {
 async fn answer(answers: Answers) -> Response {
     match answers {
         Answers::Status(status @ 300..400) => {
-            // Where it leads to would be as good as anything.
+            // Where it leads to is as good as can be.
             let status = StatusCode::from_u16(status).expect("a status");
-            (status, [(header::LOCATION, "/realm/keys")]).into_response()
+            (status, [(header::LOCATION, "/realm/elsewhere")]).into_response()
         }
         Answers::Status(status) => StatusCode::from_u16(status).expect("a status").into_response(),
         Answers::Slow(time) => {

@@ -73,11 +73,13 @@ async fn a_good_token_opens_what_its_role_may() {
     let subject = hex::encode(Sha256::digest(format!("{}\n4711", provider.issuer)));
     let subject = format!("oidc:{}", &subject[..32]);
     // The second line about it is written when the answer is on its way.
+    let began = std::time::Instant::now();
     let listed = loop {
         let listed = ask(&api, &token, &format!("/v1/audit?key={subject}")).await.expect(200);
         if listed["items"][0]["completed_at"].is_string() {
             break listed;
         }
+        assert!(began.elapsed() < std::time::Duration::from_secs(5), "nothing is told of {subject}: {listed}");
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     };
     let line = &listed["items"][0];
@@ -217,7 +219,7 @@ async fn bad_tokens_open_nothing() {
     (otherwise["kid"], otherwise["alg"]) = (json!("otherwise"), json!("RS512"));
     let keys = json!({"keys": [{"kty": "oct", "kid": "r", "k": "c2VjcmV0"}, {"kty": 1}, for_others, otherwise,
                                rsa.published(), ec.published()]});
-    provider.answer(super::provider::Answers::Keys(keys));
+    provider.publish_all(keys);
     let mut settings = provider.settings();
     settings.tenant_claim = Some("tenant".into());
     let api = TestApi::with_oidc(provider.oidc(settings, OidcTimes::default()), Rates::default()).await;
