@@ -91,7 +91,16 @@ async fn fill(pool: &PgPool, arguments: &Arguments) -> anyhow::Result<()> {
         let allowance = Allowance::Granted(NewBudget { grant, unit: UnitKind::Row, units_public: 100 });
         let name = Uuid::now_v7().to_string();
         let (schema, holdout) = (json!({}), 0.0);
-        let new = NewDataset { name, schema, public: true, rows_public: 100, persons: None, holdout, allowance };
+        let new = NewDataset {
+            name,
+            schema,
+            public: true,
+            rows_public: 100,
+            persons: None,
+            holdout,
+            keep: store::Keep::default(),
+            allowance,
+        };
         let dataset = store::create_dataset(pool, &new).await?;
         let at = time::OffsetDateTime::UNIX_EPOCH;
         let version =

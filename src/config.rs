@@ -1,6 +1,8 @@
 //! Settings: `config.toml`, then `DP2STAGE__SECTION__KEY`, then flags. Unknown keys are errors.
 
 mod defaults;
+mod oidc;
+mod retention;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,6 +20,9 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
+pub use oidc::Oidc;
+pub use retention::Retention;
+
 /// All settings.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -34,8 +39,12 @@ pub struct Config {
     pub queue: Queue,
     /// Limits of requests.
     pub limits: Limits,
+    /// For how long things are kept.
+    pub retention: Retention,
     /// Messages about ends of jobs.
     pub webhooks: Webhooks,
+    /// Tokens of an identity provider.
+    pub oidc: Oidc,
     /// What is signed about succeeded jobs.
     pub certificates: Certificates,
     /// What is logged.
@@ -236,6 +245,7 @@ impl Config {
         config.workers.places()?;
         anyhow::ensure!(config.queue.max_attempts >= 1, "queue.max_attempts is at least 1");
         anyhow::ensure!(config.database.connections >= 2, "database.connections is at least 2");
+        config.retention.check()?;
         config.file = file.map(std::path::absolute).transpose()?;
         Ok(config)
     }

@@ -118,10 +118,10 @@ impl Service {
         upkeep::refuse_rewound(&database.pool, &blobs).await?;
         let first_key = if open { None } else { first_key(&database.pool).await? };
         let stopping = CancellationToken::new();
-        tokio::spawn(upkeep::run(database.pool.clone(), blobs.clone(), stopping.clone()));
+        tokio::spawn(upkeep::run((database.pool.clone(), blobs.clone()), config.retention(), stopping.clone()));
         let signer = store::signing_key(&config.certificate_key()?)?;
         store::add_signer(&database.pool, &signer.public()).await?;
-        let webhooks = config.webhooks()?;
+        let (webhooks, oidc) = (config.webhooks()?, if open { None } else { config.oidc()? });
         let bell = Bell::start(database.pool.clone(), stopping.clone());
         let audit = AuditRecorder::start(&database.pool);
         let app = App {
@@ -130,11 +130,13 @@ impl Service {
             bell,
             limits: config.upload_limits(),
             room: config.queue_room(),
+            retention: config.retention(),
             models: config.models()?,
             workers: worker_machine(&config, places.len()),
             operator: database.pool.clone(),
             open,
             keys: http::KnownKeys::default(),
+            oidc,
             rates: config.rates(),
             audit: audit.clone(),
             figures: http::Figures::default(),

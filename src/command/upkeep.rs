@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use dp2stage::store::{self, Blobs, Rewound, StoreError, Swept};
+use dp2stage::store::{self, Blobs, Destroyed, Retention, Rewound, StoreError, Swept};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -46,8 +46,19 @@ fn say(rewound: &Rewound) -> String {
     }
 }
 
+/// Destroys what is kept no longer, by the database's clock: a server's own may be years ahead.
+async fn sweep_due(pool: &PgPool, blobs: &Blobs, retention: &Retention, stopping: &CancellationToken) {
+    match store::sweep_due(pool, blobs, retention, Duration::ZERO).await {
+        Ok(Destroyed { uploads: 0, jobs: 0, .. }) => {}
+        Ok(Destroyed { uploads, jobs, .. }) => tracing::info!(uploads, jobs, "destroyed what is kept no longer"),
+        Err(_) if stopping.is_cancelled() => {}
+        Err(error) => tracing::error!(%error, "not all that is kept no longer could be destroyed; it is tried again"),
+    }
+}
+
 /// Removes what need not be kept. What cannot be removed now goes an hour later.
-async fn sweep(pool: &PgPool, blobs: &Blobs, stopping: &CancellationToken) {
+async fn sweep(pool: &PgPool, blobs: &Blobs, retention: &Retention, stopping: &CancellationToken) {
+    sweep_due(pool, blobs, retention, stopping).await;
     match store::sweep_orphans(pool, blobs, ORPHAN).await {
         Ok(Swept { blobs: 0, unfinished: 0 }) => {}
         Ok(Swept { blobs, unfinished }) => tracing::info!(blobs, unfinished, "swept what nothing names"),
@@ -76,11 +87,11 @@ async fn witness_audit(pool: &PgPool, blobs: &Blobs, stopping: &CancellationToke
 }
 
 /// Sweeps and witnesses until `stopping` is cancelled; cancels it when the database is rewound under a running server.
-pub async fn run(pool: PgPool, blobs: Blobs, stopping: CancellationToken) {
+pub async fn run((pool, blobs): (PgPool, Blobs), retention: Retention, stopping: CancellationToken) {
     let mut swept: Option<Instant> = None;
     while !stopping.is_cancelled() {
         if swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
-            sweep(&pool, &blobs, &stopping).await;
+            sweep(&pool, &blobs, &retention, &stopping).await;
             swept = Some(Instant::now());
         }
         match store::witness_all(&pool, &blobs).await {

@@ -6,7 +6,9 @@ use dp2stage::model::Precision;
 use dp2stage::queue::LeaseTerms;
 use dp2stage::store::models::known_models;
 
-use super::{Certificates, Config, Database, Limits, Log, LogFormat, Queue, Server, Storage, Webhooks, Workers};
+use super::{
+    Certificates, Config, Database, Limits, Log, LogFormat, Oidc, Queue, Retention, Server, Storage, Webhooks, Workers,
+};
 
 impl Default for Config {
     fn default() -> Self {
@@ -17,7 +19,9 @@ impl Default for Config {
             workers: Workers::default(),
             queue: Queue::default(),
             limits: Limits::default(),
+            retention: Retention::default(),
             webhooks: Webhooks::default(),
+            oidc: Oidc::default(),
             certificates: Certificates::default(),
             log: Log::default(),
             models: known_models(),
@@ -74,6 +78,22 @@ impl Default for Limits {
             reads_per_minute: 6000,
             writes_per_minute: 600,
             failures_per_minute: 60,
+        }
+    }
+}
+
+impl Default for Oidc {
+    fn default() -> Self {
+        let value = |role: &str| vec![format!("dp2stage-{role}")];
+        Self {
+            issuer: None,
+            audience: String::new(),
+            role_claim: "roles".into(),
+            admin: value("admin"),
+            custodian: value("custodian"),
+            analyst: value("analyst"),
+            tenant_claim: None,
+            algorithms: ["RS256", "ES256", "EdDSA"].map(String::from).into(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Keys: `dp2_<id>_<secret>`, the secret 256 bits from the operating system, kept as a digest.
+//! Keys: `dp2_<id>_<secret>`, the secret 256 bits from the operating system, kept as a digest. Where the operator names an
+//! identity provider, its tokens are good too ([`super::oidc`]).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -26,7 +27,10 @@ pub struct IssuedKey {
 }
 
 /// Whose keys are that name no other tenant.
-const DEFAULT_TENANT: &str = "default";
+pub(super) const DEFAULT_TENANT: &str = "default";
+
+/// What keys begin with, and no token does.
+const PREFIX: &str = "dp2_";
 
 /// Makes a key of the default tenant.
 ///
@@ -45,7 +49,7 @@ pub fn issue(role: Role) -> Result<IssuedKey, std::io::Error> {
         name: None,
         expires_at: None,
     };
-    Ok(IssuedKey { stored, token: format!("dp2_{id}_{secret}") })
+    Ok(IssuedKey { stored, token: format!("{PREFIX}{id}_{secret}") })
 }
 
 /// Whether a text has the form of a key's public part.
@@ -113,10 +117,23 @@ fn is_loopback(host: &str) -> bool {
 /// guesses at the secret of one. Those who share an address with them are not, once this server has seen their key.
 async fn check(app: &App, peer: &str, token: Option<&str>) -> Result<Caller, Problem> {
     let refusal = || {
-        let detail = "send Authorization: Bearer <key>, with a key made by `dp2stage key create`";
+        let detail = match app.oidc {
+            None => "send Authorization: Bearer <key>, with a key made by `dp2stage key create`",
+            Some(_) => {
+                "send Authorization: Bearer <key>, with a key made by `dp2stage key create` or a token of the identity \
+                 provider"
+            }
+        };
         Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid key is needed", detail)
     };
-    let Some((id, secret)) = token.and_then(|t| t.strip_prefix("dp2_")?.split_once('_')) else {
+    if let (Some(oidc), Some(token)) = (&app.oidc, token.filter(|token| !token.starts_with(PREFIX))) {
+        let caller = oidc.caller(token).await.map_err(|_| {
+            let detail = "the identity provider does not answer right now, so nobody can say whether the token is good";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment", detail)
+        })?;
+        return caller.ok_or_else(|| app.rates.failed(peer, refusal()));
+    }
+    let Some((id, secret)) = token.and_then(|t| t.strip_prefix(PREFIX)?.split_once('_')) else {
         return Err(app.rates.failed(peer, refusal()));
     };
     if !app.keys.has_seen(id) {

@@ -32,6 +32,7 @@ use crate::tabular::is_plain;
     (status = 304, description = "not changed since the given ETag"),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 409, description = "`state_conflict`: the job has not succeeded", content_type = "application/problem+json"),
+    (status = 410, description = "`gone`: what the job left is kept no longer, and nobody had asked for its certificate before", content_type = "application/problem+json"),
     (status = 500, description = "`ledger_damaged`: an entry was changed behind the service's back", content_type = "application/problem+json"),
 ))]
 pub(super) async fn get(desk: Desk, JobId(id): JobId, headers: HeaderMap) -> Result<Response, Problem> {

@@ -94,7 +94,7 @@ async fn report_of(
 ) -> Result<Option<crate::report::CustodianReport>, Problem> {
     match store::artifact(&desk.tenant, job.id, ArtifactKind::Report).await {
         Ok(artifact) => Ok(Some(read_report(&exact_report(desk, artifact.blob, key).await?)?)),
-        Err(StoreError::NotFound(_)) => Ok(None),
+        Err(StoreError::NotFound(_) | StoreError::Gone { .. }) => Ok(None),
         Err(other) => Err(other.into()),
     }
 }

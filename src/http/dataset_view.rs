@@ -9,8 +9,9 @@ use uuid::Uuid;
 use super::json::{object, optional_object, word};
 use super::privacy_unit::PrivacyUnit;
 use super::problem::Problem;
+use super::retention::{Choice, RetentionView};
 use crate::privacy::{self, Delta, Epsilon};
-use crate::store::{Dataset, Version};
+use crate::store::{Dataset, Kept, Retention, Version};
 
 /// What a custodian declares.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -50,6 +51,9 @@ pub(super) struct DatasetRequest {
     #[serde(default = "default_holdout")]
     #[schema(default = 0.1, minimum = 0, maximum = 0.5)]
     pub holdout: f64,
+    /// For how long rows and results are kept; as the installation says unless given. May be chosen anew later.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub retention: Option<Choice>,
 }
 
 fn default_holdout() -> f64 {
@@ -119,6 +123,8 @@ pub(super) struct DatasetView {
     pub population: Uuid,
     /// The latest upload, or null. Null in the released view, too: its count of rows is exact.
     pub rows: Option<VersionView>,
+    /// For how long rows and results are kept, and what goes when.
+    pub retention: RetentionView,
     /// Keys of the declaration that mean nothing here; only in the answer to its creation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<String>,
@@ -129,8 +135,9 @@ pub(super) struct DatasetView {
 
 impl DatasetView {
     /// The view of a dataset with its latest upload.
-    pub fn of(dataset: Dataset, rows: Option<Version>, ignored: Vec<String>) -> Self {
+    pub fn of(dataset: Dataset, rows: Option<Version>, (retention, kept): (&Retention, Kept)) -> Self {
         Self {
+            retention: RetentionView::of(&dataset, retention, (rows.as_ref(), kept)),
             privacy_unit: PrivacyUnit::of(&dataset),
             id: dataset.id,
             name: dataset.name,
@@ -140,7 +147,7 @@ impl DatasetView {
             access: if dataset.public { Access::Public } else { Access::Private },
             population: dataset.population_id,
             rows: rows.map(|v| VersionView::from(v).beside(dataset.rows_public)),
-            ignored,
+            ignored: Vec::new(),
             created_at: dataset.created_at,
         }
     }

@@ -13,7 +13,7 @@ use super::problem::{Problem, storage};
 use super::role::{Caller, ViewParams};
 use super::tagged::tagged;
 use crate::privacy::{self, Delta, Epsilon, UnitKind};
-use crate::store::{self, Allowance, CustodianKey, Dataset, NewBudget, NewDataset, Version};
+use crate::store::{self, Allowance, CustodianKey, Dataset, Keep, Kept, NewBudget, NewDataset, Retention};
 use crate::tabular::Declaration;
 
 /// Declare a table and grant its budget. Everything in the request is public.
@@ -24,13 +24,14 @@ use crate::tabular::Declaration;
 ))]
 pub(super) async fn create(desk: Desk, Body(request): Body<DatasetRequest>) -> Result<impl IntoResponse, Problem> {
     let declaration = Declaration::from_json(&request.schema)?;
-    let new = check(&request, &declaration)?;
+    let new = check(&request, &declaration, &desk.retention)?;
     let dataset = store::create_dataset(&desk.tenant, &new).await?;
     let location = [(header::LOCATION, format!("/v1/datasets/{}", dataset.id))];
-    Ok((StatusCode::CREATED, location, Json(DatasetView::of(dataset, None, declaration.ignored))))
+    let view = DatasetView::of(dataset, None, (&desk.retention, Kept::default()));
+    Ok((StatusCode::CREATED, location, Json(DatasetView { ignored: declaration.ignored, ..view })))
 }
 
-fn check(request: &DatasetRequest, declaration: &Declaration) -> Result<NewDataset, Problem> {
+fn check(request: &DatasetRequest, declaration: &Declaration, retention: &Retention) -> Result<NewDataset, Problem> {
     let public = request.access == Access::Public;
     let name = request.name.trim();
     // Names stand in paths: a slash or a dot alone would be lost on the way.
@@ -58,6 +59,7 @@ fn check(request: &DatasetRequest, declaration: &Declaration) -> Result<NewDatas
         public,
         rows_public,
         holdout: request.holdout,
+        keep: request.retention.map_or(Ok(Keep::default()), |choice| choice.checked(retention, "retention."))?,
         allowance: allowance(request, units)?,
         persons,
     })
@@ -121,8 +123,7 @@ pub(super) async fn list(
     let limit = page.limit()?;
     let mut items = Vec::new();
     for dataset in store::list_datasets(&desk.tenant, page.cursor, limit + 1).await? {
-        let rows = latest(&desk, &dataset, key.as_ref()).await?;
-        items.push(DatasetView::of(dataset, rows, Vec::new()));
+        items.push(view(&desk, dataset, key.as_ref()).await?);
     }
     tagged(&Page::cut(items, limit, |d| d.id), &headers)
 }
@@ -160,12 +161,15 @@ pub(super) async fn get(
 ) -> Result<Response, Problem> {
     let key = caller.key_for(params.view)?;
     let dataset = store::find_dataset(&desk.tenant, &name).await?;
-    let rows = latest(&desk, &dataset, key.as_ref()).await?;
-    tagged(&DatasetView::of(dataset, rows, Vec::new()), &headers)
+    tagged(&view(&desk, dataset, key.as_ref()).await?, &headers)
 }
 
-/// The latest upload, for those who may see exact counts.
-async fn latest(desk: &Desk, dataset: &Dataset, key: Option<&CustodianKey>) -> Result<Option<Version>, Problem> {
-    let Some(key) = key else { return Ok(None) };
-    Ok(store::latest_version(&desk.tenant, dataset.id).await?.map(|version| version.open(key)))
+/// The view of a dataset, with the latest upload for those who may see exact counts.
+pub(super) async fn view(desk: &Desk, dataset: Dataset, key: Option<&CustodianKey>) -> Result<DatasetView, Problem> {
+    let rows = match key {
+        Some(key) => store::latest_version(&desk.tenant, dataset.id).await?.map(|version| version.open(key)),
+        None => None,
+    };
+    let kept = store::kept(&desk.tenant, dataset.id).await?;
+    Ok(DatasetView::of(dataset, rows, (&desk.retention, kept)))
 }

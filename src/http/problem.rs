@@ -126,6 +126,7 @@ impl From<StoreError> for Problem {
             E::NotFound(_) => of(StatusCode::NOT_FOUND, "not_found", "Not found"),
             E::NameTaken => of(StatusCode::CONFLICT, "state_conflict", "The name is taken"),
             E::NoRows => of(StatusCode::CONFLICT, "state_conflict", "The dataset has no rows"),
+            E::Gone { .. } => of(StatusCode::GONE, "gone", "No longer kept"),
             E::StateConflict(_) => of(StatusCode::CONFLICT, "state_conflict", "The job is in a final state"),
             E::LastAdmin => of(StatusCode::CONFLICT, "state_conflict", "The last admin key"),
             E::DatasetInUse => of(StatusCode::CONFLICT, "state_conflict", "The dataset is in use"),

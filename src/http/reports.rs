@@ -56,6 +56,7 @@ impl ReleasedReport {
     (status = 403, description = "`forbidden`: the custodian's view with an analyst's key", content_type = "application/problem+json"),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 409, description = "`state_conflict`: the job has not succeeded", content_type = "application/problem+json"),
+    (status = 410, description = "`gone`: what the job left is kept no longer", content_type = "application/problem+json"),
 ))]
 pub(super) async fn report(
     desk: Desk,
@@ -66,6 +67,8 @@ pub(super) async fn report(
 ) -> Result<Response, Problem> {
     let (form, key) = (Form::wanted(&headers), caller.key_for(params.view)?);
     let job = succeeded(&desk, id).await?;
+    // What is released of a job goes with what it left.
+    store::artifacts(&desk.tenant, job.id).await?;
     match (key, form) {
         (Some(key), form) => exact(&desk, &job, (key, form), &headers).await,
         (None, Form::Json) => tagged(&ReleasedReport::of(&job, figures(&desk, &job).await?), &headers).map(varied),
@@ -82,6 +85,7 @@ pub(super) async fn report(
 pub(super) async fn figures(desk: &Desk, job: &Job) -> Result<Section<ReleasedFigures>, Problem> {
     match store::artifact(&desk.tenant, job.id, ArtifactKind::Figures).await {
         Ok(artifact) => stored(&content(desk, artifact.blob).await?),
+        Err(gone @ StoreError::Gone { .. }) => Ok(Section::Absent { absent: gone.to_string() }),
         Err(StoreError::NotFound(_)) => {
             let absent = "The job did not buy any: `report.released_epsilon`. How close the table comes to the real one is \
                           known to its custodian.";

@@ -52,6 +52,7 @@ enum Format {
     (status = 304, description = "not changed since the given ETag"),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 409, description = "`state_conflict`: the job has not succeeded", content_type = "application/problem+json"),
+    (status = 410, description = "`gone`: what the job left is kept no longer", content_type = "application/problem+json"),
 ))]
 pub(super) async fn synthetic(
     desk: Desk,

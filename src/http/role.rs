@@ -13,7 +13,7 @@ use crate::store::{CustodianKey, Role};
 
 /// The least role for each route, the one place where that is said. A route that is not here is for
 /// admins. GET stands for HEAD too.
-const LEAST: [(&str, &str, Role); 21] = [
+const LEAST: [(&str, &str, Role); 22] = [
     ("GET", "/v1/datasets", Role::Analyst),
     ("GET", "/v1/datasets/{dataset}", Role::Analyst),
     ("GET", "/v1/datasets/{dataset}/budget", Role::Analyst),
@@ -35,6 +35,7 @@ const LEAST: [(&str, &str, Role); 21] = [
     ("DELETE", "/v1/datasets/{dataset}", Role::Custodian),
     ("PUT", "/v1/datasets/{dataset}/rows", Role::Custodian),
     ("POST", "/v1/datasets/{dataset}/budget", Role::Custodian),
+    ("PUT", "/v1/datasets/{dataset}/retention", Role::Custodian),
 ];
 
 /// The least role for a route.
@@ -72,7 +73,7 @@ pub(super) struct ViewParams {
 /// Whoever sent a request, as the keys say.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
-    /// The public part of the key; none where no key is asked for.
+    /// The public part of the key, or the id of the subject of a token; none where no key is asked for.
     pub key: Option<String>,
     /// What the key may do.
     pub role: Role,

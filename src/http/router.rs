@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::state::App;
 use super::{
     audit, auth, budgets, certificates, comparisons, datasets, estimates, events, headers, health, jobs, keys, limits,
-    openapi, patience, reports, request_id, results, role, rows, samples, submission, workers,
+    openapi, patience, reports, request_id, results, retention, role, rows, samples, submission, workers,
 };
 
 /// The service, ready to be served.
@@ -53,6 +53,7 @@ pub(super) fn guarded_routes() -> OpenApiRouter<App> {
         .routes(routes!(comparisons::get))
         .routes(routes!(budgets::get, budgets::raise))
         .routes(routes!(budgets::ledger))
+        .routes(routes!(retention::choose))
         .routes(routes!(estimates::create))
         .routes(routes!(submission::submit, jobs::list))
         .routes(routes!(jobs::get))

@@ -52,6 +52,7 @@ impl Writers {
     (status = 200, body = String, content_type = "text/csv"),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 409, description = "`state_conflict`: the job has not succeeded", content_type = "application/problem+json"),
+    (status = 410, description = "`gone`: what the job left is kept no longer", content_type = "application/problem+json"),
     (status = 422, description = "`request_invalid`: no such column, a cell that is no value of its column, more rows than \
         can be written in two minutes", content_type = "application/problem+json"),
     (status = 503, description = "`unavailable`: rows are being written for others", content_type = "application/problem+json"),

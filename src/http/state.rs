@@ -9,12 +9,13 @@ use super::events::Feed;
 use super::figures::Figures;
 use super::known_keys::KnownKeys;
 use super::limits::Rates;
+use super::oidc::Oidc;
 use super::samples::Writers;
 use super::webhooks::Webhooks;
 use crate::engine::Machine;
 use crate::privacy::SigningKey;
 use crate::store::models::Models;
-use crate::store::{AuditRecorder, Bell, Blobs, QueueRoom};
+use crate::store::{AuditRecorder, Bell, Blobs, QueueRoom, Retention};
 use crate::tabular::UploadLimits;
 
 /// The shared state; cheap to clone.
@@ -33,6 +34,8 @@ pub struct App {
     pub limits: UploadLimits,
     /// How many jobs may wait.
     pub room: QueueRoom,
+    /// For how long things are kept.
+    pub retention: Retention,
     /// Ready-made models.
     pub models: Models,
     /// What a worker has; jobs that need more memory are refused. Workers elsewhere may have less.
@@ -41,6 +44,8 @@ pub struct App {
     pub open: bool,
     /// Keys that were looked up a moment ago.
     pub keys: KnownKeys,
+    /// The identity provider whose tokens are good besides keys, if the operator names one.
+    pub oidc: Option<Oidc>,
     /// How often keys may ask.
     pub rates: Rates,
     /// Writes who did what.

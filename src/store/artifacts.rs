@@ -50,7 +50,7 @@ pub struct Artifact {
 /// A result of a job.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] when the job has none of this kind.
+/// [`StoreError::NotFound`] when the job has none of this kind; [`StoreError::Gone`] when its time was over.
 pub async fn artifact(scope: &impl Scope, job: Uuid, kind: ArtifactKind) -> Result<Artifact, StoreError> {
     let all = artifacts(scope, job).await?;
     all.into_iter().find(|artifact| artifact.kind == kind).ok_or(StoreError::NotFound("result"))
@@ -59,7 +59,7 @@ pub async fn artifact(scope: &impl Scope, job: Uuid, kind: ArtifactKind) -> Resu
 /// All results of a job.
 ///
 /// # Errors
-/// Database faults only.
+/// [`StoreError::Gone`] when their time was over.
 pub async fn artifacts(scope: &impl Scope, job: Uuid) -> Result<Vec<Artifact>, StoreError> {
     let all = sqlx::query!(
         r#"select a.kind as "kind!: ArtifactKind", a.blob as "name!", a.bytes as "bytes!", j.dataset_id as "dataset!",
@@ -68,7 +68,16 @@ pub async fn artifacts(scope: &impl Scope, job: Uuid) -> Result<Vec<Artifact>, S
            where a.job_id = $1 order by a.kind"#,
         job,
     );
-    let all = all.fetch_all(&mut *scope.begin().await?).await?.into_iter().map(|row| Artifact {
+    let mut tx = scope.begin().await?;
+    let all = all.fetch_all(&mut *tx).await?;
+    if all.is_empty()
+        && let Some(gone) = sqlx::query!("select destroyed_at, days from destructions where job_id = $1", job)
+            .fetch_optional(&mut *tx)
+            .await?
+    {
+        return Err(StoreError::Gone { at: gone.destroyed_at, days: gone.days });
+    }
+    let all = all.into_iter().map(|row| Artifact {
         kind: row.kind,
         blob: Blob::of(row.dataset, row.name, (row.storage_key, row.wrapped)),
         bytes: row.bytes,

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::budgets::{NewBudget, open};
 use super::error::StoreError;
 use super::populations::standing;
+use super::retention::Keep;
 use super::scope::Scope;
 use crate::privacy::UnitKind;
 use crate::tabular::{Declaration, Schema};
@@ -48,6 +49,10 @@ pub struct Dataset {
     pub persons_public: Option<i64>,
     /// The share of units that training never sees.
     pub holdout: f64,
+    /// Days for which an upload is kept, as the custodian chose; see [`Dataset::keep`].
+    pub keep_rows_days: Option<i32>,
+    /// The same for what jobs left.
+    pub keep_results_days: Option<i32>,
     /// When it was declared.
     pub created_at: OffsetDateTime,
 }
@@ -95,6 +100,8 @@ pub struct NewDataset {
     pub persons: Option<PersonColumn>,
     /// The share of units that training never sees.
     pub holdout: f64,
+    /// For how long its things are kept.
+    pub keep: Keep,
     /// The budget.
     pub allowance: Allowance,
 }
@@ -108,14 +115,14 @@ pub async fn create_dataset(scope: &impl Scope, new: &NewDataset) -> Result<Data
     if new.public {
         check_name(&mut tx, &new.name).await?;
     }
-    let population = population_for(&mut tx, new).await?;
+    let (population, keep) = (population_for(&mut tx, new).await?, new.keep.columns());
     let dataset = sqlx::query_as!(
         Dataset,
         "insert into datasets (id, name, population_id, schema, public, rows_public, person_column, person_max_rows,
-                               persons_public, holdout)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                               persons_public, holdout, keep_rows_days, keep_results_days)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          returning id, name, population_id, schema, public, rows_public, person_column, person_max_rows,
-                   persons_public, holdout, created_at",
+                   persons_public, holdout, keep_rows_days, keep_results_days, created_at",
         Uuid::now_v7(),
         new.name,
         population,
@@ -126,6 +133,8 @@ pub async fn create_dataset(scope: &impl Scope, new: &NewDataset) -> Result<Data
         new.persons.as_ref().map(|persons| persons.max_rows.get() as i32),
         new.persons.as_ref().map(|persons| persons.persons_public),
         new.holdout,
+        keep.0,
+        keep.1,
     )
     .fetch_one(&mut *tx)
     .await
@@ -200,7 +209,7 @@ pub async fn find_dataset(scope: &impl Scope, id_or_name: &str) -> Result<Datase
     sqlx::query_as!(
         Dataset,
         "select id, name, population_id, schema, public, rows_public, person_column, person_max_rows, persons_public,
-                holdout, created_at
+                holdout, keep_rows_days, keep_results_days, created_at
          from datasets
          where (id = $1 or name = $2) and deleted_at is null order by id = $1 desc nulls last limit 1",
         id,
@@ -219,7 +228,7 @@ pub async fn dataset_of_job(scope: &impl Scope, job: Uuid) -> Result<Dataset, St
     sqlx::query_as!(
         Dataset,
         "select d.id, d.name, d.population_id, d.schema, d.public, d.rows_public, d.person_column, d.person_max_rows,
-                d.persons_public, d.holdout, d.created_at
+                d.persons_public, d.holdout, d.keep_rows_days, d.keep_results_days, d.created_at
          from datasets d join jobs j on j.dataset_id = d.id where j.id = $1",
         job,
     )
@@ -236,7 +245,7 @@ pub async fn list_datasets(scope: &impl Scope, after: Option<Uuid>, limit: i64) 
     Ok(sqlx::query_as!(
         Dataset,
         "select id, name, population_id, schema, public, rows_public, person_column, person_max_rows, persons_public,
-                holdout, created_at
+                holdout, keep_rows_days, keep_results_days, created_at
          from datasets
          where ($1::uuid is null or id > $1) and deleted_at is null order by id limit $2",
         after,

@@ -3,6 +3,7 @@
 //! The keys of its uploads and reports go in the same transaction, by triggers (`migrations/0011_sealed.sql`): whoever has
 //! copies of the storage cannot open them from then on, whether or not the blobs themselves could be removed.
 
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::error::StoreError;
@@ -49,7 +50,14 @@ pub async fn delete_dataset(scope: &impl Scope, id: Uuid) -> Result<Vec<String>,
         .fetch_all(&mut *tx)
         .await?,
     );
-    // Blobs are named by their contents: another upload may hold the same one.
+    let unnamed = unnamed(&mut tx, blobs).await?;
+    tx.commit().await?;
+    Ok(unnamed)
+}
+
+/// Those of these blobs that nothing names any more. Programs that did not seal named blobs by their contents: another
+/// upload may hold the same one.
+pub(super) async fn unnamed(tx: &mut PgConnection, blobs: Vec<String>) -> Result<Vec<String>, StoreError> {
     let mut unnamed = Vec::new();
     for blob in blobs {
         let named = sqlx::query_scalar!(
@@ -63,6 +71,5 @@ pub async fn delete_dataset(scope: &impl Scope, id: Uuid) -> Result<Vec<String>,
             unnamed.push(blob);
         }
     }
-    tx.commit().await?;
     Ok(unnamed)
 }

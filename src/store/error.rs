@@ -11,9 +11,24 @@ pub enum StoreError {
     /// Another dataset has this name.
     #[error("a dataset of this name exists; choose another name, or upload a new version of that one")]
     NameTaken,
-    /// The dataset has no rows yet.
-    #[error("the dataset has no rows yet: upload them first with PUT /v1/datasets/{{id}}/rows")]
+    /// The dataset has no rows: not yet, or no longer.
+    #[error(
+        "the dataset has no rows, or has them no longer because their time was over: upload them first with PUT \
+         /v1/datasets/{{id}}/rows"
+    )]
     NoRows,
+    /// What a job left was destroyed, because its time was over.
+    #[error(
+        "what the job left was destroyed on {}: it was kept for {days} days from the job's end on. Its certificate, if one \
+         was issued, and what it spent stay",
+        at.date()
+    )]
+    Gone {
+        /// When.
+        at: time::OffsetDateTime,
+        /// For how many days it was kept.
+        days: i32,
+    },
     /// Rows were to be used without privacy that are private.
     #[error("the dataset is not declared public")]
     NotPublic,

@@ -95,6 +95,9 @@ pub async fn submit(scope: &impl Scope, new: &NewJob, once: Option<Idempotency<'
     for public in new.public_table.into_iter().chain(free.then_some(new.dataset_id)) {
         check_public(&mut tx, public).await?;
     }
+    if let Some(public) = new.public_table {
+        check_there(&mut tx, public, &new.plan).await?;
+    }
     let version = newest_version(&mut tx, new.dataset_id).await?;
     let job_id = Uuid::now_v7();
     insert(&mut tx, job_id, version, new).await?;
@@ -164,10 +167,29 @@ async fn newest_version(tx: &mut PgConnection, dataset: Uuid) -> Result<i32, Sto
         .fetch_optional(&mut *tx)
         .await?
         .ok_or(StoreError::NotFound("dataset"))?;
-    sqlx::query_scalar!("select max(version) from dataset_versions where dataset_id = $1", dataset)
-        .fetch_one(tx)
+    let newest = sqlx::query!(
+        r#"select version, blob is not null as "there!" from dataset_versions
+           where dataset_id = $1 order by version desc limit 1"#,
+        dataset,
+    );
+    newest
+        .fetch_optional(tx)
         .await?
+        .filter(|newest| newest.there)
+        .map(|newest| newest.version)
         .ok_or(StoreError::NoRows)
+}
+
+/// Refuses a plan on rows of a public table whose time was over since it was made. The table's row is locked by now.
+async fn check_there(tx: &mut PgConnection, dataset: Uuid, plan: &Value) -> Result<(), StoreError> {
+    let there = sqlx::query_scalar!(
+        r#"select exists (select from dataset_versions
+                          where dataset_id = $1 and version::text = $2::jsonb #>> '{public_table,version}'
+                              and blob is not null) as "there!""#,
+        dataset,
+        plan,
+    );
+    if there.fetch_one(tx).await? { Ok(()) } else { Err(StoreError::NoRows) }
 }
 
 /// The job of an earlier submission with this key, for an answer without planning anew. That there is none is

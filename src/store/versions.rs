@@ -52,7 +52,7 @@ pub async fn add_version(scope: &impl Scope, dataset: Uuid, new: &Version) -> Re
     Ok(Version { version: made.version, created_at: made.created_at, ..new.clone() })
 }
 
-/// The newest version, if rows were ever uploaded.
+/// The newest version, if rows were ever uploaded and their time is not over.
 ///
 /// # Errors
 /// Database faults only.
@@ -62,7 +62,8 @@ pub async fn latest_version(scope: &impl Scope, dataset: Uuid) -> Result<Option<
                   created_at as "created_at!",
                   k.storage_key as "storage_key?", k.wrapped as "wrapped?"
            from dataset_versions v left join blob_keys k on k.blob = v.blob
-           where v.dataset_id = $1 and v.blob is not null order by version desc limit 1"#,
+           where v.dataset_id = $1 and v.blob is not null
+               and version = (select max(n.version) from dataset_versions n where n.dataset_id = $1)"#,
         dataset,
     )
     .fetch_optional(&mut *scope.begin().await?)
@@ -90,7 +91,8 @@ pub async fn public_version(scope: &impl Scope, dataset: Uuid) -> Result<(i32, i
     }
     let newest = sqlx::query!(
         "select version, rows from dataset_versions
-         where dataset_id = $1 and blob is not null order by version desc limit 1",
+         where dataset_id = $1 and blob is not null
+             and version = (select max(n.version) from dataset_versions n where n.dataset_id = $1)",
         dataset,
     );
     let newest = newest.fetch_optional(&mut *scope.begin().await?).await?.ok_or(StoreError::NoRows)?;

@@ -13,6 +13,7 @@ mod orphans;
 mod public;
 mod queue;
 mod races;
+mod retention;
 mod sealed;
 mod signing;
 mod tampering;

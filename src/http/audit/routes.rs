@@ -14,6 +14,7 @@ use super::super::auth::is_id;
 use super::super::desk::Desk;
 use super::super::extract::Params;
 use super::super::moments::{of_micros, written};
+use super::super::oidc::is_subject;
 use super::super::page::{self, Listed};
 use super::super::problem::Problem;
 use super::super::role::Caller;
@@ -28,7 +29,7 @@ const PIECE: i64 = 1000;
 pub(in super::super) struct AuditParams {
     /// About this dataset (id or name), job or key (id).
     object: Option<String>,
-    /// Sent with this key (id).
+    /// Sent with this key (id), or with a token about this subject (`oidc:` and 32 digits).
     key: Option<String>,
     /// Opened then or later, as `2026-01-31T00:00:00Z`.
     #[param(format = DateTime)]
@@ -52,15 +53,15 @@ pub(in super::super) struct AuditView {
     /// When that was.
     #[serde(with = "time::serde::rfc3339")]
     at: OffsetDateTime,
-    /// The id of the key; null without keys, and for commands on the server.
+    /// The id of the key, or of the subject of a token (`oidc:...`); null without keys, and for what the server does.
     key: Option<String>,
-    /// What the key may do; `operator` for commands on the server.
+    /// What the key may do; `operator` for commands on the server and what it destroys by itself.
     role: String,
     /// On whose behalf.
     tenant: String,
-    /// The method, or `CLI`.
+    /// The method, `CLI`, or `SWEEP`.
     method: String,
-    /// The template of the route, or the command.
+    /// The template of the route, the command, or `retention`.
     route: String,
     /// Ids of what the path named, of what was made, and of what was touched.
     objects: Vec<String>,
@@ -111,7 +112,10 @@ pub(in super::super) async fn list(
             None => None,
         },
         key: match params.key {
-            Some(key) if !is_id(&key) => return Err(Problem::invalid("query.key", "the id of a key has 12 digits")),
+            Some(key) if !is_id(&key) && !is_subject(&key) => {
+                let detail = "the id of a key has 12 digits, that of a token's subject is `oidc:` and 32 digits";
+                return Err(Problem::invalid("query.key", detail));
+            }
             key => key,
         },
         since: params.since.map(|text| written(&text, ("query.since", example))).transpose()?,

@@ -13,6 +13,16 @@ use crate::store::error::StoreError;
 /// Database faults only; then nothing was written, unless the answer to the commit was lost.
 pub async fn append_audit(connection: &mut PgConnection, lines: Vec<AuditLine>) -> Result<Vec<i64>, StoreError> {
     let mut tx = connection.begin().await?;
+    let numbers = append_lines(&mut tx, lines).await?;
+    commit(tx, "audit").await?;
+    Ok(numbers)
+}
+
+/// Appends lines within a transaction of somebody's, who ends it soon: the end of the log is locked until then.
+pub(in crate::store) async fn append_lines(
+    tx: &mut PgConnection,
+    lines: Vec<AuditLine>,
+) -> Result<Vec<i64>, StoreError> {
     let end = sqlx::query!(
         r#"select entries, head, (extract(epoch from clock_timestamp()) * 1000000)::bigint as "micros!"
            from audit_head for update"#
@@ -26,10 +36,9 @@ pub async fn append_audit(connection: &mut PgConnection, lines: Vec<AuditLine>) 
         head = entry.digest;
         entries.push(entry);
     }
-    insert(&mut tx, end.micros, &entries).await?;
+    insert(&mut *tx, end.micros, &entries).await?;
     let last = end.entries + entries.len() as i64;
     sqlx::query!("update audit_head set entries = $1, head = $2", last, head.as_slice()).execute(&mut *tx).await?;
-    commit(tx, "audit").await?;
     Ok(entries.iter().map(|entry| entry.seq).collect())
 }
 

@@ -13,13 +13,13 @@ pub struct AuditOpening {
     pub request_id: String,
     /// The public part of the key; none where no key is asked for.
     pub key: Option<String>,
-    /// What the key may do; `operator` on the command line.
+    /// What the key may do; `operator` on the command line, and for what servers do by themselves.
     pub role: String,
     /// On whose behalf.
     pub tenant: String,
-    /// The method of HTTP, or `CLI`.
+    /// The method of HTTP, `CLI`, or `SWEEP`.
     pub method: String,
-    /// The template of the route, or the command.
+    /// The template of the route, the command, or `retention`.
     pub route: String,
     /// Ids of what it is about. They hold no space.
     pub objects: Vec<String>,
@@ -29,13 +29,23 @@ impl AuditOpening {
     /// A command of the command line, about these objects.
     #[must_use]
     pub fn of_command(command: &str, objects: Vec<String>) -> Self {
+        Self::of_operator(("CLI", command), "default", objects)
+    }
+
+    /// Something of a tenant's that a server destroys because its time is over: the dataset, and jobs.
+    #[must_use]
+    pub fn of_sweep(tenant: &str, objects: Vec<String>) -> Self {
+        Self::of_operator(("SWEEP", "retention"), tenant, objects)
+    }
+
+    fn of_operator((method, route): (&str, &str), tenant: &str, objects: Vec<String>) -> Self {
         Self {
             request_id: uuid::Uuid::now_v7().to_string(),
             key: None,
             role: "operator".to_owned(),
-            tenant: "default".to_owned(),
-            method: "CLI".to_owned(),
-            route: command.to_owned(),
+            tenant: tenant.to_owned(),
+            method: method.to_owned(),
+            route: route.to_owned(),
             objects,
         }
     }

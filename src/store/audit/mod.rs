@@ -19,6 +19,7 @@ mod trail;
 mod witness;
 
 pub use append::append_audit;
+pub(in crate::store) use append::append_lines;
 pub use entry::{AuditCompletion, AuditEntry, AuditLine, AuditOpening};
 pub use read::{AuditFilter, Audited, audit_after, audit_end, audit_is_of, list_audit, verify_audit};
 pub use recorder::{AuditRecorder, OpenedLine};

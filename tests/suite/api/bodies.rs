@@ -1,5 +1,6 @@
 //! Bad JSON bodies: refused at the right member, and nothing is stored.
 
+use dp2stage::store::{Retention, Term};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -126,6 +127,20 @@ const BAD_KEYS: &[(&str, &str, u16, &str)] = &[
     ("/expires_at", "\"2090-01-01\"", 422, "RFC 3339"),
     ("/expires_at", "1e9", 422, "expires_at"),
     ("/secret", "\"mine\"", 422, "secret"),
+];
+
+/// What a choice of days may not hold; the least that is allowed beside it is 1 and the most 400.
+const BAD_CHOICES: &[(&str, &str, u16, &str)] = &[
+    ("/rows_days", "-1", 422, "rows_days"),
+    ("/rows_days", "0", 422, "1 to 400, the most that the operator allows"),
+    ("/rows_days", "401", 422, "1 to 400, the most that the operator allows"),
+    ("/rows_days", "1.5", 422, "rows_days"),
+    ("/rows_days", "\"30\"", 422, "rows_days"),
+    ("/rows_days", "[30]", 422, "rows_days"),
+    ("/rows_days", "4294967296", 422, "rows_days"),
+    ("/results_days", "36501", 422, "0 (for ever) to 36500"),
+    ("/results_days", "{}", 422, "results_days"),
+    ("/rows_until", "\"2030-01-01\"", 422, "rows_until"),
 ];
 
 const BAD_JOBS: &[(&str, &str, u16, &str)] = &[
@@ -272,6 +287,37 @@ async fn bad_submissions_are_refused() {
     assert_eq!(api.get("/v1/jobs").await.expect(200)["items"], json!([]));
     let budget = api.get("/v1/datasets/clinic/budget").await.expect(200);
     assert_eq!((budget["remaining"].as_f64(), budget["entries"].as_array().map(Vec::len)), (Some(1.0), Some(1)));
+}
+
+/// For how long things are kept, said with a declaration or later.
+#[tokio::test]
+async fn bad_choices_of_days_are_refused() {
+    let most = |most| Term { days: 0, most };
+    let api = TestApi::keeping(true, Retention { rows: most(400), results: most(0) }).await;
+    send(&api, "/v1/datasets", dataset().to_string()).await.expect(201);
+    let choose = async |text: &str| {
+        let request = api.request(Method::PUT, "/v1/datasets/new/retention");
+        api.send(request.header("content-type", "application/json").body(text.to_owned())).await
+    };
+    let good = json!({"rows_days": 30, "results_days": null});
+    for (pointer, text, status, says) in BAD_CHOICES.iter().copied() {
+        let sent = replaced(good.clone(), pointer, text);
+        check(&choose(&sent).await, status, code(status), says, &sent);
+        let mut declared = dataset();
+        declared["name"] = json!("other");
+        let sent = replaced(declared, "/retention", &sent);
+        check(&send(&api, "/v1/datasets", sent.clone()).await, status, code(status), says, &sent);
+    }
+    // What is left out is not chosen.
+    for (text, says) in [("{}", "rows_days"), ("{\"rows_days\": 30}", "results_days"), ("[30, null]", "an object")] {
+        check(&choose(text).await, 422, "request_invalid", says, text);
+    }
+    println!("{} bad choices", BAD_CHOICES.len() + 3);
+    let kept = api.get("/v1/datasets/new").await.expect(200)["retention"].clone();
+    assert_eq!(kept["chosen"], json!({"rows_days": null, "results_days": null}));
+    assert_eq!((&kept["rows_days"], &kept["results_days"]), (&json!(400), &Value::Null), "{kept}");
+    assert_eq!(api.get("/v1/datasets").await.expect(200)["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(choose(&good.to_string()).await.expect(200)["retention"]["rows_days"], 30);
 }
 
 #[tokio::test]

@@ -105,6 +105,7 @@ impl House {
 fn body_for(method: &Method, path: &str, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
     match (method.as_str(), path.rsplit('/').next().unwrap()) {
         ("PUT", "rows") => request.header("content-type", "text/csv").body("age,ward,ill\n20,a,no\n"),
+        ("PUT", "retention") => request.json(&json!({"rows_days": 1, "results_days": null})),
         ("POST", "budget") => request.json(&json!({"epsilon": 6.0})),
         ("POST", "samples") => request.json(&json!({"rows": 2})),
         ("POST", "comparison") => panic!("no such route"),

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::rust_files;
 
 /// Names of fields. A new one is a decision: can it ever hold a cell, a name of a column, or a secret?
-const FIELDS: [&str; 25] = [
+const FIELDS: [&str; 27] = [
     "address",
     "answer",
     "attempt",
@@ -20,6 +20,7 @@ const FIELDS: [&str; 25] = [
     "folder",
     "id",
     "job",
+    "jobs",
     "keys",
     "late",
     "limit",
@@ -31,6 +32,7 @@ const FIELDS: [&str; 25] = [
     "route",
     "status",
     "unfinished",
+    "uploads",
     "worker",
 ];
 /// Fields that may be written by `Debug`, which shows whatever a value holds.

@@ -26,6 +26,11 @@ pub async fn table(scope: &impl Scope, epsilon: f64) -> store::Dataset {
     declare(scope, &Uuid::now_v7().to_string(), Allowance::Granted(budget)).await.unwrap()
 }
 
+/// A name that a blob may have.
+pub fn named() -> String {
+    format!("{}-{}", "0".repeat(64), Uuid::now_v7().simple())
+}
+
 async fn declare(scope: &impl Scope, name: &str, allowance: Allowance) -> Result<store::Dataset, StoreError> {
     let new = NewDataset {
         name: name.into(),
@@ -34,11 +39,12 @@ async fn declare(scope: &impl Scope, name: &str, allowance: Allowance) -> Result
         rows_public: 100,
         persons: None,
         holdout: 0.1,
+        keep: store::Keep::default(),
         allowance,
     };
     let dataset = store::create_dataset(scope, &new).await?;
     let created_at = time::OffsetDateTime::UNIX_EPOCH;
-    let blob = Blob::plain(Uuid::now_v7().to_string());
+    let blob = Blob::plain(named());
     let version = Version { version: 0, rows: 1, bytes: 1, sha256: "00".into(), blob, created_at };
     store::add_version(scope, dataset.id, &version).await.unwrap();
     Ok(dataset)

@@ -18,6 +18,7 @@ pub async fn declare(pool: &PgPool, name: &str, public: bool) -> Result<Dataset,
         rows_public: 100,
         persons: None,
         holdout: 0.1,
+        keep: store::Keep::default(),
         allowance: Allowance::Granted(budget),
     };
     store::create_dataset(pool, &new).await
@@ -44,7 +45,8 @@ async fn only_a_public_dataset_is_used_as_one() {
 
     // A submission that went past the API's checks is refused all the same.
     let with = async |dataset: &Dataset, work: Work, public_table: Option<Uuid>| {
-        let job = store::NewJob { public_table, ..job_on(pool, dataset, work).await };
+        let plan = json!({"public_table": public_table.map(|id| json!({"dataset": id, "version": 2}))});
+        let job = store::NewJob { public_table, plan, ..job_on(pool, dataset, work).await };
         store::submit(pool, &job, None).await
     };
     let refused = |result| matches!(result, Err(StoreError::NotPublic));

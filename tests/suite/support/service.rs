@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dp2stage::engine::Machine;
-use dp2stage::http::{self, App, Rates, Webhooks};
+use dp2stage::http::{self, App, Oidc, Rates, Webhooks};
 use dp2stage::store::models::{Declaration, Hub, Models};
-use dp2stage::store::{self, AuditRecorder, Bell, KeySource, QueueRoom, Role, Storage};
+use dp2stage::store::{self, AuditRecorder, Bell, KeySource, QueueRoom, Retention, Role, Storage};
 use dp2stage::tabular::UploadLimits;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -26,6 +26,14 @@ pub struct TestApi {
     folder: TempDir,
     router: axum::Router,
     stop: DropGuard,
+}
+
+/// What most tests leave as it is.
+#[derive(Default)]
+struct Extras {
+    webhooks: Webhooks,
+    retention: Retention,
+    oidc: Option<Oidc>,
 }
 
 /// What came back.
@@ -85,26 +93,47 @@ impl TestApi {
     /// An API that may store so many bytes; 0 for no limit.
     pub async fn with_room(open: bool, limits: UploadLimits, memory_bytes: u64, quota_bytes: u64) -> Self {
         let left = (fresh_database().await, scratch());
-        Self::over(left, open, (limits, Rates::default()), (memory_bytes, quota_bytes), Webhooks::default()).await
+        Self::over(left, open, (limits, Rates::default()), (memory_bytes, quota_bytes), Extras::default()).await
     }
 
     /// An API that asks for keys and lets each ask so often.
     pub async fn limited(rates: Rates) -> Self {
         let left = (fresh_database().await, scratch());
-        Self::over(left, false, (UploadLimits::default(), rates), (8 << 30, 0), Webhooks::default()).await
+        Self::over(left, false, (UploadLimits::default(), rates), (8 << 30, 0), Extras::default()).await
     }
 
     /// An open API where jobs may name receivers.
     pub async fn with_webhooks(webhooks: Webhooks) -> Self {
         let left = (fresh_database().await, scratch());
-        Self::over(left, true, (UploadLimits::default(), Rates::default()), (8 << 30, 0), webhooks).await
+        Self::over(
+            left,
+            true,
+            (UploadLimits::default(), Rates::default()),
+            (8 << 30, 0),
+            Extras { webhooks, ..Extras::default() },
+        )
+        .await
+    }
+
+    /// An API that keeps things for so long, open or not.
+    pub async fn keeping(open: bool, retention: Retention) -> Self {
+        let left = (fresh_database().await, scratch());
+        let extras = Extras { retention, ..Extras::default() };
+        Self::over(left, open, (UploadLimits::default(), Rates::default()), (8 << 30, 0), extras).await
+    }
+
+    /// An API that takes tokens of an identity provider.
+    pub async fn with_oidc(oidc: Oidc, rates: Rates) -> Self {
+        let left = (fresh_database().await, scratch());
+        let extras = Extras { oidc: Some(oidc), ..Extras::default() };
+        Self::over(left, false, (UploadLimits::default(), rates), (8 << 30, 0), extras).await
     }
 
     /// Another server over what an open one left; that one stops.
     pub async fn restarted(self) -> Self {
         drop(self.stop);
         let left = (self.database, self.folder);
-        Self::over(left, true, (UploadLimits::default(), Rates::default()), (8 << 30, 0), Webhooks::default()).await
+        Self::over(left, true, (UploadLimits::default(), Rates::default()), (8 << 30, 0), Extras::default()).await
     }
 
     async fn over(
@@ -112,7 +141,7 @@ impl TestApi {
         open: bool,
         (limits, rates): (UploadLimits, Rates),
         (memory_bytes, quota_bytes): (u64, u64),
-        webhooks: Webhooks,
+        Extras { webhooks, retention, oidc }: Extras,
     ) -> Self {
         let stopping = CancellationToken::new();
         let declared = Declaration { folder: Some(folder.path().join("tiny")), ..Declaration::default() };
@@ -131,10 +160,12 @@ impl TestApi {
             bell,
             limits,
             room: QueueRoom { all: 10_000, per_tenant: 1_000 },
+            retention,
             models,
             workers: Machine { memory_bytes, threads: 2 },
             open,
             keys: http::KnownKeys::default(),
+            oidc,
             rates,
             audit: AuditRecorder::start(&database.pool),
             figures: http::Figures::default(),

@@ -1,0 +1,5 @@
+//! Tokens of an identity provider.
+
+mod issuer;
+mod provider;
+mod tokens;
