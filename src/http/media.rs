@@ -61,7 +61,8 @@ pub(super) fn uploaded(headers: &HeaderMap) -> Result<(Form, Packing), Problem> 
         "application/jsonl" | "application/x-ndjson" | "application/ndjson" => Form::JsonLines,
         "application/vnd.apache.parquet" => Form::Parquet,
         _ => {
-            let detail = "send the table with Content-Type: text/csv, application/jsonl or application/vnd.apache.parquet";
+            let detail =
+                "send the table with Content-Type: text/csv, application/jsonl or application/vnd.apache.parquet";
             return Err(refuse(detail));
         }
     };

@@ -80,9 +80,10 @@ pub(super) async fn synthetic(
         let mut packer = Packer::new(packing);
         let send = |bytes: Vec<u8>| bytes.is_empty() || chunks.blocking_send(Ok(Bytes::from(bytes))).is_ok();
         let shape = Shape { form: params.format.form(), rows: params.rows, raw: params.raw };
-        let sent = packer.as_mut().map_err(|e| io::Error::from(e.kind())).and_then(|packer| {
-            export((&blobs, &artifact.blob), &schema, shape, |bytes| Ok(send(packer.push(bytes)?)))
-        });
+        let sent = packer
+            .as_mut()
+            .map_err(|e| io::Error::from(e.kind()))
+            .and_then(|packer| export((&blobs, &artifact.blob), &schema, shape, |bytes| Ok(send(packer.push(bytes)?))));
         let ended = sent.and_then(|whole| if whole { packer?.finish().map(send) } else { Ok(false) });
         if let Err(fault) = ended {
             // The status has been sent: break the connection, so that nobody takes a part for the whole.

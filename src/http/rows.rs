@@ -70,7 +70,8 @@ pub(super) async fn put(desk: Desk, Name(name): Name, request: Request) -> Resul
     let schema = dataset.declared()?;
     let persons = dataset.persons().map(|persons| persons.name);
     let blobs = desk.blobs.of(dataset.id);
-    let intake = Intake { blobs, limits: desk.limits, schema, persons, form: (form, packing), holdout: dataset.holdout };
+    let intake =
+        Intake { blobs, limits: desk.limits, schema, persons, form: (form, packing), holdout: dataset.holdout };
     let version = receive(request, intake).await?;
     let version = store::add_version(&desk.tenant, dataset.id, &version).await?;
     Ok((StatusCode::CREATED, Json(VersionView::from(version).beside(dataset.rows_public))))
@@ -217,7 +218,11 @@ fn parse(chunks: mpsc::Receiver<Bytes>, intake: &Intake) -> Result<Version, Prob
 }
 
 /// A table that is read as it comes.
-fn parse_text(inbox: &mut Inbox, intake: &Intake, (form, packing): (Form, Packing)) -> Result<(Summary, Sink), Problem> {
+fn parse_text(
+    inbox: &mut Inbox,
+    intake: &Intake,
+    (form, packing): (Form, Packing),
+) -> Result<(Summary, Sink), Problem> {
     let mut upload = match form {
         Form::JsonLines => Upload::of_json_lines(&intake.schema, packing, intake.limits),
         _ => Upload::new(&intake.schema, packing, intake.limits),

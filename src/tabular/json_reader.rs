@@ -185,7 +185,9 @@ impl LinesReader {
         }
         let code = self.judge.code(j, cell.as_bytes());
         let code = match code {
-            Err(Fault::Cell(CellFault::Category)) if !text.starts_with('"') => self.plain_number(j, text).ok_or(Fault::Cell(CellFault::Category)),
+            Err(Fault::Cell(CellFault::Category)) if !text.starts_with('"') => {
+                self.plain_number(j, text).ok_or(Fault::Cell(CellFault::Category))
+            }
             code => code,
         };
         self.judge.put(j, code)

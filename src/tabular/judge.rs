@@ -72,7 +72,6 @@ impl Judge {
         self.rows
     }
 
-
     /// Begins the next row.
     pub(super) fn begin_row(&mut self) -> Result<(), TableError> {
         self.rows += 1;
@@ -135,11 +134,7 @@ impl Judge {
     }
 
     /// Ends the row: hands it on, with the text of its person's cell, if nothing was wrong so far.
-    pub(super) fn end_row(
-        &mut self,
-        person: &[u8],
-        sink: &mut impl FnMut(&[Code], &[u8]),
-    ) -> Result<(), TableError> {
+    pub(super) fn end_row(&mut self, person: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), TableError> {
         if self.problems.is_empty() {
             sink(&self.row, person.trim_ascii());
         }

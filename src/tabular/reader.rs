@@ -239,9 +239,7 @@ pub(super) fn not_text(opening: &[u8]) -> Option<&'static str> {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [1..=255, 0, 1..=255] | [0, 1..=255, 0] => {
             Some("the file is UTF-16: save the table as UTF-8")
         }
-        [b'P', b'A', b'R'] => {
-            Some("the file is Parquet: send it with Content-Type: application/vnd.apache.parquet")
-        }
+        [b'P', b'A', b'R'] => Some("the file is Parquet: send it with Content-Type: application/vnd.apache.parquet"),
         [0x28, 0xb5, 0x2f] => Some("the file is zstd: send it with Content-Encoding: zstd"),
         [0x1f, 0x8b, ..] => Some("the file is gzip: send it with Content-Encoding: gzip"),
         [b'P', b'K', 3, ..] => Some("the file is a zip archive or a spreadsheet: export the table as CSV"),

@@ -154,7 +154,8 @@ fn pack(numbers: &[u32], width: u32, out: &mut Vec<u8>) {
     }
     varint((numbers.len().div_ceil(8) as u64) << 1 | 1, out);
     let (mut held, mut bits) = (0u64, 0);
-    let padded = numbers.iter().copied().chain(std::iter::repeat_n(0, numbers.len().next_multiple_of(8) - numbers.len()));
+    let padded =
+        numbers.iter().copied().chain(std::iter::repeat_n(0, numbers.len().next_multiple_of(8) - numbers.len()));
     for number in padded {
         held |= u64::from(number) << bits;
         bits += width;

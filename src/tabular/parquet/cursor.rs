@@ -40,7 +40,10 @@ pub(super) struct Cursor {
 enum Entries {
     Codes(Vec<Result<Code, Fault>>),
     /// Of the column that says whose row it is.
-    Texts { texts: Vec<u8>, ends: Vec<u32> },
+    Texts {
+        texts: Vec<u8>,
+        ends: Vec<u32>,
+    },
 }
 
 impl Cursor {
@@ -128,9 +131,7 @@ impl Cursor {
         let header = pages.next(&mut self.place, &mut self.bytes)?;
         let count = u64::try_from(header.values).map_err(|_| PAGE)?;
         match header.kind {
-            DICTIONARY if self.dictionary.is_none() && self.values.is_none() => {
-                self.dictionary(&header, pages, judge)
-            }
+            DICTIONARY if self.dictionary.is_none() && self.values.is_none() => self.dictionary(&header, pages, judge),
             DATA => {
                 let levels = self.first_levels(&header)?;
                 self.open(&header, levels, count)

@@ -6,7 +6,8 @@ use super::thrift::{Fault, Input, kinds};
 use crate::tabular::MAX_COLUMNS;
 
 /// What is said of a footer that contradicts itself.
-pub(super) const DAMAGED: &str = "the file is damaged: its footer contradicts itself or the rest of the file; write and send it again";
+pub(super) const DAMAGED: &str =
+    "the file is damaged: its footer contradicts itself or the rest of the file; write and send it again";
 
 /// What a file says of itself.
 #[derive(Debug)]
@@ -53,7 +54,9 @@ pub(super) struct Chunk {
 pub(super) fn read(bytes: &[u8], before: u64) -> Result<Footer, &'static str> {
     let raw = RawFooter::read(bytes).map_err(|_| DAMAGED)?;
     if raw.encrypted {
-        return Err("the file is encrypted in the way of Parquet: write it without encryption, the service encrypts what it stores");
+        return Err(
+            "the file is encrypted in the way of Parquet: write it without encryption, the service encrypts what it stores",
+        );
     }
     if raw.too_many {
         return Err("the file has more than 32768 row groups: write larger ones");

@@ -125,7 +125,9 @@ fn decimal(physical: Physical, (scale, precision): (i64, i64)) -> Result<Kind, &
         _ => false,
     };
     let scale = u32::try_from(scale).ok().filter(|&scale| stored && scale <= 38 && (1..=38).contains(&precision));
-    scale.map(Kind::Decimal).ok_or("has decimals of another kind than 1 to 38 digits, none of them before the point cut off")
+    scale
+        .map(Kind::Decimal)
+        .ok_or("has decimals of another kind than 1 to 38 digits, none of them before the point cut off")
 }
 
 /// A value as it is stored.

@@ -103,7 +103,9 @@ impl<S: Source> Pages<S> {
         }
         self.unpacked += unpacked as u64;
         if self.unpacked > self.allowed {
-            return Err("unpacks to more than the allowed ratio: write the file with less compression, or send CSV".into());
+            return Err(
+                "unpacks to more than the allowed ratio: write the file with less compression, or send CSV".into()
+            );
         }
         self.make_room(page, unpacked)?;
         self.unpack(&header, place.codec, page)?;
@@ -173,7 +175,8 @@ impl<S: Source> Pages<S> {
             2 => gunzip(body, expected, page),
             6 => unzstd(&mut self.zstd, (body, expected), page),
             _ => {
-                let words = "is packed by a codec that is not read here: write the file with snappy, zstd, gzip or none";
+                let words =
+                    "is packed by a codec that is not read here: write the file with snappy, zstd, gzip or none";
                 return Err(words.into());
             }
         };

@@ -197,6 +197,7 @@ fn too_many(footer: &Footer, length: u64, limits: &UploadLimits) -> Option<Strin
         return Some(format!("more than {} rows", limits.rows));
     }
     let cells = footer.rows.saturating_mul(footer.leaves.len() as u64);
-    let reason = "the file holds more cells than the allowed ratio for its size: write it with less compression, or send CSV";
+    let reason =
+        "the file holds more cells than the allowed ratio for its size: write it with less compression, or send CSV";
     (cells > allowed(length, limits::CELLS, limits)).then(|| reason.to_owned())
 }

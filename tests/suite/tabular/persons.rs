@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use dp2stage::tabular::{
-    Code, TableError, Declaration, Mark, Packing, Pseudonym, Rows, RowsError, RowsWriter, Schema, Upload, UploadError,
+    Code, Declaration, Mark, Packing, Pseudonym, Rows, RowsError, RowsWriter, Schema, TableError, Upload, UploadError,
     UploadLimits, decode,
 };
 use proptest::prelude::*;

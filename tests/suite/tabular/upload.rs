@@ -1,7 +1,7 @@
 //! The way in: refusals say where and never what, memory is bounded, pieces do not matter.
 
 use dp2stage::tabular::{
-    Code, Column, TableError, Declaration, Domain, MISSING, Packing, Schema, Summary, TableReader, Upload, UploadError,
+    Code, Column, Declaration, Domain, MISSING, Packing, Schema, Summary, TableError, TableReader, Upload, UploadError,
     UploadLimits,
 };
 
