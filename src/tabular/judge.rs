@@ -31,7 +31,12 @@ impl Judge {
     /// A judge of tables of this schema.
     pub(super) fn new(schema: &Schema, limits: UploadLimits) -> Self {
         Self {
-            columns: schema.columns().iter().map(CellReader::new).collect(),
+            columns: schema
+                .columns()
+                .iter()
+                .zip(schema.missing())
+                .map(|(column, missing)| CellReader::new(column, missing))
+                .collect(),
             person: None,
             limits,
             row: vec![0; schema.width()],

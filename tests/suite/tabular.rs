@@ -11,6 +11,7 @@ mod likeness;
 mod parquet;
 mod persons;
 mod round_trip;
+mod spellings;
 mod spreadsheets;
 mod strategies;
 mod upload;

@@ -9,6 +9,7 @@ use crate::tabular::{Code, Column, Domain, GridKind, MISSING};
 
 /// Numbers of the format.
 pub(super) mod numbers {
+    pub const BOOL: i32 = 0;
     pub const INT32: i32 = 1;
     pub const INT64: i32 = 2;
     pub const DOUBLE: i32 = 5;
@@ -39,6 +40,7 @@ pub(super) struct Written {
 /// The number of a column's storage.
 pub(super) fn physical(column: &Column) -> i32 {
     match &column.domain {
+        Domain::Categories(_) if column.is_boolean() => n::BOOL,
         Domain::Categories(_) => n::BYTES,
         Domain::Grid(grid) => match grid.kind() {
             GridKind::Integer | GridKind::Moment => n::INT64,
@@ -55,6 +57,11 @@ pub(super) fn write(column: &Column, codes: &[Code], base: u64, out: &mut Vec<u8
     let mut page = if column.nullable { levels(codes) } else { Vec::new() };
     let present = codes.iter().copied().filter(|&code| code != MISSING);
     let encoding = match &column.domain {
+        Domain::Categories(_) if column.is_boolean() => {
+            let flags: Vec<Code> = present.collect();
+            page.extend(flags.chunks(8).map(|flags| flags.iter().rev().fold(0, |byte, &flag| byte << 1 | flag as u8)));
+            n::PLAIN
+        }
         Domain::Categories(names) => {
             let (entries, places) = entries(names, present);
             let text: Vec<u8> = entries.iter().flat_map(|&name| plain_text(name)).collect();

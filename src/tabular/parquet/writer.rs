@@ -1,7 +1,7 @@
 //! Codes to a Parquet file, a row group at a time.
 //!
 //! Types are kept: integers as 64-bit ones, numbers with a step as doubles (which hold their 15 digits), dates and moments as
-//! such, categories as texts with a dictionary, missing cells as nulls. Texts are as they were declared: a Parquet file is not
+//! such, truth values as booleans, categories as texts with a dictionary, missing cells as nulls. Texts are as they were declared: a Parquet file is not
 //! opened by typing it into a spreadsheet.
 
 use std::io;
@@ -109,6 +109,7 @@ fn element(column: &Column, footer: &mut Output) {
         element.i32(3, if column.nullable { OPTIONAL } else { 0 });
         element.text(4, &column.name);
         match &column.domain {
+            Domain::Categories(_) if column.is_boolean() => {}
             Domain::Categories(_) => {
                 element.i32(6, UTF8);
                 element.nested(10, |logical| logical.nested(1, |_| {}));
