@@ -46,7 +46,7 @@ sbom: ## what is in the program, as CycloneDX: target/dp2stage.cdx.json
 		&& mkdir -p target && mv dp2stage.cdx.json target/ && ls -l target/dp2stage.cdx.json
 
 # Coverage is an unstable option of the compiler, which is told to take it in a folder of its own
-FUZZ ?= csv schema rows codec certificate
+FUZZ ?= csv jsonl parquet zstd schema rows codec certificate
 SECONDS ?= 600
 fuzz: ## feed hostile bytes to each of FUZZ for SECONDS; finds are in tests/fuzz/artifacts
 	@$(WITH_TOOL) cargo-fuzz && for target in $(FUZZ); do \

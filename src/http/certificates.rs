@@ -11,7 +11,7 @@ use super::desk::Desk;
 use super::extract::JobId;
 use super::planning::aside;
 use super::problem::{Problem, storage};
-use super::results::{export, succeeded};
+use super::results::{Shape, export, succeeded};
 use super::tagged::{tag_of, tagged, unchanged, with_tag};
 use crate::engine::Plan;
 use crate::privacy::{
@@ -113,11 +113,11 @@ impl Facts {
         let schema = self.dataset.declared()?;
         let digest = |raw: bool| {
             let mut csv = Sha256::new();
-            let hash = |chunk: String| {
+            let hash = |chunk: Vec<u8>| {
                 csv.update(&chunk);
-                true
+                Ok(true)
             };
-            export((blobs, rows), &schema, (None, raw), hash).map_err(|fault| storage(&fault))?;
+            export((blobs, rows), &schema, Shape { raw, ..Shape::default() }, hash).map_err(|fault| storage(&fault))?;
             Ok::<_, Problem>(hex::encode(csv.finalize()))
         };
         let files = plan.base.map(|base| base.model.files).unwrap_or_default();

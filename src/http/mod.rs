@@ -28,6 +28,7 @@ mod keys;
 mod known_keys;
 mod left;
 mod limits;
+mod media;
 mod method;
 mod moments;
 mod oidc;

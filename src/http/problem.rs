@@ -10,7 +10,7 @@ use crate::engine::{Largest, MemoryError};
 use crate::model::Trained;
 use crate::privacy::{BookFault, Refusal, UnitError};
 use crate::store::StoreError;
-use crate::tabular::{SchemaError, UploadError};
+use crate::tabular::{ParquetError, SchemaError, UploadError};
 
 /// A refusal, ready to be written. The codes are part of the contract.
 #[derive(Clone, Debug)]
@@ -262,15 +262,24 @@ impl From<UploadError> for Problem {
     fn from(error: UploadError) -> Self {
         let (detail, code) = (error.to_string(), error.code());
         match error {
-            UploadError::Csv(csv) => {
+            UploadError::Csv(table) | UploadError::JsonLines(table) | UploadError::Parquet(table) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, "The table is not valid", detail)
-                    .with("problems", serde_json::to_value(&csv.problems).unwrap_or_default())
-                    .with("stopped", csv.stopped)
+                    .with("problems", serde_json::to_value(&table.problems).unwrap_or_default())
+                    .with("stopped", table.stopped)
             }
-            UploadError::Gzip(_) => {
+            UploadError::Gzip(_) | UploadError::Zstd(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, "The compression is not valid", detail)
             }
             UploadError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, "Too large", detail),
+        }
+    }
+}
+
+impl From<ParquetError> for Problem {
+    fn from(error: ParquetError) -> Self {
+        match error {
+            ParquetError::Refused(refusal) => refusal.into(),
+            ParquetError::Source(cause) => storage(&cause),
         }
     }
 }

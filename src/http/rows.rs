@@ -2,7 +2,11 @@
 //!
 //! Memory is bounded by one chunk in flight and the reader's buffers, whatever the size of the
 //! table. All rows are valid, or nothing is stored.
+//!
+//! A Parquet file says at its end where everything is. It goes to a sealed file without a name first
+//! ([`Spool`]), so that neither the memory nor the disk holds it in the clear.
 
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use axum::Json;
@@ -13,18 +17,24 @@ use axum::response::IntoResponse;
 use futures_util::StreamExt;
 use rand::RngCore;
 use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::dataset_view::VersionView;
 use super::desk::Desk;
 use super::extract::Name;
+use super::media::uploaded;
 use super::problem::{Problem, storage};
 use crate::privacy::{NoiseSource, Pseudonyms, Purpose};
-use crate::store::{self, Blob, BlobWriter, Blobs, Version};
-use crate::tabular::{Mark, Packing, RowsWriter, Schema, Upload, UploadError, UploadLimits};
+use crate::store::{self, Blob, BlobWriter, Blobs, Spool, Version};
+use crate::tabular::{
+    Form, Mark, Packing, ParquetReader, RowsWriter, Schema, Source, Summary, Upload, UploadError, UploadLimits,
+};
 
 /// Uploads under way at once, each with a thread and about 3 MiB; further ones wait.
 static UPLOADS: Semaphore = Semaphore::const_new(16);
+/// Parquet files that are read at once, each with up to 100 MiB of pages; further ones wait on the disk.
+static FILES: Semaphore = Semaphore::const_new(2);
 /// An upload that could not begin for this long is told to come back.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Chunks that may wait for the parser.
@@ -34,50 +44,37 @@ const DRAIN: u64 = 64 << 20;
 /// And no more once its client has paused for this long.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Upload the rows: the table as the raw body, CSV with a header, and with the column that says whose
+/// Upload the rows: the table as the raw body, CSV with a header, JSON Lines or Parquet, and with the column that says whose
 /// row it is where persons are the unit of privacy. A second upload is a new version;
 /// it restores no budget.
 #[utoipa::path(put, path = "/v1/datasets/{dataset}/rows", tag = "datasets",
     params(("dataset" = String, Path, description = "id or name"),
-           ("Content-Encoding" = Option<String>, Header, description = "`gzip` or none")),
-    request_body(content = String, content_type = "text/csv"), responses(
+           ("Content-Encoding" = Option<String>, Header, description = "`gzip`, `zstd` or none; none for Parquet, which is packed within")),
+    request_body(content(
+        (String = "text/csv"), (String = "application/jsonl"), (String = "application/x-ndjson"),
+        (Vec<u8> = "application/vnd.apache.parquet"))), responses(
     (status = 201, body = VersionView),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 408, description = "`upload_stalled`: nothing came for 30 seconds, or less than 1 KiB a second", content_type = "application/problem+json"),
     (status = 413, description = "`table_too_large`", content_type = "application/problem+json"),
     (status = 415, description = "`unsupported_media_type`", content_type = "application/problem+json"),
-    (status = 422, description = "`csv_invalid` with up to 20 `problems` of `{row, column, reason}`, never a value; \
-        `gzip_invalid`, `gzip_truncated`, `gzip_trailing`, `gzip_ratio`", content_type = "application/problem+json"),
+    (status = 422, description = "`csv_invalid`, `jsonl_invalid` or `parquet_invalid` with up to 20 `problems` of \
+        `{row, column, reason}`, never a value; `gzip_invalid`, `gzip_truncated`, `gzip_trailing`, `gzip_ratio`, and the same of `zstd`", content_type = "application/problem+json"),
     (status = 503, description = "`unavailable`: too many uploads under way", content_type = "application/problem+json"),
     (status = 507, description = "`storage_full`: the disk is full, or the quota used up; nothing was stored", content_type = "application/problem+json"),
 ))]
 pub(super) async fn put(desk: Desk, Name(name): Name, request: Request) -> Result<impl IntoResponse, Problem> {
-    let packing = packing(request.headers())?;
+    let (form, packing) = uploaded(request.headers())?;
     announced(request.headers(), desk.limits.table_bytes)?;
     let dataset = store::find_dataset(&desk.tenant, &name).await?;
     let schema = dataset.declared()?;
     let persons = dataset.persons().map(|persons| persons.name);
     let blobs = desk.blobs.of(dataset.id);
-    let intake = Intake { blobs, limits: desk.limits, schema, persons, packing, holdout: dataset.holdout };
+    let intake =
+        Intake { blobs, limits: desk.limits, schema, persons, form: (form, packing), holdout: dataset.holdout };
     let version = receive(request, intake).await?;
     let version = store::add_version(&desk.tenant, dataset.id, &version).await?;
     Ok((StatusCode::CREATED, Json(VersionView::from(version).beside(dataset.rows_public))))
-}
-
-fn packing(headers: &HeaderMap) -> Result<Packing, Problem> {
-    let refuse = |detail: &str| {
-        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type", detail)
-    };
-    let text = |name| headers.get(name).map_or("", |v| v.to_str().unwrap_or("?"));
-    let kind = text(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if kind != "text/csv" {
-        return Err(refuse("send the table with Content-Type: text/csv"));
-    }
-    match text(header::CONTENT_ENCODING).trim().to_ascii_lowercase().as_str() {
-        "" | "identity" => Ok(Packing::Plain),
-        "gzip" => Ok(Packing::Gzip),
-        _ => Err(refuse("Content-Encoding may be gzip, or be left out")),
-    }
 }
 
 /// Refuses a body that says itself that it is too large, before any of it is read.
@@ -97,7 +94,7 @@ struct Intake {
     schema: Schema,
     /// The column that says whose row it is.
     persons: Option<String>,
-    packing: Packing,
+    form: (Form, Packing),
     holdout: f64,
 }
 
@@ -185,34 +182,95 @@ impl Sent {
     }
 }
 
+/// The body on its way to the parser, with its digest so far.
+struct Inbox {
+    chunks: mpsc::Receiver<Bytes>,
+    digest: Sha256,
+    bytes: u64,
+}
+
+impl Inbox {
+    /// The next bytes, none at the end.
+    fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        let chunk = self.chunks.blocking_recv().ok_or_else(|| Problem::of_status(StatusCode::BAD_REQUEST))?;
+        self.digest.update(&chunk);
+        self.bytes += chunk.len() as u64;
+        Ok((!chunk.is_empty()).then_some(chunk))
+    }
+}
+
 /// Parses, encodes and stores, on a blocking thread. Leaves nothing behind on a refusal.
-fn parse(mut inbox: mpsc::Receiver<Bytes>, intake: &Intake) -> Result<Version, Problem> {
-    let mut upload = Upload::new(&intake.schema, intake.packing, intake.limits);
-    if let Some(column) = &intake.persons {
-        upload = upload.of_persons(column);
-    }
-    let mut sink = Sink::open(intake)?;
-    let (mut digest, mut bytes) = (Sha256::new(), 0u64);
-    loop {
-        let Some(chunk) = inbox.blocking_recv() else { return Err(Problem::of_status(StatusCode::BAD_REQUEST)) };
-        if chunk.is_empty() {
-            break;
-        }
-        digest.update(&chunk);
-        bytes += chunk.len() as u64;
-        upload.push(&chunk, &mut |row, person| sink.write(row, person))?;
-        sink.fault()?;
-    }
-    let summary = upload.finish(&mut |row, person| sink.write(row, person))?;
+fn parse(chunks: mpsc::Receiver<Bytes>, intake: &Intake) -> Result<Version, Problem> {
+    let mut inbox = Inbox { chunks, digest: Sha256::new(), bytes: 0 };
+    let (summary, sink) = match intake.form {
+        (Form::Parquet, _) => parse_file(&mut inbox, intake)?,
+        (form, packing) => parse_text(&mut inbox, intake, (form, packing))?,
+    };
     let blob = sink.close()?;
     Ok(Version {
         version: 0,
         rows: summary.rows as i64,
-        bytes: bytes as i64,
-        sha256: hex::encode(digest.finalize()),
+        bytes: inbox.bytes as i64,
+        sha256: hex::encode(inbox.digest.finalize()),
         blob,
         created_at: time::OffsetDateTime::UNIX_EPOCH,
     })
+}
+
+/// A table that is read as it comes.
+fn parse_text(
+    inbox: &mut Inbox,
+    intake: &Intake,
+    (form, packing): (Form, Packing),
+) -> Result<(Summary, Sink), Problem> {
+    let mut upload = match form {
+        Form::JsonLines => Upload::of_json_lines(&intake.schema, packing, intake.limits),
+        _ => Upload::new(&intake.schema, packing, intake.limits),
+    };
+    if let Some(column) = &intake.persons {
+        upload = upload.of_persons(column);
+    }
+    let mut sink = Sink::open(intake)?;
+    while let Some(chunk) = inbox.next()? {
+        upload.push(&chunk, &mut |row, person| sink.write(row, person))?;
+        sink.fault()?;
+    }
+    let summary = upload.finish(&mut |row, person| sink.write(row, person))?;
+    Ok((summary, sink))
+}
+
+/// A table that is read once all of it has come.
+fn parse_file(inbox: &mut Inbox, intake: &Intake) -> Result<(Summary, Sink), Problem> {
+    let mut spool = intake.blobs.spool().map_err(|e| storage(&e))?;
+    while let Some(chunk) = inbox.next()? {
+        if inbox.bytes > intake.limits.table_bytes {
+            return Err(UploadError::TooLarge { limit: intake.limits.table_bytes }.into());
+        }
+        spool.write_all(&chunk).map_err(|e| storage(&e))?;
+    }
+    spool.complete().map_err(|e| storage(&e))?;
+    let place = Handle::current().block_on(FILES.acquire());
+    let _place = place.map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
+    let of = (&intake.schema, intake.persons.as_deref());
+    let mut reader = ParquetReader::open(Spooled(spool), of, intake.limits)?;
+    let mut sink = Sink::open(intake)?;
+    while reader.next_rows(&mut |row, person| sink.write(row, person))? {
+        sink.fault()?;
+    }
+    Ok((reader.finish()?, sink))
+}
+
+/// A file that waits to be read.
+struct Spooled(Spool);
+
+impl Source for Spooled {
+    fn length(&self) -> u64 {
+        self.0.length()
+    }
+
+    fn read_at(&mut self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.0.read_at(at, buffer)
+    }
 }
 
 /// Where checked rows go: a blob, each row with the outcome of its own coin, or of its person's.
@@ -221,7 +279,7 @@ struct Sink {
     coins: rand_chacha::ChaCha20Rng,
     persons: Option<Pseudonyms>,
     threshold: u64,
-    fault: Option<std::io::Error>,
+    fault: Option<io::Error>,
 }
 
 impl Sink {

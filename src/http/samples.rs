@@ -12,13 +12,13 @@ use super::desk::Desk;
 use super::extract::{Body, JobId};
 use super::left::Left;
 use super::planning::aside;
-use super::problem::Problem;
+use super::problem::{Problem, storage};
 use super::results::succeeded;
-use super::wishes::{SampleFormat, SampleRequest, Wishes};
+use super::wishes::{SampleRequest, Wishes};
 use crate::engine::{Halt, Plan, Progress, Stop, candidates, row_seconds, system_key};
 use crate::privacy::Purpose;
 use crate::store;
-use crate::tabular::{CsvText, Schema, json_lines};
+use crate::tabular::{Schema, TableWriter};
 
 /// Most seconds that one request may write for, by the estimate.
 const MAX_SECONDS: f64 = 120.0;
@@ -49,7 +49,8 @@ impl Writers {
 /// rows that are given. Nothing is charged: what the model says was paid for when it was trained.
 #[utoipa::path(post, path = "/v1/jobs/{job}/samples", tag = "results",
     params(("job" = Uuid, Path, description = "id")), request_body = SampleRequest, responses(
-    (status = 200, body = String, content_type = "text/csv"),
+    (status = 200, content(
+        (String = "text/csv"), (String = "application/jsonl"), (Vec<u8> = "application/vnd.apache.parquet"))),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 409, description = "`state_conflict`: the job has not succeeded", content_type = "application/problem+json"),
     (status = 410, description = "`gone`: what the job left is kept no longer", content_type = "application/problem+json"),
@@ -72,19 +73,18 @@ pub(super) async fn create(
     let gone = desk.stopping.child_token();
     // Dropped with this request when the client goes away: the writer stops at its next pulse.
     let _guard = gone.clone().drop_guard();
-    let text = aside(move || {
+    let bytes = aside(move || {
         let _place = place;
         let table = left.write(&desk, (&plan, &schema), &wishes, &Gone(gone))?;
-        Ok::<_, Problem>(match request.format {
-            SampleFormat::Csv => CsvText::new(&schema, &table, None).raw(request.raw).collect::<String>(),
-            SampleFormat::Jsonl => json_lines(&schema, &table).collect(),
-        })
+        let mut writer = TableWriter::new(&schema, request.format.form(), request.raw);
+        let written = writer.push(&table).and_then(|mut bytes| {
+            bytes.append(&mut writer.finish()?);
+            Ok(bytes)
+        });
+        written.map_err(|fault| storage(&fault))
     });
-    let kind = match request.format {
-        SampleFormat::Csv => "text/csv; charset=utf-8",
-        SampleFormat::Jsonl => "application/jsonl",
-    };
-    Ok(([(header::CONTENT_TYPE, kind)], ResponseBody::from(text.await??)).into_response())
+    let kind = request.format.content_type();
+    Ok(([(header::CONTENT_TYPE, kind)], ResponseBody::from(bytes.await??)).into_response())
 }
 
 /// A client that goes away, or a server that stops.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use rand::Rng;
 use rand::seq::SliceRandom;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::json::word;
+use super::media::TableFormat;
 use super::problem::Problem;
 use crate::engine::{Given, Style};
 use crate::tabular::{Cells, MISSING, Schema};
@@ -45,22 +46,11 @@ pub(super) struct SampleRequest {
     /// Choose among the likeliest tokens alone that come to this probability together.
     #[schema(exclusive_minimum = 0, maximum = 1)]
     pub top_p: Option<f64>,
-    /// `csv` or `jsonl`.
+    /// `csv`, `jsonl` or `parquet`.
     #[serde(deserialize_with = "word")]
-    pub format: SampleFormat,
+    pub format: TableFormat,
     /// In a CSV, texts as they were declared, also those that spreadsheets would take for formulas.
     pub raw: bool,
-}
-
-/// A form of tables.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum SampleFormat {
-    /// RFC 4180.
-    #[default]
-    Csv,
-    /// An object a line.
-    Jsonl,
 }
 
 /// Most rows of one request.

@@ -14,6 +14,9 @@ pub(super) struct CellReader {
     values: Values,
     /// Categories in the form in which they are written for spreadsheets, where that is another one and free.
     guarded: HashMap<Box<[u8]>, Code>,
+    /// Spellings of a missing cell besides the empty one.
+    missing: Vec<Box<[u8]>>,
+    boolean: bool,
 }
 
 enum Values {
@@ -45,7 +48,7 @@ pub(super) enum CellFault {
 
 impl CellReader {
     /// Prepares a column.
-    pub(super) fn new(column: &Column) -> Self {
+    pub(super) fn new(column: &Column, missing: &[String]) -> Self {
         let values = match &column.domain {
             Domain::Grid(grid) => Values::Grid(grid.clone()),
             Domain::Categories(names) if names.len() <= FEW => {
@@ -63,7 +66,9 @@ impl CellReader {
             }
             Domain::Grid(_) => HashMap::new(),
         };
-        Self { name: column.name.clone(), nullable: column.nullable, values, guarded }
+        let missing = missing.iter().map(|spelling| spelling.as_bytes().into()).collect();
+        let (name, nullable, boolean) = (column.name.clone(), column.nullable, column.is_boolean());
+        Self { name, nullable, values, guarded, missing, boolean }
     }
 
     /// The code of a cell: the bytes as they are, then without blanks around them.
@@ -87,10 +92,14 @@ impl CellReader {
         if trimmed.is_empty() && self.nullable {
             return self.category(cell).map_or(Ok(MISSING), Ok);
         }
+        if self.missing.iter().any(|spelling| **spelling == *trimmed) {
+            return Ok(MISSING);
+        }
         match &self.values {
             Values::Grid(grid) => grid.read(trimmed).map_err(CellFault::Number),
             Values::Few(_) | Values::Many(_) => {
-                self.category(cell).or_else(|| self.category(trimmed)).ok_or(CellFault::Category)
+                let found = self.category(cell).or_else(|| self.category(trimmed));
+                found.or_else(|| truth(trimmed).filter(|_| self.boolean)).ok_or(CellFault::Category)
             }
         }
     }
@@ -98,6 +107,7 @@ impl CellReader {
     /// A fault in words, about the declaration and not the cell.
     pub(super) fn reason(&self, fault: CellFault) -> String {
         match (fault, &self.values) {
+            (CellFault::Category, _) if self.boolean => "is not true or false".into(),
             (CellFault::Empty, _) => "is empty, but the column is not declared nullable".into(),
             (CellFault::Nul, _) => "holds a NUL byte".into(),
             (CellFault::NotUtf8, _) => NOT_UTF8.into(),
@@ -122,6 +132,15 @@ impl CellReader {
         };
         found.or_else(|| self.guarded.get(cell).copied())
     }
+}
+
+/// The code of a truth value as programs and people spell it.
+fn truth(cell: &[u8]) -> Option<Code> {
+    let is = |spellings: [&str; 5]| spellings.iter().any(|spelling| cell.eq_ignore_ascii_case(spelling.as_bytes()));
+    if is(["true", "t", "yes", "y", "1"]) {
+        return Some(1);
+    }
+    is(["false", "f", "no", "n", "0"]).then_some(0)
 }
 
 /// What is between single quotes, or between double ones that the parser took for text.

@@ -68,6 +68,12 @@ impl Column {
         }
     }
 
+    /// Whether the values are `false` and `true`, in this order.
+    #[must_use]
+    pub fn is_boolean(&self) -> bool {
+        matches!(&self.domain, Domain::Categories(names) if names.iter().map(String::as_str).eq(["false", "true"]))
+    }
+
     /// Whether `code` stands for a value of the domain, or for a missing cell that may be missing.
     #[must_use]
     pub fn holds(&self, code: Code) -> bool {

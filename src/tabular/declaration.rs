@@ -15,6 +15,10 @@
 //! - `datetime`: `step` `1d` unless given, else a whole number of `d`, `h`, `m` or `s`. When both
 //!   ends and the step are whole days, cells are days (`2026-11-23`), else moments in UTC
 //!   (`2026-11-23T15:56:00Z`); a `max` that is a day includes its hours.
+//! - `boolean`: `false` and `true`, which a table may spell in upper or lower case, as `t`, `yes`, `y` or `1` and their
+//!   opposites.
+//! - `missing` of a nullable column, or of the table for all nullable ones: spellings of a missing cell besides the empty one,
+//!   `["NA", "?"]`.
 //! - `{"type": "numeric", "integer": true}` is an `integer`, `numeric` alone a `number`.
 //! - Keys without a meaning are ignored and listed.
 
@@ -51,18 +55,21 @@ impl Declaration {
         if list.len() > MAX_COLUMNS {
             return Err(SchemaError::new("columns", format!("at most {MAX_COLUMNS} columns can be declared")));
         }
-        let (mut columns, mut unknown) = (Vec::with_capacity(list.len()), Vec::new());
+        let everywhere = declared_column::spellings(&mut fields)?;
+        let (mut columns, mut unknown, mut missing) = (Vec::with_capacity(list.len()), Vec::new(), Vec::new());
         for (i, value) in list.iter().enumerate() {
-            let (column, keys) = declared_column::read(i, value)?;
-            columns.push(column);
-            unknown.extend(keys.into_iter().map(|key| (key, i)));
+            let declared = declared_column::read(i, value)?;
+            let common = if declared.column.nullable { everywhere.as_slice() } else { &[] };
+            missing.push([declared.missing.as_slice(), common].concat());
+            columns.push(declared.column);
+            unknown.extend(declared.ignored.into_iter().map(|key| (key, i)));
         }
         let target = target(&mut fields, &columns)?;
         let positive = positive(&mut fields, target.map(|t| &columns[t]))?;
         let mut ignored: Vec<String> = fields.left().map(shown).collect();
         ignored.extend(ignored_keys(unknown));
         ignored.truncate(MAX_IGNORED);
-        Ok(Self { schema: Schema::new(columns, target, positive)?, ignored })
+        Ok(Self { schema: Schema::new(columns, target, positive)?.with_missing(missing)?, ignored })
     }
 }
 
@@ -71,7 +78,12 @@ impl Schema {
     /// `Declaration::from_json(&schema.to_json())` gives the schema again.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let columns: Vec<Value> = self.columns().iter().map(declared_column::write).collect();
+        let columns: Vec<Value> = self
+            .columns()
+            .iter()
+            .zip(self.missing())
+            .map(|(column, missing)| declared_column::write(column, missing))
+            .collect();
         let mut map = Map::new();
         map.insert("columns".into(), json!(columns));
         if let Some(target) = self.target().map(|t| &self.columns()[t]) {

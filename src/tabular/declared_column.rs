@@ -9,30 +9,56 @@ use super::grid::{Grid, GridKind, MAX_DIGITS};
 use super::moment;
 use super::schema::{SchemaError, place};
 
-/// Reads column `i` of a declaration, and gives the keys that mean nothing to its type.
-pub(super) fn read(i: usize, value: &Value) -> Result<(Column, Vec<String>), SchemaError> {
+/// A column as it was declared.
+pub(super) struct Declared {
+    pub(super) column: Column,
+    /// Spellings of a missing cell besides the empty one.
+    pub(super) missing: Vec<String>,
+    /// Keys that mean nothing to its type.
+    pub(super) ignored: Vec<String>,
+}
+
+/// Reads column `i` of a declaration.
+pub(super) fn read(i: usize, value: &Value) -> Result<Declared, SchemaError> {
     let mut fields = Fields::of(value, place(i, ""))?;
     let name = fields.text("name")?.ok_or_else(|| fields.error("needs a name, as in the header of the table"))?;
     fields.rename(place(i, name));
     let nullable = fields.flag("nullable")?;
     let domain = match fields.text("type")? {
         Some("categorical") => categories(&mut fields)?,
+        Some("boolean") => boolean(),
         Some("integer") => Domain::Grid(integer(&mut fields)?),
         Some("number") => Domain::Grid(number(&mut fields)?),
         Some("numeric") if fields.flag("integer")? => Domain::Grid(integer(&mut fields)?),
         Some("numeric") => Domain::Grid(number(&mut fields)?),
         Some("datetime") => Domain::Grid(datetime(&mut fields)?),
-        _ => return Err(fields.error("type must be categorical, integer, number or datetime")),
+        _ => return Err(fields.error("type must be categorical, boolean, integer, number or datetime")),
     };
+    let missing = spellings(&mut fields)?;
     let ignored = fields.left().map(str::to_owned).collect();
-    Ok((Column { name: name.to_owned(), domain, nullable }, ignored))
+    Ok(Declared { column: Column { name: name.to_owned(), domain, nullable }, missing, ignored })
 }
 
-/// The canonical JSON of a column.
-pub(super) fn write(column: &Column) -> Value {
+/// Truth values, the false one first.
+pub(super) fn boolean() -> Domain {
+    Domain::Categories(vec!["false".into(), "true".into()])
+}
+
+/// A list of spellings of missing cells, as a column or a table has it.
+pub(super) fn spellings(fields: &mut Fields<'_>) -> Result<Vec<String>, SchemaError> {
+    let list = fields.list("missing")?.unwrap_or_default();
+    let names: Result<Vec<String>, String> = list.iter().map(category).collect();
+    names.map_err(|reason| fields.error(format!("missing: {reason}")))
+}
+
+/// The canonical JSON of a column, with spellings of missing cells besides the empty one.
+pub(super) fn write(column: &Column, missing: &[String]) -> Value {
     let mut map = Map::new();
     map.insert("name".into(), json!(column.name));
     match &column.domain {
+        Domain::Categories(_) if column.is_boolean() => {
+            map.insert("type".into(), json!("boolean"));
+        }
         Domain::Categories(names) => {
             map.insert("type".into(), json!("categorical"));
             map.insert("categories".into(), json!(names));
@@ -41,6 +67,9 @@ pub(super) fn write(column: &Column) -> Value {
     }
     if column.nullable {
         map.insert("nullable".into(), json!(true));
+    }
+    if !missing.is_empty() {
+        map.insert("missing".into(), json!(missing));
     }
     Value::Object(map)
 }

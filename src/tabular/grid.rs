@@ -227,7 +227,9 @@ impl Grid {
         at.clamp(0, i128::from(self.count - 1)) as Code
     }
 
-    fn units(&self, code: Code) -> i64 {
+    /// The value of a code in units of `10^-digits` (seconds since 1970 for times), exact.
+    #[must_use]
+    pub fn units(&self, code: Code) -> i64 {
         self.first + i64::from(code) * self.step
     }
 }

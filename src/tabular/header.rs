@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::cell::NOT_UTF8;
-use super::problem::CsvProblem;
+use super::problem::TableProblem;
 use super::spelling::{Nearness, folded, nearness};
 use super::spreadsheet::aliases;
 
@@ -17,7 +17,7 @@ const DELIMITERS: [(u8, &str); 3] = [(b';', "semicolons"), (b'\t', "tabs"), (b'|
 /// # Errors
 /// Problems of row 0. They name declared columns and positions and never the text found, because
 /// where the header is missing that text is somebody's data.
-pub(super) fn order(fields: &[&[u8]], columns: &[&str]) -> Result<Vec<usize>, Vec<CsvProblem>> {
+pub(super) fn order(fields: &[&[u8]], columns: &[&str]) -> Result<Vec<usize>, Vec<TableProblem>> {
     let guarded = aliases(columns);
     let mut names: HashMap<&[u8], usize> = guarded.iter().map(|(name, place)| (name.as_bytes(), *place)).collect();
     names.extend(columns.iter().enumerate().map(|(j, name)| (name.as_bytes(), j)));
@@ -29,7 +29,7 @@ pub(super) fn order(fields: &[&[u8]], columns: &[&str]) -> Result<Vec<usize>, Ve
         let dialect = dialect(fields, |piece| find(piece).is_some());
         if dialect.is_some() || !fields.iter().any(|field| written(field)) {
             let none = "the first line must be the header: it holds none of the declared columns";
-            return Err(vec![CsvProblem::of_row(0, dialect.unwrap_or_else(|| none.into()))]);
+            return Err(vec![TableProblem::of_row(0, dialect.unwrap_or_else(|| none.into()))]);
         }
     }
     let mut first_seen: Vec<Option<usize>> = vec![None; columns.len()];
@@ -39,22 +39,22 @@ pub(super) fn order(fields: &[&[u8]], columns: &[&str]) -> Result<Vec<usize>, Ve
             None => first_seen[j] = Some(i),
             Some(before) => {
                 let reason = format!("appears twice in the header, as fields {} and {}", before + 1, i + 1);
-                twice.push(CsvProblem::of_cell(0, columns[j], reason));
+                twice.push(TableProblem::of_cell(0, columns[j], reason));
             }
         }
     }
     let missing = || columns.iter().zip(&first_seen).filter(|(_, seen)| seen.is_none()).map(|(name, _)| *name);
     let unknown: Vec<usize> = (0..fields.len()).filter(|&i| found[i].is_none()).collect();
-    let mut problems: Vec<CsvProblem> = Vec::new();
+    let mut problems: Vec<TableProblem> = Vec::new();
     for &i in unknown.iter().take(MOST_UNKNOWN) {
-        problems.push(CsvProblem::of_row(0, undeclared(i, fields[i], missing())));
+        problems.push(TableProblem::of_row(0, undeclared(i, fields[i], missing())));
     }
     if unknown.len() > MOST_UNKNOWN {
         let more = unknown.len() - MOST_UNKNOWN;
-        problems.push(CsvProblem::of_row(0, format!("{more} further fields of the header are not declared columns")));
+        problems.push(TableProblem::of_row(0, format!("{more} further fields of the header are not declared columns")));
     }
     problems.extend(twice);
-    problems.extend(missing().map(|name| CsvProblem::of_cell(0, name, "is declared but missing from the header")));
+    problems.extend(missing().map(|name| TableProblem::of_cell(0, name, "is declared but missing from the header")));
     if problems.is_empty() { Ok(found.into_iter().flatten().collect()) } else { Err(problems) }
 }
 
@@ -65,6 +65,11 @@ fn undeclared<'a>(i: usize, field: &[u8], missing: impl Iterator<Item = &'a str>
     if text.trim().is_empty() {
         return format!("{place} is not a declared column and has no name: remove the column, or the comma too many");
     }
+    unknown(&place, text, missing)
+}
+
+/// What is wrong with a name that is no declared column, and what may have been meant.
+pub(super) fn unknown<'a>(place: &str, text: &str, missing: impl Iterator<Item = &'a str>) -> String {
     let near = missing.filter_map(|name| Some((nearness(text, name)?, name)));
     // What differs in form alone goes before what differs in letters.
     match near.min_by_key(|(nearness, _)| *nearness == Nearness::Letters) {

@@ -28,7 +28,7 @@ impl Inflate {
     #[must_use]
     pub fn new(limits: &UploadLimits) -> Self {
         let member = GzDecoder::new(Vec::new());
-        let (ratio, grace) = (limits.gzip_ratio, limits.gzip_grace);
+        let (ratio, grace) = (limits.ratio, limits.grace);
         Self { member, begun: 0, members: 0, taken: 0, given: 0, ratio, grace }
     }
 

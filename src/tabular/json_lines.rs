@@ -1,4 +1,4 @@
-//! Codes to JSON, an object a line: numbers as numbers, a missing cell as null.
+//! Codes to JSON, an object a line: numbers as numbers, truth values as such, a missing cell as null.
 
 use serde_json::Value;
 
@@ -23,6 +23,7 @@ fn value(column: &Column, code: Code) -> String {
     match &column.domain {
         _ if code == MISSING => "null".into(),
         Domain::Grid(grid) if matches!(grid.kind(), GridKind::Integer | GridKind::Decimal) => grid.text(code),
+        Domain::Categories(_) if column.is_boolean() => column.text(code),
         Domain::Grid(_) | Domain::Categories(_) => quoted(&column.text(code)),
     }
 }

@@ -17,10 +17,10 @@ pub struct UploadLimits {
     pub problems: usize,
     /// Bytes of the table after decompression.
     pub table_bytes: u64,
-    /// Bytes that one compressed byte may stand for, once `gzip_grace` is used up.
-    pub gzip_ratio: u64,
+    /// Bytes that one compressed byte may stand for, once `grace` is used up.
+    pub ratio: u64,
     /// Decompressed bytes below which the ratio is not looked at.
-    pub gzip_grace: u64,
+    pub grace: u64,
     /// A client that sends nothing for this long is cut off.
     pub patience: Duration,
     /// And so is one that, beyond that, sends fewer bytes a second than these.
@@ -36,8 +36,8 @@ impl Default for UploadLimits {
             rows: 50_000_000,
             problems: 20,
             table_bytes: 4 << 30,
-            gzip_ratio: 50,
-            gzip_grace: 1 << 20,
+            ratio: 50,
+            grace: 1 << 20,
             patience: Duration::from_secs(30),
             least_rate: 1 << 10,
         }

@@ -1,4 +1,4 @@
-//! Tables: the declared schema, typed cells, CSV in and out, and the codec between rows and tokens.
+//! Tables: the declared schema, typed cells, CSV, JSON Lines and Parquet in and out, and the codec between rows and tokens.
 
 mod cell;
 mod coding;
@@ -13,9 +13,13 @@ mod groups;
 mod header;
 mod inflate;
 mod json_lines;
+mod json_reader;
+mod judge;
 mod likeness;
 mod limits;
 mod moment;
+mod packer;
+mod parquet;
 mod problem;
 mod pseudo;
 mod quotes;
@@ -25,7 +29,9 @@ mod schema;
 mod spelling;
 mod spreadsheet;
 mod table;
+mod table_writer;
 mod typed;
+mod unzstd;
 mod upload;
 
 pub use coding::{BINS, Codec, Compact, Cursor, NARROW, Next, START, Text, TextError, Words};
@@ -37,15 +43,20 @@ pub use grid::{Grid, GridKind, GridMiss, LARGEST, LARGEST_UNITS, MAX_DIGITS};
 pub use groups::{Groups, Pseudonym};
 pub use inflate::Inflate;
 pub use json_lines::json_lines;
+pub use json_reader::LinesReader;
 pub use likeness::Likeness;
 pub use limits::UploadLimits;
 pub use moment::seconds;
-pub use problem::{CsvError, CsvProblem, GzipFault, UploadError};
+pub use packer::Packer;
+pub use parquet::{ParquetError, ParquetReader, ParquetWriter, Source};
+pub use problem::{GzipFault, TableError, TableProblem, UploadError, ZstdFault};
 pub use pseudo::uniform_row;
 pub use reader::{Summary, TableReader};
 pub use rows::{Mark, Rows, RowsError, RowsReader, RowsWriter, decode};
 pub use schema::{MAX_CATEGORY, MAX_COLUMNS, MAX_NAME, Schema, SchemaError};
 pub use spreadsheet::is_plain;
 pub use table::Table;
+pub use table_writer::{Form, TableWriter};
 pub use typed::Cells;
+pub use unzstd::Unzstd;
 pub use upload::{Packing, Upload};

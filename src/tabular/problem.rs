@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-/// One place of a CSV and what is wrong there. Never holds text of the upload.
+/// One place of a table and what is wrong there. Never holds text of the upload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CsvProblem {
+pub struct TableProblem {
     /// The row, counted from 1 below the header (blank lines do not count); 0 is the header or the
     /// file as a whole.
     pub row: u64,
@@ -14,7 +14,7 @@ pub struct CsvProblem {
     pub reason: String,
 }
 
-impl CsvProblem {
+impl TableProblem {
     /// A problem of a whole row, of the header or of the file.
     pub fn of_row(row: u64, reason: impl Into<String>) -> Self {
         Self { row, column: None, reason: reason.into() }
@@ -29,9 +29,9 @@ impl CsvProblem {
 /// A table that was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("the table has {} problem(s); the first is in row {}", problems.len(), problems.first().map_or(0, |p| p.row))]
-pub struct CsvError {
+pub struct TableError {
     /// The first problems, in the order of the table; at least one.
-    pub problems: Vec<CsvProblem>,
+    pub problems: Vec<TableProblem>,
     /// Whether reading stopped there, so that there may be more.
     pub stopped: bool,
 }
@@ -56,15 +56,47 @@ pub enum GzipFault {
     Ratio,
 }
 
+/// What is wrong with a zstd stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ZstdFault {
+    /// It does not begin like zstd.
+    #[error("the body is not zstd: drop Content-Encoding, or compress it")]
+    NotZstd,
+    /// It contradicts itself, its checksum does not fit, or it needs a dictionary.
+    #[error("the zstd stream is damaged, or made with a dictionary: compress and send the table again")]
+    Damaged,
+    /// It refers to what is too far back.
+    #[error("the zstd stream needs a window of more than 8 MiB: compress without --long and --ultra, or by gzip")]
+    Window,
+    /// It ends too early.
+    #[error("the zstd stream is cut short: send the whole file")]
+    Truncated,
+    /// Something that is not zstd follows its end.
+    #[error("the zstd stream is followed by other bytes: send the compressed file alone")]
+    Trailing,
+    /// It unpacks to suspiciously much.
+    #[error("the zstd stream unpacks to more than the allowed ratio: send the table uncompressed")]
+    Ratio,
+}
+
 /// Why an upload was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UploadError {
-    /// The table is not what was declared.
+    /// A CSV is not what was declared.
     #[error(transparent)]
-    Csv(#[from] CsvError),
+    Csv(TableError),
+    /// JSON Lines are not what was declared.
+    #[error(transparent)]
+    JsonLines(TableError),
+    /// A Parquet file is not what was declared, or is damaged.
+    #[error(transparent)]
+    Parquet(TableError),
     /// The compression is at fault.
     #[error(transparent)]
     Gzip(#[from] GzipFault),
+    /// The compression is at fault.
+    #[error(transparent)]
+    Zstd(#[from] ZstdFault),
     /// The table is larger than allowed.
     #[error("the table is larger than {limit} bytes")]
     TooLarge {
@@ -74,15 +106,21 @@ pub enum UploadError {
 }
 
 impl UploadError {
-    /// A stable name: `csv_invalid`, `gzip_...` or `table_too_large`.
+    /// A stable name: `csv_invalid`, `jsonl_invalid`, `parquet_invalid`, `gzip_...`, `zstd_...` or `table_too_large`.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
             Self::Csv(_) => "csv_invalid",
+            Self::JsonLines(_) => "jsonl_invalid",
+            Self::Parquet(_) => "parquet_invalid",
             Self::Gzip(GzipFault::NotGzip | GzipFault::Damaged) => "gzip_invalid",
             Self::Gzip(GzipFault::Truncated) => "gzip_truncated",
             Self::Gzip(GzipFault::Trailing) => "gzip_trailing",
             Self::Gzip(GzipFault::Ratio) => "gzip_ratio",
+            Self::Zstd(ZstdFault::NotZstd | ZstdFault::Damaged | ZstdFault::Window) => "zstd_invalid",
+            Self::Zstd(ZstdFault::Truncated) => "zstd_truncated",
+            Self::Zstd(ZstdFault::Trailing) => "zstd_trailing",
+            Self::Zstd(ZstdFault::Ratio) => "zstd_ratio",
             Self::TooLarge { .. } => "table_too_large",
         }
     }

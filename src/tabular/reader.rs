@@ -5,15 +5,15 @@
 
 use std::ops::Range;
 
-use super::cell::{CellReader, NOT_UTF8};
 use super::column::Code;
 use super::header;
+use super::judge::Judge;
 use super::limits::UploadLimits;
-use super::problem::{CsvError, CsvProblem};
+use super::problem::{TableError, TableProblem};
 use super::quotes::Quotes;
 use super::schema::Schema;
 
-const BOM: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 const BEHIND_A_QUOTE: &str = "has text behind a closing quote: write a quote that is part of the text twice";
 
 /// A parser that is fed with bytes and gives rows of codes to a sink, each with the cell that says
@@ -22,10 +22,7 @@ const BEHIND_A_QUOTE: &str = "has text behind a closing quote: write a quote tha
 /// Its memory is bounded by the limits on a line and on fields, whatever it is fed. It emits no row
 /// after its first problem; the caller discards the rows before it.
 pub struct TableReader {
-    columns: Vec<CellReader>,
-    /// The column that says whose row it is; it comes after those of the schema.
-    person: Option<String>,
-    limits: UploadLimits,
+    judge: Judge,
     csv: csv_core::Reader,
     quotes: Quotes,
     /// Whether the header has text behind a closing quote.
@@ -39,9 +36,6 @@ pub struct TableReader {
     fields: usize,
     /// The column of each field; `None` until the header was read.
     order: Option<Vec<usize>>,
-    row: Vec<Code>,
-    rows: u64,
-    problems: Vec<CsvProblem>,
 }
 
 /// A table that was read to its end.
@@ -60,9 +54,7 @@ impl TableReader {
         // mark comes in two pieces: that is done here.
         let _ = csv.read_record(b"\n", &mut [0; 1], &mut [0; 1]);
         Self {
-            columns: schema.columns().iter().map(CellReader::new).collect(),
-            person: None,
-            limits,
+            judge: Judge::new(schema, limits),
             csv,
             quotes: Quotes::new(),
             loose: false,
@@ -72,16 +64,13 @@ impl TableReader {
             ends: vec![0; limits.fields.max(schema.width()) + 1],
             fields: 0,
             order: None,
-            row: vec![0; schema.width()],
-            rows: 0,
-            problems: Vec::new(),
         }
     }
 
     /// Also reads a column that says whose row it is, and is not in the schema.
     #[must_use]
     pub fn of_persons(mut self, column: &str) -> Self {
-        self.person = Some(column.to_owned());
+        self.judge.of_persons(column);
         self.ends.push(0);
         self
     }
@@ -90,9 +79,9 @@ impl TableReader {
     /// text of its person's cell, blanks around it removed, or with nothing where there is none.
     ///
     /// # Errors
-    /// [`CsvError`] as soon as reading stops: too many problems, or one that leaves no sense in
+    /// [`TableError`] as soon as reading stops: too many problems, or one that leaves no sense in
     /// going on. The reader is of no use afterwards. Fewer problems wait for [`Self::finish`].
-    pub fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), CsvError> {
+    pub fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), TableError> {
         let Some(mut opening) = self.opening.take() else { return self.read(bytes, sink) };
         let (head, rest) = bytes.split_at(bytes.len().min(BOM.len() - opening.len()));
         opening.extend_from_slice(head);
@@ -107,8 +96,8 @@ impl TableReader {
     /// Ends the table.
     ///
     /// # Errors
-    /// [`CsvError`] with every problem, among them a quote left open and a table without rows.
-    pub fn finish(mut self, sink: &mut impl FnMut(&[Code], &[u8])) -> Result<Summary, CsvError> {
+    /// [`TableError`] with every problem, among them a quote left open and a table without rows.
+    pub fn finish(mut self, sink: &mut impl FnMut(&[Code], &[u8])) -> Result<Summary, TableError> {
         if let Some(opening) = self.opening.take() {
             self.open(&opening, sink)?;
         }
@@ -122,12 +111,11 @@ impl TableReader {
                 break;
             }
         }
-        if self.order.is_none() && self.problems.is_empty() {
-            self.problems.push(CsvProblem::of_row(0, "the file is empty: it needs a header and rows"));
-        } else if self.rows == 0 && self.problems.is_empty() {
-            self.problems.push(CsvProblem::of_row(0, "the header is not followed by any row"));
-        }
-        if self.problems.is_empty() { Ok(Summary { rows: self.rows }) } else { Err(self.refusal(false)) }
+        let nothing = match self.order {
+            None => "the file is empty: it needs a header and rows",
+            Some(_) => "the header is not followed by any row",
+        };
+        self.judge.finish(nothing)
     }
 
     /// Bytes that the reader holds, for the test that this is bounded.
@@ -136,15 +124,14 @@ impl TableReader {
         self.line.capacity() + self.ends.capacity() * size_of::<usize>()
     }
 
-    fn open(&mut self, opening: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), CsvError> {
+    fn open(&mut self, opening: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), TableError> {
         if let Some(reason) = not_text(opening) {
-            self.problems.push(CsvProblem::of_row(0, reason));
-            return Err(self.refusal(true));
+            return Err(self.judge.stop(TableProblem::of_row(0, reason)));
         }
         self.read(opening.strip_prefix(BOM).unwrap_or(opening), sink)
     }
 
-    fn read(&mut self, mut bytes: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), CsvError> {
+    fn read(&mut self, mut bytes: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), TableError> {
         while !bytes.is_empty() {
             let (taken, _) = self.step(bytes, sink)?;
             bytes = &bytes[taken..];
@@ -154,7 +141,7 @@ impl TableReader {
 
     /// Reads to the end of a line or of the bytes; gives how many were taken and how many of them
     /// were text of the line that is still open.
-    fn step(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(usize, usize), CsvError> {
+    fn step(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(usize, usize), TableError> {
         use csv_core::ReadRecordResult as Read;
         let (result, taken, written, ended) =
             self.csv.read_record(bytes, &mut self.line[self.line_len..], &mut self.ends[self.fields..]);
@@ -183,8 +170,8 @@ impl TableReader {
         Ok((taken, written))
     }
 
-    fn lengthen(&mut self) -> Result<(), CsvError> {
-        let most = self.limits.line_bytes;
+    fn lengthen(&mut self) -> Result<(), TableError> {
+        let most = self.judge.limits().line_bytes;
         if self.line.len() >= most {
             return Err(self.stop(&format!("is longer than {most} bytes; perhaps a quote was opened and not closed")));
         }
@@ -192,14 +179,9 @@ impl TableReader {
         Ok(())
     }
 
-    fn line_done(&mut self, sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), CsvError> {
+    fn line_done(&mut self, sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), TableError> {
         let Some(order) = self.order.take() else { return self.header_done() };
-        self.rows += 1;
-        if self.rows > self.limits.rows {
-            let reason = format!("more than {} rows", self.limits.rows);
-            self.problems.push(CsvProblem::of_row(self.rows, reason));
-            return Err(self.refusal(true));
-        }
+        self.judge.begin_row()?;
         let mut person = 0..0;
         if self.fields == order.len() {
             person = self.cells(&order);
@@ -207,103 +189,58 @@ impl TableReader {
             let line = &self.line[..self.line_len];
             let hint = header::other_delimiter(line, order.len()).map(|word| format!("; they are separated by {word}"));
             let (fields, columns, hint) = (self.fields, order.len(), hint.unwrap_or_default());
-            let reason = format!("has {fields} fields, but {columns} columns are declared{hint}");
-            self.problems.push(CsvProblem::of_row(self.rows, reason));
+            self.judge.row_problem(format!("has {fields} fields, but {columns} columns are declared{hint}"));
         }
         self.order = Some(order);
-        if self.problems.is_empty() {
-            sink(&self.row, self.line[person].trim_ascii());
-        }
-        if self.problems.len() >= self.limits.problems { Err(self.refusal(true)) } else { Ok(()) }
+        self.judge.end_row(&self.line[person], sink)
     }
 
-    /// Codes of the line's fields into `row`, problems into `problems`; gives the place of the
-    /// person's cell.
+    /// Judges the line's fields; gives the place of the person's cell.
     fn cells(&mut self, order: &[usize]) -> Range<usize> {
         let (mut start, mut person) = (0, 0..0);
         for (&end, &j) in self.ends.iter().zip(order) {
-            let (place, column) = (start..end, self.columns.get(j));
-            let cell = &self.line[place.clone()];
-            start = end;
-            let fault = match column {
-                _ if cell.len() > self.limits.cell_bytes => {
-                    Err(format!("is longer than {} bytes", self.limits.cell_bytes))
-                }
-                Some(column) => column.code(cell).map(|code| self.row[j] = code).map_err(|fault| column.reason(fault)),
-                None => match no_person(cell) {
-                    Some(reason) => Err(reason.to_owned()),
-                    None => {
-                        person = place;
-                        Ok(())
-                    }
-                },
-            };
-            if let Err(reason) = fault {
-                let problem = CsvProblem::of_cell(self.rows, self.name_of(j), reason);
-                self.problems.push(problem);
-                if self.problems.len() >= self.limits.problems {
-                    break;
-                }
+            let place = std::mem::replace(&mut start, end)..end;
+            if !self.judge.cell(j, &self.line[place.clone()]) {
+                break;
+            }
+            if j == self.judge.person() {
+                person = place;
             }
         }
         person
     }
 
-    /// The name of a column of the schema, or of the person's, which comes after them.
-    fn name_of(&self, j: usize) -> &str {
-        self.columns.get(j).map_or(self.person.as_deref().unwrap_or_default(), |column| &column.name)
-    }
-
-    fn header_done(&mut self) -> Result<(), CsvError> {
+    fn header_done(&mut self) -> Result<(), TableError> {
         let mut start = 0;
         let ends = &self.ends[..self.fields];
         let fields: Vec<&[u8]> = ends.iter().map(|&end| &self.line[std::mem::replace(&mut start, end)..end]).collect();
-        let mut names: Vec<&str> = self.columns.iter().map(|column| &*column.name).collect();
-        names.extend(self.person.as_deref());
-        match header::order(&fields, &names) {
+        match header::order(&fields, &self.judge.names()) {
             Ok(_) if self.loose => Err(self.stop(BEHIND_A_QUOTE)),
             Ok(order) => {
                 self.order = Some(order);
                 Ok(())
             }
-            Err(problems) => {
-                self.problems = problems;
-                Err(self.refusal(true))
-            }
+            Err(problems) => Err(self.judge.stop_for(problems)),
         }
     }
 
     /// A problem of the line under way that leaves no sense in reading on.
-    fn stop(&mut self, reason: &str) -> CsvError {
-        let row = if self.order.is_some() { self.rows + 1 } else { 0 };
-        let column = self.order.as_ref().and_then(|order| order.get(self.fields)).map(|&j| self.name_of(j).to_owned());
-        self.problems.push(CsvProblem { row, column, reason: reason.to_owned() });
-        self.refusal(true)
-    }
-
-    fn refusal(&mut self, stopped: bool) -> CsvError {
-        let mut problems = std::mem::take(&mut self.problems);
-        problems.truncate(self.limits.problems);
-        CsvError { problems, stopped }
-    }
-}
-
-/// Why a cell does not say whose row it is.
-fn no_person(cell: &[u8]) -> Option<&'static str> {
-    match cell {
-        _ if cell.trim_ascii().is_empty() => Some("is empty: say of every row whose it is"),
-        _ if cell.contains(&0) => Some("holds a NUL byte"),
-        _ if std::str::from_utf8(cell).is_err() => Some(NOT_UTF8),
-        _ => None,
+    fn stop(&mut self, reason: &str) -> TableError {
+        let row = if self.order.is_some() { self.judge.rows() + 1 } else { 0 };
+        let column = self.order.as_ref().and_then(|order| order.get(self.fields));
+        let column = column.map(|&j| self.judge.name_of(j).to_owned());
+        self.judge.stop(TableProblem { row, column, reason: reason.to_owned() })
     }
 }
 
 /// What a file is that begins like no table in UTF-8.
-fn not_text(opening: &[u8]) -> Option<&'static str> {
+pub(super) fn not_text(opening: &[u8]) -> Option<&'static str> {
     match opening {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [1..=255, 0, 1..=255] | [0, 1..=255, 0] => {
             Some("the file is UTF-16: save the table as UTF-8")
         }
+        [b'P', b'A', b'R'] => Some("the file is Parquet: send it with Content-Type: application/vnd.apache.parquet"),
+        [0x28, 0xb5, 0x2f] => Some("the file is zstd: send it with Content-Encoding: zstd"),
         [0x1f, 0x8b, ..] => Some("the file is gzip: send it with Content-Encoding: gzip"),
         [b'P', b'K', 3, ..] => Some("the file is a zip archive or a spreadsheet: export the table as CSV"),
         _ => None,

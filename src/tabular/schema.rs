@@ -13,6 +13,10 @@ pub const MAX_NAME: usize = 512;
 /// Longest category, in bytes.
 pub const MAX_CATEGORY: usize = 4096;
 
+/// Longest spelling of a missing cell, in bytes, and most of a column.
+const MAX_SPELLING: usize = 64;
+const MOST_SPELLINGS: usize = 32;
+
 /// A checked declaration: at least one column, distinct names, no empty domain, distinct categories.
 ///
 /// A schema is public: the custodian states it before any private byte is read.
@@ -21,6 +25,8 @@ pub struct Schema {
     columns: Vec<Column>,
     target: Option<usize>,
     positive: Option<Code>,
+    /// For each column, spellings of a missing cell besides the empty one.
+    missing: Vec<Vec<String>>,
 }
 
 /// What is wrong with a declaration. Messages name columns, which are public.
@@ -67,7 +73,49 @@ impl Schema {
         if positive.is_some_and(|code| code as usize >= values) {
             return Err(SchemaError::new("positive", "it must be a value of the target column"));
         }
-        Ok(Self { columns, target, positive })
+        let missing = vec![Vec::new(); columns.len()];
+        Ok(Self { columns, target, positive, missing })
+    }
+
+    /// The schema with spellings of a missing cell for each column, besides the empty one; blanks around them and repetitions
+    /// do not count.
+    ///
+    /// # Errors
+    /// [`SchemaError`] for spellings of a column that is not nullable, that are values of the column, too long or too many.
+    pub fn with_missing(mut self, missing: Vec<Vec<String>>) -> Result<Self, SchemaError> {
+        for (i, (column, spellings)) in self.columns.iter().zip(missing).enumerate() {
+            let fault = |reason: &str| Err(SchemaError::new(place(i, &column.name), reason));
+            let mut kept: Vec<String> = Vec::new();
+            for spelling in spellings.iter().map(|spelling| spelling.trim()).filter(|spelling| !spelling.is_empty()) {
+                let value = match &column.domain {
+                    Domain::Categories(names) => names.iter().any(|name| name.trim() == spelling),
+                    Domain::Grid(grid) => grid.code(spelling).is_ok(),
+                };
+                if value {
+                    return fault("a spelling of missing is a value of the column: drop one of the two");
+                }
+                if !column.nullable {
+                    return fault("missing needs nullable: a cell that may be missing is declared so");
+                }
+                if spelling.len() > MAX_SPELLING || spelling.contains('\0') {
+                    return fault("a spelling of missing has more than 64 bytes, or a NUL character");
+                }
+                if !kept.iter().any(|known| known == spelling) {
+                    kept.push(spelling.to_owned());
+                }
+            }
+            if kept.len() > MOST_SPELLINGS {
+                return fault("more than 32 spellings of missing: declare fewer");
+            }
+            self.missing[i] = kept;
+        }
+        Ok(self)
+    }
+
+    /// For each column, spellings of a missing cell besides the empty one.
+    #[must_use]
+    pub fn missing(&self) -> &[Vec<String>] {
+        &self.missing
     }
 
     /// A schema with the same names, target and missing cells, and with these domains instead. What is positive of the
@@ -76,7 +124,7 @@ impl Schema {
     pub fn with_domains(&self, domain: impl Fn(usize) -> Domain) -> Self {
         let column = |(at, column): (usize, &Column)| Column { domain: domain(at), ..column.clone() };
         let columns = self.columns.iter().enumerate().map(column).collect();
-        Self { columns, target: self.target, positive: None }
+        Self { columns, target: self.target, positive: None, missing: vec![Vec::new(); self.width()] }
     }
 
     /// The columns in the order of the table.

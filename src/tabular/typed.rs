@@ -13,7 +13,14 @@ impl Cells {
     /// Prepares every column.
     #[must_use]
     pub fn new(schema: &Schema) -> Self {
-        Self { readers: schema.columns().iter().map(CellReader::new).collect() }
+        Self {
+            readers: schema
+                .columns()
+                .iter()
+                .zip(schema.missing())
+                .map(|(column, missing)| CellReader::new(column, missing))
+                .collect(),
+        }
     }
 
     /// The index of a column.

@@ -1,11 +1,13 @@
-//! An upload: perhaps compressed bytes, in pieces, to rows of codes.
+//! An upload: perhaps compressed text, in pieces, to rows of codes.
 
 use super::column::Code;
 use super::inflate::Inflate;
+use super::json_reader::LinesReader;
 use super::limits::UploadLimits;
-use super::problem::UploadError;
+use super::problem::{TableError, UploadError};
 use super::reader::{Summary, TableReader};
 use super::schema::Schema;
+use super::unzstd::Unzstd;
 
 /// How the bytes of a table are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,34 +16,62 @@ pub enum Packing {
     Plain,
     /// gzip.
     Gzip,
+    /// zstd.
+    Zstd,
 }
 
-/// The way in for a table: unpacks, parses and checks under limits.
+/// The way in for a table that is text: unpacks, parses and checks under limits.
 pub struct Upload {
-    inflate: Option<Inflate>,
+    unpacker: Option<Unpacker>,
     table: Table,
+}
+
+enum Unpacker {
+    Gzip(Box<Inflate>),
+    Zstd(Unzstd),
 }
 
 /// The part behind the unpacker.
 struct Table {
-    reader: TableReader,
+    reader: Reader,
     bytes: u64,
     limit: u64,
 }
 
+enum Reader {
+    Csv(Box<TableReader>),
+    JsonLines(Box<LinesReader>),
+}
+
 impl Upload {
-    /// An upload for this schema.
+    /// An upload of a CSV for this schema.
     #[must_use]
     pub fn new(schema: &Schema, packing: Packing, limits: UploadLimits) -> Self {
-        let inflate = (packing == Packing::Gzip).then(|| Inflate::new(&limits));
-        let reader = TableReader::new(schema, limits);
-        Self { inflate, table: Table { reader, bytes: 0, limit: limits.table_bytes } }
+        Self::of(Reader::Csv(Box::new(TableReader::new(schema, limits))), packing, limits)
+    }
+
+    /// An upload of JSON Lines for this schema.
+    #[must_use]
+    pub fn of_json_lines(schema: &Schema, packing: Packing, limits: UploadLimits) -> Self {
+        Self::of(Reader::JsonLines(Box::new(LinesReader::new(schema, limits))), packing, limits)
+    }
+
+    fn of(reader: Reader, packing: Packing, limits: UploadLimits) -> Self {
+        let unpacker = match packing {
+            Packing::Plain => None,
+            Packing::Gzip => Some(Unpacker::Gzip(Box::new(Inflate::new(&limits)))),
+            Packing::Zstd => Some(Unpacker::Zstd(Unzstd::new(&limits))),
+        };
+        Self { unpacker, table: Table { reader, bytes: 0, limit: limits.table_bytes } }
     }
 
     /// Also reads a column that says whose row it is, and is not in the schema.
     #[must_use]
     pub fn of_persons(mut self, column: &str) -> Self {
-        self.table.reader = self.table.reader.of_persons(column);
+        self.table.reader = match self.table.reader {
+            Reader::Csv(reader) => Reader::Csv(Box::new(reader.of_persons(column))),
+            Reader::JsonLines(reader) => Reader::JsonLines(Box::new(reader.of_persons(column))),
+        };
         self
     }
 
@@ -51,9 +81,10 @@ impl Upload {
     /// # Errors
     /// [`UploadError`] as soon as nothing can mend the upload; it is of no use afterwards.
     pub fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), UploadError> {
-        match &mut self.inflate {
+        match &mut self.unpacker {
             None => self.table.push(bytes, sink),
-            Some(inflate) => inflate.push(bytes, |piece| self.table.push(piece, sink)),
+            Some(Unpacker::Gzip(gzip)) => gzip.push(bytes, |piece| self.table.push(piece, sink)),
+            Some(Unpacker::Zstd(zstd)) => zstd.push(bytes, |piece| self.table.push(piece, sink)),
         }
     }
 
@@ -62,10 +93,15 @@ impl Upload {
     /// # Errors
     /// [`UploadError`]: the compression's before the table's, which a cut stream would also break.
     pub fn finish(mut self, sink: &mut impl FnMut(&[Code], &[u8])) -> Result<Summary, UploadError> {
-        if let Some(inflate) = self.inflate.take() {
-            inflate.finish(|piece| self.table.push(piece, sink))?;
+        match self.unpacker.take() {
+            None => {}
+            Some(Unpacker::Gzip(gzip)) => gzip.finish(|piece| self.table.push(piece, sink))?,
+            Some(Unpacker::Zstd(zstd)) => zstd.finish()?,
         }
-        Ok(self.table.reader.finish(sink)?)
+        match self.table.reader {
+            Reader::Csv(reader) => reader.finish(sink).map_err(UploadError::Csv),
+            Reader::JsonLines(reader) => reader.finish(sink).map_err(UploadError::JsonLines),
+        }
     }
 
     /// Bytes of the table so far, unpacked.
@@ -81,6 +117,14 @@ impl Table {
         if self.bytes > self.limit {
             return Err(UploadError::TooLarge { limit: self.limit });
         }
-        Ok(self.reader.push(bytes, sink)?)
+        let of: fn(TableError) -> UploadError = match self.reader {
+            Reader::Csv(_) => UploadError::Csv,
+            Reader::JsonLines(_) => UploadError::JsonLines,
+        };
+        match &mut self.reader {
+            Reader::Csv(reader) => reader.push(bytes, sink),
+            Reader::JsonLines(reader) => reader.push(bytes, sink),
+        }
+        .map_err(of)
     }
 }

@@ -1,17 +1,17 @@
-//! Five ways in for hostile bytes, each with laws besides that nothing panics. The fuzzer calls them (`make fuzz`), and the
+//! Eight ways in for hostile bytes, each with laws besides that nothing panics. The fuzzer calls them (`make fuzz`), and the
 //! suite replays the corpus and mutations of it.
 
 use dp2stage::privacy::{Certificate, Envelope, SigningKey};
 use dp2stage::tabular::{
-    Codec, Compact, Cursor, Declaration, Mark, Next, Packing, RowsReader, RowsWriter, Schema, Text, Upload,
-    UploadLimits, decode,
+    Codec, Compact, Cursor, Declaration, Form, Mark, Next, Packing, ParquetReader, RowsReader, RowsWriter, Schema,
+    Table, TableWriter, Text, Upload, UploadLimits, decode,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 /// Columns of every kind.
-fn every_kind() -> Schema {
+pub fn every_kind() -> Schema {
     let declared = json!({"columns": [
         {"name": "age", "type": "integer", "min": -5, "max": 120},
         {"name": "dose", "type": "number", "min": -1.5, "max": 10, "step": 0.25, "nullable": true},
@@ -23,9 +23,16 @@ fn every_kind() -> Schema {
 }
 
 /// What became of an upload: the rows that were handed on, and what was said in the end.
-fn uploaded(schema: &Schema, (packing, persons): (Packing, bool), pieces: &mut dyn Iterator<Item = &[u8]>) -> String {
+fn uploaded(
+    schema: &Schema,
+    (form, packing, persons): (Form, Packing, bool),
+    pieces: &mut dyn Iterator<Item = &[u8]>,
+) -> String {
     let limits = UploadLimits { table_bytes: 1 << 20, ..UploadLimits::default() };
-    let mut upload = Upload::new(schema, packing, limits);
+    let mut upload = match form {
+        Form::JsonLines => Upload::of_json_lines(schema, packing, limits),
+        _ => Upload::new(schema, packing, limits),
+    };
     if persons {
         upload = upload.of_persons("person");
     }
@@ -53,14 +60,51 @@ fn uploaded(schema: &Schema, (packing, persons): (Packing, bool), pieces: &mut d
 /// A table, perhaps packed and of persons: how it is cut into pieces changes nothing that is said of it, but for which fault is
 /// told of a packed one that is broken in two ways.
 pub fn csv(bytes: &[u8]) {
+    let packed = |how: u8| if how & 1 == 0 { Packing::Plain } else { Packing::Gzip };
+    text(bytes, Form::Csv, packed);
+}
+
+/// A table of JSON Lines, likewise.
+pub fn jsonl(bytes: &[u8]) {
+    text(bytes, Form::JsonLines, |_| Packing::Plain);
+}
+
+/// A CSV that is packed by zstd, likewise.
+pub fn zstd(bytes: &[u8]) {
+    text(bytes, Form::Csv, |_| Packing::Zstd);
+}
+
+fn text(bytes: &[u8], form: Form, packing: impl Fn(u8) -> Packing) {
     let Some((&[how, cut], table)) = bytes.split_first_chunk::<2>() else { return };
     let schema = every_kind();
-    let kind = (if how & 1 == 0 { Packing::Plain } else { Packing::Gzip }, how & 2 != 0);
+    let kind = (form, packing(how), how & 2 != 0);
     let whole = uploaded(&schema, kind, &mut std::iter::once(table));
     let pieces = uploaded(&schema, kind, &mut table.chunks(usize::from(cut) + 1));
-    if kind.0 == Packing::Plain || whole.starts_with("Ok") || pieces.starts_with("Ok") {
+    if kind.1 == Packing::Plain || whole.starts_with("Ok") || pieces.starts_with("Ok") {
         assert_eq!(whole, pieces, "pieces of {}", usize::from(cut) + 1);
     }
+}
+
+/// A Parquet file: what is read of it fits the schema, and comes back from a file of our own.
+pub fn parquet(bytes: &[u8]) {
+    let schema = every_kind();
+    let Some(rows) = of_parquet(&schema, bytes) else { return };
+    let mut writer = TableWriter::new(&schema, Form::Parquet, false);
+    let mut file = writer.push(&Table::new(schema.width(), rows.concat())).expect("memory");
+    file.append(&mut writer.finish().expect("memory"));
+    assert!(of_parquet(&schema, &file).as_ref() == Some(&rows), "what was written reads otherwise");
+}
+
+/// The rows of a Parquet file, if all of it is right.
+pub fn of_parquet(schema: &Schema, bytes: &[u8]) -> Option<Vec<Vec<u32>>> {
+    let limits = UploadLimits { table_bytes: 1 << 24, rows: 100_000, ..UploadLimits::default() };
+    let (mut reader, mut rows) = (ParquetReader::open(bytes, (schema, None), limits).ok()?, Vec::new());
+    while reader.next_rows(&mut |row, _| rows.push(row.to_vec())).ok()? {}
+    let summary = reader.finish().ok()?;
+    assert_eq!(summary.rows, rows.len() as u64);
+    let fits = |row: &Vec<u32>| schema.columns().iter().zip(row).all(|(column, &code)| column.holds(code));
+    assert!(rows.iter().all(fits), "a row that does not fit the schema");
+    Some(rows)
 }
 
 /// A schema as it is declared: what is taken comes back from JSON as it was.

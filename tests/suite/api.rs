@@ -8,6 +8,7 @@ mod certificates;
 mod contract;
 mod datasets;
 mod events;
+mod forms;
 mod idempotency;
 mod intake;
 mod journey;

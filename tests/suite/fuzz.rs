@@ -8,10 +8,10 @@ use rand::{Rng, SeedableRng};
 use crate::support::repeats;
 
 #[path = "../fuzz/targets.rs"]
-mod targets;
+pub mod targets;
 
 /// The files of a target's corpus.
-fn corpus(target: &str) -> Vec<Vec<u8>> {
+pub fn corpus(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(target);
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
@@ -58,6 +58,21 @@ fn replay(name: &str, target: fn(&[u8])) {
 #[test]
 fn tables() {
     replay("csv", targets::csv);
+}
+
+#[test]
+fn json_lines() {
+    replay("jsonl", targets::jsonl);
+}
+
+#[test]
+fn zstd_streams() {
+    replay("zstd", targets::zstd);
+}
+
+#[test]
+fn parquet_files() {
+    replay("parquet", targets::parquet);
 }
 
 #[test]

@@ -61,6 +61,11 @@ impl Folder {
         Ok(Making { root: self.root.clone(), temporary, file: BufWriter::with_capacity(BUFFER, file) })
     }
 
+    /// A file that has no name.
+    pub fn nameless(&self) -> io::Result<File> {
+        nameless(&self.root.join(MAKING))
+    }
+
     /// Opens a file.
     pub fn file(&self, path: &str) -> io::Result<File> {
         File::open(self.root.join(path))
@@ -158,6 +163,17 @@ impl Folder {
     pub fn free(&self) -> io::Result<u64> {
         let disk = nix::sys::statvfs::statvfs(&self.root)?;
         Ok(disk.blocks_available() * disk.fragment_size())
+    }
+}
+
+/// A file in a folder that lost its name before anything was written, to be written and read.
+pub(super) fn nameless(folder: &Path) -> io::Result<File> {
+    let path = folder.join(Uuid::now_v7().simple().to_string());
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    match fs::remove_file(&path) {
+        // Whoever clears the folder may have been quicker.
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(file),
     }
 }
 

@@ -13,6 +13,7 @@ use super::name;
 use super::place::Place;
 use super::reader::{self, BlobReader};
 use super::room::Room;
+use super::spool::Spool;
 use super::writer::{BlobWriter, Stored};
 use crate::engine::{KEPT_KEY_BYTES, is_kept_key};
 use crate::store::sealed::{Blob, Keyring, sealed_length};
@@ -66,6 +67,15 @@ impl Blobs {
     /// I/O faults; `StorageFull` and `QuotaExceeded` where there is no room for a byte.
     pub fn create(&self) -> io::Result<BlobWriter> {
         BlobWriter::new(self, 0)
+    }
+
+    /// A place for bytes that are to be read before they are stored, sealed and without a name.
+    ///
+    /// # Errors
+    /// I/O faults; `StorageFull` and `QuotaExceeded` where there is no room for a byte.
+    pub fn spool(&self) -> io::Result<Spool> {
+        self.room.check(&self.place, 0)?;
+        Spool::new(self)
     }
 
     /// Stores bytes that are at hand.

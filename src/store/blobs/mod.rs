@@ -22,11 +22,13 @@ mod name;
 mod place;
 mod reader;
 mod room;
+mod spool;
 mod storage;
 mod writer;
 
 pub use handle::{Blobs, Seen};
 pub use reader::BlobReader;
 pub use room::is_full;
+pub use spool::Spool;
 pub use storage::{Storage, StorageError};
 pub use writer::{BlobWriter, Stored};

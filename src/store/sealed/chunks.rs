@@ -67,6 +67,15 @@ impl Chunks {
         Ok(())
     }
 
+    /// Opens a chunk where it is that was sealed as this one, not as the last, and takes its tag off.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_nth(&mut self, number: u32, chunk: &mut Vec<u8>) -> io::Result<()> {
+        self.number = number;
+        self.open(chunk, false)
+    }
+
     fn nonce(&mut self, last: bool) -> io::Result<XNonce> {
         let mut nonce = [0; 24];
         nonce[19..23].copy_from_slice(&self.number.to_be_bytes());

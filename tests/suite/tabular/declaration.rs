@@ -107,7 +107,7 @@ fn every_fault_is_named_with_its_place_and_mend() {
         (json!(3), "columns[0]: must be a JSON object, not a number"),
         (json!({}), "columns[0]: needs a name"),
         (json!({"name": 3}), "columns[0]: name must be a string, not a number"),
-        (json!({"name": "a"}), "columns[0] (a): type must be categorical, integer, number or datetime"),
+        (json!({"name": "a"}), "columns[0] (a): type must be categorical, boolean, integer, number or datetime"),
         (json!({"name": "a", "type": "float"}), "columns[0] (a): type must be"),
         (json!({"name": "a", "type": 3}), "type must be a string"),
         (json!({"name": "", "type": "categorical", "categories": ["a"]}), "columns[0]: a column needs a name"),

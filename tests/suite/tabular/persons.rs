@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use dp2stage::tabular::{
-    Code, CsvError, Declaration, Mark, Packing, Pseudonym, Rows, RowsError, RowsWriter, Schema, Upload, UploadError,
+    Code, Declaration, Mark, Packing, Pseudonym, Rows, RowsError, RowsWriter, Schema, TableError, Upload, UploadError,
     UploadLimits, decode,
 };
 use proptest::prelude::*;
@@ -86,7 +86,7 @@ fn a_table_of_the_other_kind_is_refused() {
 
 type Read = Vec<(Vec<Code>, Vec<u8>)>;
 
-fn upload(body: &str, piece: usize) -> Result<Read, CsvError> {
+fn upload(body: &str, piece: usize) -> Result<Read, TableError> {
     let schema = Declaration::from_json(&corpus::schema()).unwrap().schema;
     let mut upload = Upload::new(&schema, Packing::Plain, UploadLimits::default()).of_persons("who");
     let mut read = Vec::new();
@@ -115,7 +115,7 @@ fn the_column_of_persons_may_stand_anywhere_and_is_no_cell() {
         assert_eq!(persons, [&b"p1"[..], b"p,2"], "blanks around it do not count");
         assert!(read.iter().all(|(row, _)| row.len() == 6));
     }
-    let (row, column) = (|e: &CsvError| e.problems[0].row, |e: &CsvError| e.problems[0].column.clone());
+    let (row, column) = (|e: &TableError| e.problems[0].row, |e: &TableError| e.problems[0].column.clone());
     let missing = upload(&format!("{HEADER}\n{CELLS}\n"), 100).unwrap_err();
     assert_eq!((row(&missing), column(&missing).as_deref()), (0, Some("who")));
     let twice = upload(&format!("who,{HEADER},who\np1,{CELLS},p2\n"), 100).unwrap_err();

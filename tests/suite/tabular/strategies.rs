@@ -88,7 +88,8 @@ fn domain() -> impl Strategy<Value = (Domain, bool)> {
         }
         (Domain::Categories(names.into_iter().collect()), nullable)
     });
-    prop_oneof![categories, (grid().prop_map(Domain::Grid), any::<bool>())]
+    let boolean = any::<bool>().prop_map(|n| (Domain::Categories(vec!["false".into(), "true".into()]), n));
+    prop_oneof![3 => categories, 1 => boolean, 3 => (grid().prop_map(Domain::Grid), any::<bool>())]
 }
 
 /// A schema of one to six columns.

@@ -1,7 +1,7 @@
 //! The way in: refusals say where and never what, memory is bounded, pieces do not matter.
 
 use dp2stage::tabular::{
-    Code, Column, CsvError, Declaration, Domain, MISSING, Packing, Schema, Summary, TableReader, Upload, UploadError,
+    Code, Column, Declaration, Domain, MISSING, Packing, Schema, Summary, TableError, TableReader, Upload, UploadError,
     UploadLimits,
 };
 
@@ -35,7 +35,7 @@ fn upload(
     (rows, result)
 }
 
-fn plain(schema: &Schema, body: &str) -> Result<Vec<Vec<Code>>, CsvError> {
+fn plain(schema: &Schema, body: &str) -> Result<Vec<Vec<Code>>, TableError> {
     match upload(schema, Packing::Plain, body.as_bytes(), 4096, UploadLimits::default()) {
         (rows, Ok(summary)) => {
             assert_eq!(summary.rows, rows.len() as u64);
