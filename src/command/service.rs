@@ -135,6 +135,7 @@ impl Service {
             operator: database.pool.clone(),
             open,
             keys: http::KnownKeys::default(),
+            sessions: http::Sessions::default(),
             rates: config.rates(),
             audit: audit.clone(),
             figures: http::Figures::default(),

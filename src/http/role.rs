@@ -13,7 +13,7 @@ use crate::store::{CustodianKey, Role};
 
 /// The least role for each route, the one place where that is said. A route that is not here is for
 /// admins. GET stands for HEAD too.
-const LEAST: [(&str, &str, Role); 21] = [
+const LEAST: [(&str, &str, Role); 28] = [
     ("GET", "/v1/datasets", Role::Analyst),
     ("GET", "/v1/datasets/{dataset}", Role::Analyst),
     ("GET", "/v1/datasets/{dataset}/budget", Role::Analyst),
@@ -35,6 +35,14 @@ const LEAST: [(&str, &str, Role); 21] = [
     ("DELETE", "/v1/datasets/{dataset}", Role::Custodian),
     ("PUT", "/v1/datasets/{dataset}/rows", Role::Custodian),
     ("POST", "/v1/datasets/{dataset}/budget", Role::Custodian),
+    ("POST", "/v1/schema-proposals", Role::Custodian),
+    // Pages. They show what these roles may ask of the routes above.
+    ("GET", "/", Role::Analyst),
+    ("GET", "/datasets/{dataset}", Role::Analyst),
+    ("GET", "/jobs", Role::Analyst),
+    ("GET", "/jobs/{job}", Role::Analyst),
+    ("POST", "/sign-out", Role::Analyst),
+    ("GET", "/upload", Role::Custodian),
 ];
 
 /// The least role for a route.

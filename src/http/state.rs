@@ -10,6 +10,7 @@ use super::figures::Figures;
 use super::known_keys::KnownKeys;
 use super::limits::Rates;
 use super::samples::Writers;
+use super::sessions::Sessions;
 use super::webhooks::Webhooks;
 use crate::engine::Machine;
 use crate::privacy::SigningKey;
@@ -41,6 +42,8 @@ pub struct App {
     pub open: bool,
     /// Keys that were looked up a moment ago.
     pub keys: KnownKeys,
+    /// People who are signed in at pages.
+    pub sessions: Sessions,
     /// How often keys may ask.
     pub rates: Rates,
     /// Writes who did what.

@@ -299,7 +299,7 @@ fn no_person(cell: &[u8]) -> Option<&'static str> {
 }
 
 /// What a file is that begins like no table in UTF-8.
-fn not_text(opening: &[u8]) -> Option<&'static str> {
+pub(super) fn not_text(opening: &[u8]) -> Option<&'static str> {
     match opening {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [1..=255, 0, 1..=255] | [0, 1..=255, 0] => {
             Some("the file is UTF-16: save the table as UTF-8")

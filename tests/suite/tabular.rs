@@ -7,6 +7,7 @@ pub mod generated;
 mod grid;
 mod likeness;
 mod persons;
+mod proposal;
 mod round_trip;
 mod spreadsheets;
 mod strategies;

@@ -135,6 +135,7 @@ impl TestApi {
             workers: Machine { memory_bytes, threads: 2 },
             open,
             keys: http::KnownKeys::default(),
+            sessions: http::Sessions::default(),
             rates,
             audit: AuditRecorder::start(&database.pool),
             figures: http::Figures::default(),
