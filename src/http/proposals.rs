@@ -75,7 +75,12 @@ pub(super) async fn create(desk: Desk, request: Request) -> Result<Json<Proposal
 /// A table under way: perhaps packed, and of a bounded size.
 struct Reading {
     inflate: Option<Inflate>,
-    table: Proposer,
+    table: Bounded,
+}
+
+/// The part behind the unpacker.
+struct Bounded {
+    proposer: Proposer,
     bytes: u64,
     limit: u64,
 }
@@ -94,28 +99,30 @@ impl Reading {
             "gzip" => Some(Inflate::new(&limits)),
             _ => return Err(refuse("Content-Encoding may be gzip, or be left out")),
         };
-        Ok(Self { inflate, table: Proposer::new(limits), bytes: 0, limit: limits.table_bytes })
+        Ok(Self { inflate, table: Bounded { proposer: Proposer::new(limits), bytes: 0, limit: limits.table_bytes } })
     }
 
     fn push(&mut self, chunk: &[u8]) -> Result<(), UploadError> {
-        let (table, bytes, limit) = (&mut self.table, &mut self.bytes, self.limit);
-        let mut take = |piece: &[u8]| -> Result<(), UploadError> {
-            *bytes += piece.len() as u64;
-            if *bytes > limit {
-                return Err(UploadError::TooLarge { limit });
-            }
-            Ok(table.push(piece)?)
-        };
         match &mut self.inflate {
-            None => take(chunk),
-            Some(inflate) => inflate.push(chunk, take),
+            None => self.table.push(chunk),
+            Some(inflate) => inflate.push(chunk, |piece| self.table.push(piece)),
         }
     }
 
     fn finish(mut self) -> Result<Proposal, UploadError> {
         if let Some(inflate) = self.inflate.take() {
-            inflate.finish(|piece| -> Result<(), UploadError> { Ok(self.table.push(piece)?) })?;
+            inflate.finish(|piece| self.table.push(piece))?;
         }
-        Ok(self.table.finish()?)
+        Ok(self.table.proposer.finish()?)
+    }
+}
+
+impl Bounded {
+    fn push(&mut self, piece: &[u8]) -> Result<(), UploadError> {
+        self.bytes += piece.len() as u64;
+        if self.bytes > self.limit {
+            return Err(UploadError::TooLarge { limit: self.limit });
+        }
+        Ok(self.proposer.push(piece)?)
     }
 }

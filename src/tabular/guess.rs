@@ -135,7 +135,8 @@ impl Guess {
         // A tenth of the range at the most, or of the value where all are one.
         let range = if most > least { most - least } else { most.abs().max(1.0) };
         let round = 10f64.powf(range.log10().floor()).max(1.0 / power);
-        let ends = ((least / round).floor() * round, (most / round).ceil() * round);
+        // What is a multiple already stays where it is, in spite of the last digits of a quotient.
+        let ends = ((least / round + 1e-9).floor() * round, (most / round - 1e-9).ceil() * round);
         let written = |x: f64| number(x, if self.whole { 0 } else { self.digits });
         column.insert("type".into(), json!(if self.whole { "integer" } else { "number" }));
         column.insert("min".into(), written(ends.0));

@@ -331,6 +331,8 @@ def keyless(browser, folder):
 def main():
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         folder = pathlib.Path(scratch)
+        # PostgreSQL runs as another account where this one is root.
+        folder.chmod(0o711)
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         server = Server(folder / "state")

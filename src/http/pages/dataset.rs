@@ -53,7 +53,7 @@ pub(super) async fn page(desk: Desk, caller: Caller, viewer: Viewer, Name(name):
             }
         }
         section aria-labelledby="columns" { h2 #columns { "Columns" } (columns(&dataset.schema)) }
-        @if custodian { section aria-labelledby="rows" { h2 #rows { "Rows" } (rows(version.as_ref())) (forms::rows(&dataset)) } }
+        @if custodian { section aria-labelledby="versions" { h2 #versions { "Rows" } (rows(version.as_ref())) (forms::rows(&dataset)) } }
     };
     Ok(shown(&viewer, ("", &dataset.name), &content))
 }

@@ -14,8 +14,8 @@ const LISTED: usize = 15;
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 200.0;
-const LEFT: f64 = 44.0;
-const BELOW: f64 = 22.0;
+const LEFT: f64 = 66.0;
+const BELOW: f64 = 26.0;
 
 /// Shares spent, and spent or reserved, after a line.
 type Level = (f64, f64);

@@ -134,7 +134,7 @@ pub(super) async fn audit(
     let content = html! {
         p.soft { "Every request that changed something, or read exact facts about rows; the newest first. Each line holds the \
             digest of the one before: " code { "dp2stage verify" } " finds whatever was changed or removed." }
-        div.wide { table {
+        div.wide { table.narrow-first {
             thead { tr { @for name in ["Line", "When (UTC)", "Key", "Role", "What", "About", "Status"] { th scope="col" { (name) } } } }
             tbody { @for line in items { tr {
                 td { (line["seq"]) } td { (clock(line, "at")) }

@@ -36,7 +36,7 @@ async fn pages_run_and_load_what_is_ours_alone() {
 }
 
 /// Whether what begins here stands between `<` and `>`.
-fn inside_a_tag(text: &str, at: usize) -> bool {
+pub fn inside_a_tag(text: &str, at: usize) -> bool {
     text[..at].rfind('<') > text[..at].rfind('>')
 }
 
@@ -79,7 +79,8 @@ async fn fields_have_names_that_can_be_read_out() {
     let mut fields = 0;
     for text in pages {
         let values = |name: &str| -> Vec<String> {
-            let parts = text.split(&format!(" {name}=\"")).skip(1);
+            let attribute = format!(" {name}=\"");
+            let parts = text.split(&attribute).skip(1);
             parts.map(|part| part.split('"').next().unwrap().to_owned()).collect()
         };
         let (ids, labels) = (values("id"), values("for"));

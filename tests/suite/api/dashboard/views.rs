@@ -3,6 +3,7 @@
 use dp2stage::store::Role;
 use serde_json::json;
 
+use super::looks::inside_a_tag;
 use super::{House, Person, browser};
 use crate::support::TestApi;
 
@@ -89,10 +90,8 @@ async fn names_are_text_whatever_they_are() {
     let mut named = 0;
     for (path, _) in house.pages() {
         let text = admin.get(&path).await.expect_text();
-        assert!(
-            !text.contains("<img") && !text.contains("<script>") && !text.contains(" onmouseover='"),
-            "{path}: {text}"
-        );
+        let acts = text.match_indices(" onmouseover=").any(|(at, _)| inside_a_tag(&text, at));
+        assert!(!text.contains("<img") && !text.contains("<script>") && !acts, "{path}: {text}");
         assert!(!text.contains("&lt;b&gt;") || text.contains("&amp;lt;b&gt;"), "an entity is text too");
         named += usize::from(text.contains("&lt;img src=x onerror=alert(1)&gt;"));
     }
