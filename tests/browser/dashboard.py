@@ -194,7 +194,7 @@ def refused_upload(browser, server, folder):
     expect(wards).to_have_value("x\ny\nz")
     wards.fill("x\ny")
     page.get_by_role("button", name="Declare and upload").click()
-    expect(page.get_by_text('Row 3, column "ward"')).to_be_visible()
+    expect(page.get_by_text('Column "ward", rows 3, 6, 9, 12 and 16 more: is not one of')).to_be_visible()
     expect(page.get_by_text("Nothing was stored")).to_be_visible()
     visitor.shot("upload-refused")
     wards.fill("")

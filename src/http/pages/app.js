@@ -69,14 +69,22 @@
     return x;
   };
 
-  /** The problems of a table that was refused. */
+  /** The problems of a table that was refused: one line for all rows that have the same. */
   const problems = (answer) => {
-    const list = answer.value.problems || [];
-    const place = ({ row, column }) => `${row ? `Row ${row}` : "Header"}${column ? `, column "${column}"` : ""}: `;
+    const groups = new Map();
+    for (const { row, column, reason } of answer.value.problems || []) {
+      const key = JSON.stringify([column, reason]);
+      groups.set(key, { column, reason, rows: [...(groups.get(key)?.rows || []), row] });
+    }
+    const where = ({ column, rows }) => {
+      const more = rows.length > 4 ? ` and ${rows.length - 4} more` : "";
+      const place = rows[0] === 0 ? "header" : `row${rows.length > 1 ? "s" : ""} ${rows.slice(0, 4).join(", ")}${more}`;
+      return column ? `Column "${column}", ${place}: ` : `${place[0].toUpperCase()}${place.slice(1)}: `;
+    };
+    const list = [...groups.values()].map((group) => made("li", {}, where(group), group.reason));
     return [
       made("p", { className: "fault" }, words(answer)),
-      ...(list.length ? [made("ul", {}, ...list.map((p) => made("li", {}, place(p), p.reason)))] : []),
-      ...(list.length ? [made("p", { className: "soft" }, "Rows count from 1 below the header. Nothing was stored. Mend the table, or what is declared, and send it again.")] : []),
+      ...(list.length ? [made("ul", {}, ...list), made("p", { className: "soft" }, "Rows count from 1 below the header. Nothing was stored. Mend the table, or what is declared, and send it again.")] : []),
     ];
   };
 
