@@ -14,7 +14,7 @@ use super::super::problem::Problem;
 use super::super::request_id::{Dressed, RequestId};
 use super::super::sessions::{Ticket, is_by_tls, is_of_this_origin};
 use super::super::state::App;
-use super::frame::{sentence, shown};
+use super::frame::{refused, sentence, shown};
 use super::viewer::Viewer;
 use crate::store::AuditOpening;
 
@@ -62,27 +62,39 @@ pub(super) fn asking(asked: &Asked<'_>, status: StatusCode) -> Response {
 }
 
 /// Takes a key and begins a session. A form of another site gets nowhere: it might sign somebody in as somebody else.
-pub(super) async fn sign_in(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn sign_in(State(app): State<App>, request: Request) -> Response {
     if app.open {
-        return Ok(Redirect::to("/").into_response());
+        return Redirect::to("/").into_response();
     }
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    match let_in(&app, request, &id).await {
+        Ok(response) => response,
+        Err(problem) => {
+            let status = problem.clone().into_response().status();
+            let page = refused(&Viewer::default(), status, (problem.title(), problem.detail()), &id);
+            (axum::Extension(Dressed), page).into_response()
+        }
+    }
+}
+
+async fn let_in(app: &App, request: Request, id: &str) -> Result<Response, Problem> {
     let headers = request.headers().clone();
     if !is_of_this_origin(&headers) {
         let detail = "sign in at the page of this server: a proxy before it must pass the Host header on as it came";
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "Not from here", detail));
     }
-    let (peer, id) = (whereabouts(&request), request.extensions().get::<RequestId>().cloned());
+    let peer = whereabouts(&request);
     let too_large = |_| Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE);
     let body = to_bytes(request.into_body(), MOST).await.map_err(too_large)?;
     let form = read(&body);
     let next = if is_ours(&form.next) { &*form.next } else { "/" };
-    let caller = match check(&app, &peer, Some(form.key.trim())).await {
+    let caller = match check(app, &peer, Some(form.key.trim())).await {
         Ok(caller) => caller,
         Err(problem) => return Ok(not_let_in(problem, next)),
     };
     let key = caller.key.clone().unwrap_or_default();
     let opening = AuditOpening {
-        request_id: id.map(|id| id.0).unwrap_or_default(),
+        request_id: id.to_owned(),
         key: caller.key,
         role: caller.role.word().to_owned(),
         tenant: caller.tenant,
