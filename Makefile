@@ -1,7 +1,7 @@
 # The commands of this repository; `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long chaos audit mutants bench quality ci cuda-check sqlx fmt lint doc clean-state deny sbom fuzz
+.PHONY: help demo test browser long chaos audit mutants bench quality ci cuda-check sqlx fmt lint doc clean-state deny sbom fuzz
 
 # cargo may be where rustup put it and nowhere on PATH, and HOME may be unset (cron, some CI)
 HOME ?= $(shell getent passwd "$$(id -u)" | cut -d: -f6)
@@ -20,6 +20,17 @@ demo: ## build the service and run a whole job with it: upload, training, downlo
 
 test: ## every test
 	@$(WITH_POSTGRES) && cargo test --locked
+
+# Playwright's module drives the Chromium that is there; SHOTS=folder keeps pictures, PROGRAM names a binary that is not built here
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+SHOTS ?=
+browser: ## the dashboard in a real Chromium, from the first upload to the download
+	@[ -n "$(CHROMIUM)" ] || { echo "make browser: skipped, there is no Chromium (CHROMIUM=/path/to/it)"; exit 0; } \
+		&& $(WITH_POSTGRES) && $(if $(PROGRAM),true,cargo build --locked) \
+		&& { [ -x target/browser/bin/python ] || python3 -m venv target/browser; } \
+		&& { target/browser/bin/python -c "import playwright" 2>/dev/null || target/browser/bin/pip install --quiet playwright; } \
+		&& CHROMIUM="$(CHROMIUM)" target/browser/bin/python -B tests/browser/dashboard.py "$(or $(PROGRAM),target/debug/dp2stage)" \
+			$(if $(SHOTS),--shots "$(SHOTS)")
 
 long: ## the ledger and the accountant with many more draws (10,000 races, histories and cases), the API's keys and streams, malformed uploads and exports: an hour or so
 	@$(WITH_POSTGRES) && DP2STAGE_LONG=1 cargo test --locked --test suite -- --nocapture store::budgets privacy::accounting \

@@ -137,6 +137,7 @@ impl Service {
             open,
             keys: http::KnownKeys::default(),
             oidc,
+            sessions: http::Sessions::default(),
             rates: config.rates(),
             audit: audit.clone(),
             figures: http::Figures::default(),

@@ -2,9 +2,10 @@
 //! identity provider, its tokens are good too ([`super::oidc`]).
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use rand::TryRngCore;
@@ -15,6 +16,7 @@ use subtle::ConstantTimeEq;
 use super::limits::neighbourhood;
 use super::problem::Problem;
 use super::role::Caller;
+use super::sessions::{FormToken, Ticket};
 use super::state::App;
 use crate::store::{NewKey, Role};
 
@@ -81,13 +83,48 @@ pub(super) async fn layer(State(app): State<App>, mut request: Request, next: Ne
     let caller = if app.open {
         local(request.headers())?;
         Caller { key: None, role: Role::Admin, tenant: DEFAULT_TENANT.into() }
+    } else if let Some(ticket) = Ticket::of(request.headers()) {
+        let peer = whereabouts(&request);
+        let (caller, told) = of_session(&app, (&ticket, &peer), (request.method(), request.headers())).await?;
+        request.extensions_mut().insert(told);
+        caller
     } else {
         let token = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-        check(&app, &neighbourhood(peer), token.and_then(|t| t.strip_prefix("Bearer "))).await?
+        check(&app, &whereabouts(&request), token.and_then(|t| t.strip_prefix("Bearer "))).await?
     };
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
+}
+
+/// Where a request comes from, for those who count failures.
+pub(super) fn whereabouts(request: &Request) -> String {
+    neighbourhood(request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip()))
+}
+
+/// Whose session the cookie of a request stands for. The request has to come from a page of ours, and the key has to open
+/// something still.
+async fn of_session(
+    app: &App,
+    (ticket, peer): (&Ticket, &str),
+    (method, headers): (&Method, &HeaderMap),
+) -> Result<(Caller, FormToken), Problem> {
+    let ended = || {
+        let detail = "the session has ended: sign in again";
+        let refusal = Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid key is needed", detail);
+        app.rates.failed(peer, refusal)
+    };
+    let Some(session) = app.sessions.find(ticket, Instant::now()) else { return Err(ended()) };
+    let Some(known) = app.keys.find(&app.operator, &session.key).await? else {
+        app.sessions.end(ticket);
+        return Err(ended());
+    };
+    if !session.asked_for(method, headers) {
+        let detail =
+            "the cookie of a session counts for requests of this server's own pages alone: programs send a key";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "Not from here", detail));
+    }
+    app.keys.note_use(&app.operator, &session.key);
+    Ok((Caller { key: Some(session.key), role: known.role, tenant: known.tenant }, session.form_token))
 }
 
 /// Without keys, only pages and programs of this machine may call: a page of another site that had
@@ -115,7 +152,7 @@ fn is_loopback(host: &str) -> bool {
 
 /// Who has this key. Whoever sends bad ones is made to wait: an address that names none, or none that exists, and whoever
 /// guesses at the secret of one. Those who share an address with them are not, once this server has seen their key.
-async fn check(app: &App, peer: &str, token: Option<&str>) -> Result<Caller, Problem> {
+pub(super) async fn check(app: &App, peer: &str, token: Option<&str>) -> Result<Caller, Problem> {
     let refusal = || {
         let detail = match app.oidc {
             None => "send Authorization: Bearer <key>, with a key made by `dp2stage key create`",

@@ -31,6 +31,16 @@ impl Problem {
         Self { status, code, title, detail: detail.into(), extras: Map::new(), quota: None }
     }
 
+    /// What is wrong, in a few words.
+    pub(super) fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// What is wrong and what to do, in a sentence.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The same problem, which is that a limit was met.
     pub(super) fn limited(self, quota: Quota) -> Self {
         Self { quota: Some(Box::new(quota)), ..self }

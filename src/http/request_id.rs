@@ -18,6 +18,10 @@ const LONGEST: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct RequestId(pub String);
 
+/// In a response: its body says what is wrong in a form of its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dressed;
+
 /// Runs a request under its id: the client's, if it is short and plain, else a fresh one.
 pub(super) async fn layer(mut request: Request, next: Next) -> Response {
     let id = (request.headers().get(&HEADER).and_then(|v| v.to_str().ok()).filter(|id| plain(id)))
@@ -27,7 +31,8 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
     let span = tracing::info_span!("request", id, method = known(request.method()), route);
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).instrument(span).await;
-    if response.status().is_client_error() || response.status().is_server_error() {
+    let is_error = response.status().is_client_error() || response.status().is_server_error();
+    if is_error && response.extensions().get::<Dressed>().is_none() {
         response = dress(response, &id);
     }
     if let Ok(value) = HeaderValue::from_str(&id) {

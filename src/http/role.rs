@@ -13,7 +13,7 @@ use crate::store::{CustodianKey, Role};
 
 /// The least role for each route, the one place where that is said. A route that is not here is for
 /// admins. GET stands for HEAD too.
-const LEAST: [(&str, &str, Role); 22] = [
+const LEAST: [(&str, &str, Role); 29] = [
     ("GET", "/v1/datasets", Role::Analyst),
     ("GET", "/v1/datasets/{dataset}", Role::Analyst),
     ("GET", "/v1/datasets/{dataset}/budget", Role::Analyst),
@@ -36,6 +36,14 @@ const LEAST: [(&str, &str, Role); 22] = [
     ("PUT", "/v1/datasets/{dataset}/rows", Role::Custodian),
     ("POST", "/v1/datasets/{dataset}/budget", Role::Custodian),
     ("PUT", "/v1/datasets/{dataset}/retention", Role::Custodian),
+    ("POST", "/v1/schema-proposals", Role::Custodian),
+    // Pages. They show what these roles may ask of the routes above.
+    ("GET", "/", Role::Analyst),
+    ("GET", "/datasets/{dataset}", Role::Analyst),
+    ("GET", "/jobs", Role::Analyst),
+    ("GET", "/jobs/{job}", Role::Analyst),
+    ("POST", "/sign-out", Role::Analyst),
+    ("GET", "/upload", Role::Custodian),
 ];
 
 /// The least role for a route.

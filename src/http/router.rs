@@ -13,7 +13,8 @@ use super::problem::Problem;
 use super::state::App;
 use super::{
     audit, auth, budgets, certificates, comparisons, datasets, estimates, events, headers, health, jobs, keys, limits,
-    openapi, patience, reports, request_id, results, retention, role, rows, samples, submission, workers,
+    openapi, pages, patience, proposals, reports, request_id, results, retention, role, rows, samples, submission,
+    workers,
 };
 
 /// The service, ready to be served.
@@ -22,14 +23,14 @@ pub fn router(app: App) -> Router {
     let json = serde_json::to_string(&document).unwrap_or_default();
     let yaml = document.to_yaml().unwrap_or_default();
     let (guarded, _) = guarded_routes().split_for_parts();
-    // From the inside out: who calls is known before it is counted, and what a key may not do is told of too.
-    let guarded = guarded
-        .route_layer(from_fn(role::layer))
-        .route_layer(from_fn_with_state(app.clone(), audit::layer))
-        .route_layer(from_fn_with_state(app.clone(), limits::layer))
-        .route_layer(from_fn_with_state(app.clone(), auth::layer));
+    let guarded = told_of(guarded.route_layer(from_fn(role::layer)), &app);
+    let pages = pages::routes().route_layer(from_fn(role::layer));
+    let pages = told_of(pages.route_layer(from_fn_with_state(app.clone(), pages::seen)), &app);
+    let pages = pages.route_layer(from_fn_with_state(app.clone(), pages::layer));
     let (open, _) = open_routes().split_for_parts();
     guarded
+        .merge(pages)
+        .merge(pages::open_routes())
         .merge(open)
         .route("/openapi.json", get(move || async move { ([(header::CONTENT_TYPE, "application/json")], json) }))
         .route("/openapi.yaml", get(move || async move { ([(header::CONTENT_TYPE, "application/yaml")], yaml) }))
@@ -44,12 +45,22 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
+/// Routes with the layers that ask who calls, from the inside out: who it is is known before it is counted, and what a
+/// key may not do is told of too.
+fn told_of(routes: Router<App>, app: &App) -> Router<App> {
+    routes
+        .route_layer(from_fn_with_state(app.clone(), audit::layer))
+        .route_layer(from_fn_with_state(app.clone(), limits::layer))
+        .route_layer(from_fn_with_state(app.clone(), auth::layer))
+}
+
 /// Routes for which a key is needed.
 pub(super) fn guarded_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(datasets::create, datasets::list))
         .routes(routes!(datasets::get, datasets::delete))
         .routes(routes!(rows::put))
+        .routes(routes!(proposals::create))
         .routes(routes!(comparisons::get))
         .routes(routes!(budgets::get, budgets::raise))
         .routes(routes!(budgets::ledger))

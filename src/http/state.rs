@@ -11,6 +11,7 @@ use super::known_keys::KnownKeys;
 use super::limits::Rates;
 use super::oidc::Oidc;
 use super::samples::Writers;
+use super::sessions::Sessions;
 use super::webhooks::Webhooks;
 use crate::engine::Machine;
 use crate::privacy::SigningKey;
@@ -46,6 +47,8 @@ pub struct App {
     pub keys: KnownKeys,
     /// The identity provider whose tokens are good besides keys, if the operator names one.
     pub oidc: Option<Oidc>,
+    /// People who are signed in at pages.
+    pub sessions: Sessions,
     /// How often keys may ask.
     pub rates: Rates,
     /// Writes who did what.

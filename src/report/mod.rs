@@ -31,7 +31,9 @@ pub use fidelity::{
 };
 pub use generators::GeneratorReport;
 pub use language::{LanguageView, Perplexity};
-pub use page::{About, comparison_page, custodian_page, released_comparison_page, released_page};
+pub use page::{
+    About, STYLE, comparison_page, count, custodian_page, figure, percent, released_comparison_page, released_page,
+};
 pub use section::Section;
 pub use stage::StageOneReport;
 pub use summary::{CustodianReport, NOTICE, RowCounts, View, custodian};

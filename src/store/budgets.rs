@@ -9,7 +9,7 @@ use super::error::StoreError;
 use super::jobs::JobStatus;
 use super::populations::{Line, Population, entries_after, lock, post, standing};
 use super::scope::Scope;
-use crate::privacy::{Amount, Book, BookFault, EntryKind, Findings, Grant, GrantRecord, UnitKind};
+use crate::privacy::{Amount, Book, BookFault, Entry, EntryKind, Findings, Grant, GrantRecord, UnitKind};
 
 /// A budget with everything that was written about it, read in one snapshot.
 #[derive(Clone, Debug)]
@@ -59,6 +59,20 @@ pub async fn budget(scope: &impl Scope, id: Uuid) -> Result<Budget, StoreError> 
     .await?;
     tx.commit().await?;
     Ok(Budget { population, book, jobs: jobs.into_iter().map(|job| (job.id, job.status)).collect() })
+}
+
+/// A budget as it stands, and the newest lines of its ledger, the oldest of them first, read in one snapshot: for a look,
+/// which costs the same however long the ledger is.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn newest_lines(scope: &impl Scope, id: Uuid, most: i64) -> Result<(Population, Vec<Entry>), StoreError> {
+    let mut tx = scope.begin().await?;
+    sqlx::query!("set transaction isolation level repeatable read read only").execute(&mut *tx).await?;
+    let population = standing(&mut *tx, id).await?;
+    let entries = entries_after(&mut *tx, id, population.entries - most).await?;
+    tx.commit().await?;
+    Ok((population, entries))
 }
 
 /// The ledger of a population as it is in this transaction.

@@ -53,7 +53,7 @@ pub use audit::{
 pub use bell::{Bell, Ring};
 pub use blob_keys::{add_storage_key, drop_storage_keys, keyring, rewrap};
 pub use blobs::{BlobReader, BlobWriter, Blobs, Spool, Storage, StorageError, Stored, is_full};
-pub use budgets::{Budget, NewBudget, budget, raise};
+pub use budgets::{Budget, NewBudget, budget, newest_lines, raise};
 pub use certificates::{
     KnownSigner, add_signer, certificate, finishing_program, keep_certificate, program, retire_signer, signers,
 };

@@ -10,6 +10,7 @@ mod grid;
 mod likeness;
 mod parquet;
 mod persons;
+mod proposal;
 mod round_trip;
 mod spellings;
 mod spreadsheets;

@@ -4,7 +4,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::report::Section;
 
-const STYLE: &str = include_str!("style.css");
+/// The style sheet of all pages: colours by name, light and dark, and what reports are made of.
+pub const STYLE: &str = include_str!("style.css");
 
 /// A whole document of `title`; `line` says below it what the page is about, `parts` are (anchor, heading, content).
 pub(super) fn framed(title: &str, top: &Markup, parts: &[(&str, &str, Markup)]) -> String {

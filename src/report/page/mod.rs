@@ -19,3 +19,5 @@ mod verdict;
 pub use about::About;
 pub use comparison::{comparison_page, released_comparison_page};
 pub use document::{custodian_page, released_page};
+pub use frame::STYLE;
+pub use text::{count, figure, percent};

@@ -1,7 +1,8 @@
 //! Figures and names as text.
 
 /// A figure as short as it can be said: three decimals below 10, fewer above, powers of ten where it is tiny.
-pub(super) fn figure(x: f64) -> String {
+#[must_use]
+pub fn figure(x: f64) -> String {
     match x.abs() {
         size if size == 0.0 || !size.is_finite() => "0".into(),
         size if size < 5e-4 => format!("{x:.0e}"),
@@ -12,7 +13,8 @@ pub(super) fn figure(x: f64) -> String {
 }
 
 /// A share as a percentage.
-pub(super) fn percent(share: f64) -> String {
+#[must_use]
+pub fn percent(share: f64) -> String {
     let x = 100.0 * share;
     let digits = if x.abs() < 0.1 { 3 } else { 1 };
     let text = trimmed(format!("{x:.digits$}"));
@@ -20,7 +22,8 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// A count with its thousands apart.
-pub(super) fn count(n: usize) -> String {
+#[must_use]
+pub fn count(n: usize) -> String {
     grouped(n as i64)
 }
 

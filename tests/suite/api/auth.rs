@@ -105,6 +105,7 @@ async fn a_keyless_server_answers_this_machine_alone() {
 fn least(method: &str, path: &str) -> Role {
     match (method, path) {
         ("get", "/v1/workers" | "/v1/keys" | "/v1/audit" | "/v1/audit/chain") => Role::Admin,
+        ("post", "/v1/schema-proposals") => Role::Custodian,
         ("post", "/v1/keys") | ("delete", "/v1/keys/{key}") => Role::Admin,
         ("get", "/v1/jobs/{job}/attempts") => Role::Custodian,
         ("get", _) | ("post", "/v1/jobs" | "/v1/jobs/{job}/cancel" | "/v1/jobs/{job}/samples" | "/v1/estimates") => {

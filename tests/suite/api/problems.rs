@@ -15,7 +15,7 @@ const NOBODY: &str = "01a20900-0000-7000-8000-000000000000";
 async fn unknown_places_are_problems() {
     let api = TestApi::open().await;
     let routes =
-        ["/", "/v1", "/v1/", "/v2/jobs", "/v1/jobs/", "/v1/datasets/", "/v1//jobs", "/v1/jobs/x/y", "/healthz/"];
+        ["/nowhere", "/v1", "/v1/", "/v2/jobs", "/v1/jobs/", "/v1/datasets/", "/v1//jobs", "/v1/jobs/x/y", "/healthz/"];
     for path in routes {
         problem(&api.get(path).await, 404, "not_found");
     }

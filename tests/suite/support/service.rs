@@ -166,6 +166,7 @@ impl TestApi {
             open,
             keys: http::KnownKeys::default(),
             oidc,
+            sessions: http::Sessions::default(),
             rates,
             audit: AuditRecorder::start(&database.pool),
             figures: http::Figures::default(),
