@@ -43,7 +43,7 @@ pub(super) struct SyntheticParams {
 #[utoipa::path(get, path = "/v1/jobs/{job}/synthetic", tag = "results",
     params(("job" = Uuid, Path, description = "id"), SyntheticParams), responses(
     (status = 200, content(
-        (String = "text/csv"), (String = "application/jsonl"), (Vec<u8> = "application/vnd.apache.parquet")),
+        (String = "text/csv"), (String = "application/jsonl"), (String = "application/vnd.apache.parquet")),
         headers(("ETag", description = "for If-None-Match"),
                 ("Content-Encoding", description = "`zstd` or `gzip`, as Accept-Encoding has it; Parquet is packed within"))),
     (status = 304, description = "not changed since the given ETag"),

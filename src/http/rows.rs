@@ -52,7 +52,7 @@ const PAUSE: Duration = Duration::from_secs(1);
            ("Content-Encoding" = Option<String>, Header, description = "`gzip`, `zstd` or none; none for Parquet, which is packed within")),
     request_body(content(
         (String = "text/csv"), (String = "application/jsonl"), (String = "application/x-ndjson"),
-        (Vec<u8> = "application/vnd.apache.parquet"))), responses(
+        (String = "application/vnd.apache.parquet"))), responses(
     (status = 201, body = VersionView),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 408, description = "`upload_stalled`: nothing came for 30 seconds, or less than 1 KiB a second", content_type = "application/problem+json"),

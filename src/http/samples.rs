@@ -50,7 +50,7 @@ impl Writers {
 #[utoipa::path(post, path = "/v1/jobs/{job}/samples", tag = "results",
     params(("job" = Uuid, Path, description = "id")), request_body = SampleRequest, responses(
     (status = 200, content(
-        (String = "text/csv"), (String = "application/jsonl"), (Vec<u8> = "application/vnd.apache.parquet"))),
+        (String = "text/csv"), (String = "application/jsonl"), (String = "application/vnd.apache.parquet"))),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
     (status = 409, description = "`state_conflict`: the job has not succeeded", content_type = "application/problem+json"),
     (status = 410, description = "`gone`: what the job left is kept no longer", content_type = "application/problem+json"),

@@ -12,5 +12,7 @@ pub(super) const HELD: usize = 64 << 20;
 pub(super) const PAGES: u64 = 1 << 20;
 /// Row groups of a file.
 pub(super) const GROUPS: usize = 1 << 15;
+/// Bytes that a cell may be unpacked from, all in all.
+pub(super) const CELL: u64 = 16;
 /// Cells below which it is not asked how many there are for a byte of the file.
 pub(super) const CELLS: u64 = 1 << 24;

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use super::footer::{Chunk, DAMAGED};
 use super::header::Header;
-use super::limits;
+use super::limits::{self, CELL, CELLS};
 use super::snappy;
 use super::source::Source;
 use super::thrift::Fault;
@@ -67,7 +67,8 @@ impl Place {
 
 impl<S: Source> Pages<S> {
     pub(super) fn new(source: S, limits: &UploadLimits) -> Self {
-        let allowed = allowed(source.length(), limits.grace, limits);
+        let cells = allowed(source.length(), limits);
+        let allowed = cells.saturating_mul(CELL).min(limits.table_bytes);
         Self { source, held: 0, unpacked: 0, allowed, pages: 0, packed: Vec::new(), zstd: None }
     }
 
@@ -186,9 +187,10 @@ impl<S: Source> Pages<S> {
     }
 }
 
-/// What a file of this length may become.
-pub(super) fn allowed(length: u64, grace: u64, limits: &UploadLimits) -> u64 {
-    length.saturating_mul(limits.ratio).max(grace).min(limits.table_bytes)
+/// How many cells a file of this length may hold. As text each would be a byte at the least, so they are bounded as the bytes
+/// of a packed text are; but few bytes may rightly say that many cells are alike.
+pub(super) fn allowed(length: u64, limits: &UploadLimits) -> u64 {
+    length.saturating_mul(limits.ratio).max(CELLS).min(limits.table_bytes)
 }
 
 fn copied(body: &[u8], expected: usize, page: &mut Vec<u8>) -> Option<()> {

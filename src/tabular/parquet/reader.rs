@@ -199,5 +199,5 @@ fn too_many(footer: &Footer, length: u64, limits: &UploadLimits) -> Option<Strin
     let cells = footer.rows.saturating_mul(footer.leaves.len() as u64);
     let reason =
         "the file holds more cells than the allowed ratio for its size: write it with less compression, or send CSV";
-    (cells > allowed(length, limits::CELLS, limits)).then(|| reason.to_owned())
+    (cells > allowed(length, limits)).then(|| reason.to_owned())
 }

@@ -161,7 +161,7 @@ impl Values {
         match self {
             Self::Plain { at } => *at == bytes.len(),
             Self::Bits { bit } => bit.div_ceil(8) == bytes.len(),
-            Self::Runs(numbers) | Self::Entries(numbers) => numbers.is_spent(),
+            Self::Runs(numbers) | Self::Entries(numbers) => numbers.is_spent(bytes),
             Self::Delta(numbers) => numbers.left() == 0 && numbers.end(bytes) == Some(bytes.len()),
             Self::Lengths { lengths, at } => lengths.left() == 0 && *at == bytes.len(),
             Self::Prefixes { prefixes, at, .. } => prefixes.left() == 0 && *at == bytes.len(),

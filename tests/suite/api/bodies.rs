@@ -105,6 +105,8 @@ const BAD_SCHEMAS: &[(&str, &str, &str)] = &[
     ),
     ("/schema/columns", "[{\"name\": \"a\", \"type\": \"datetime\", \"min\": \"2020\", \"max\": \"x\"}]", "columns[0]"),
     ("/schema/columns", "[{\"name\": \"a\", \"type\": \"categorical\", \"categories\": []}]", "columns[0]"),
+    ("/schema/columns", "[{\"name\": \"a\", \"type\": \"boolean\", \"missing\": [\"NA\"]}]", "needs nullable"),
+    ("/schema/columns", "[{\"name\": \"a\", \"type\": \"boolean\", \"missing\": \"NA\"}]", "missing must be a list"),
     ("/schema/columns", "[{\"name\": \"a\", \"type\": \"categorical\", \"categories\": [\"x\", \"x\"]}]", "twice"),
     ("/schema/columns", "[{\"name\": \"a\", \"type\": \"categorical\", \"categories\": [\"\\u0000\"]}]", "NUL"),
     ("/schema/columns", "[{\"name\": \"a\", \"type\": \"categorical\", \"categories\": [{}]}]", "columns[0]"),

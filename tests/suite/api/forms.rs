@@ -58,7 +58,9 @@ async fn a_table_comes_in_any_form() {
 #[tokio::test]
 async fn what_is_not_the_table_is_refused_in_any_form() {
     let api = TestApi::open().await;
-    api.clinic(1.0, 10).await;
+    let request = json!({"name": "clinic", "schema": clinic(), "rows_public": 1000,
+                         "budget": {"epsilon": 1.0, "delta": 1e-6}});
+    api.post("/v1/datasets", &request).await.expect(201);
     let good = written(&declared(), &rows(10), Form::Parquet, 10);
     let wide = json!({"columns": [{"name": "age", "type": "integer", "min": 0, "max": 999}, clinic()["columns"][1],
                                   clinic()["columns"][2]]});

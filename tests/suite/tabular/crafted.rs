@@ -13,6 +13,7 @@ pub struct Column {
 /// A column of a row group.
 #[derive(Clone, Debug)]
 pub struct Chunk {
+    pub physical: i64,
     pub values: i64,
     pub codec: i64,
     pub pages: Vec<Page>,
@@ -41,7 +42,7 @@ impl Column {
 
 impl Chunk {
     pub fn of(values: i64, codec: i64, pages: Vec<Page>) -> Self {
-        Self { values, codec, pages, start: None, length: None, encrypted: false }
+        Self { physical: 2, values, codec, pages, start: None, length: None, encrypted: false }
     }
 }
 
@@ -102,7 +103,14 @@ pub fn file(columns: &[Column], groups: &[(i64, Vec<Chunk>)]) -> Vec<u8> {
             let start = bytes.len() as i64;
             chunk.pages.iter().for_each(|page| bytes.extend(page.bytes()));
             let (length, start) = (chunk.length.unwrap_or(bytes.len() as i64 - start), chunk.start.unwrap_or(start));
-            let about = [int(1, 2), int(3, chunk.codec), int(1, chunk.values), int(2, length), int(2, start), vec![0]];
+            let about = [
+                int(1, chunk.physical),
+                int(3, chunk.codec),
+                int(1, chunk.values),
+                int(2, length),
+                int(2, start),
+                vec![0],
+            ];
             let locked = if chunk.encrypted { vec![5 << 4 | 12, 0] } else { Vec::new() };
             list_of.push([vec![3 << 4 | 12], about.concat(), locked, vec![0]].concat());
         }

@@ -102,6 +102,7 @@ fn numbers_that_lie_are_refused_before_anything_is_made_of_them() {
         (Page { unpacked: 1 << 31, ..good.clone() }, "a page of more than 16 MiB"),
         (Page { unpacked: (16 << 20) + 1, ..good.clone() }, "a page of more than 16 MiB"),
         (Page { unpacked: 16 << 20, ..good.clone() }, "compression is damaged"),
+        (Page { unpacked: 1 << 20, ..good.clone() }, "compression is damaged"),
         (Page { unpacked: -1, ..good.clone() }, damaged),
         (Page { values: 1 << 40, ..good.clone() }, damaged),
         (Page { values: 9, ..good.clone() }, damaged),
@@ -202,11 +203,18 @@ fn bombs_are_refused() {
         Page { unpacked: zeros.len() as i64, ..Page::data(values, body) }
     };
     for codec in [2, 6] {
-        let chunk = Chunk::of(5 * values, codec, vec![page(codec); 5]);
-        let bytes = file(&[Column::numbers("c")], &[(5 * values, vec![chunk])]);
+        let chunk = Chunk::of(9 * values, codec, vec![page(codec); 9]);
+        let bytes = file(&[Column::numbers("c")], &[(9 * values, vec![chunk])]);
         let said = says(&bytes);
-        assert!(said.contains("ratio"), "{} bytes: {said}", bytes.len());
+        assert!(said.contains("more cells than the allowed ratio"), "{} bytes: {said}", bytes.len());
     }
+    // Long texts, which are zero as numbers.
+    let texts: Vec<u8> = (0..4000).flat_map(|_| [4000u32.to_le_bytes().to_vec(), vec![b'0'; 4000]].concat()).collect();
+    let long = Page { unpacked: texts.len() as i64, ..Page::data(4000, zstd::bulk::compress(&texts, 3).unwrap()) };
+    let chunk = Chunk { physical: 6, ..Chunk::of(20 * 4000, 6, vec![long; 20]) };
+    let column = Column { physical: 6, ..Column::numbers("c") };
+    let said = says(&file(&[column], &[(20 * 4000, vec![chunk])]));
+    assert!(said.contains("unpacks to more than the allowed ratio"), "{said}");
     // Columns whose pages are too large together.
     let columns: Vec<Column> = (0..6).map(|i| Column::numbers(&format!("c{i}"))).collect();
     let declared: Vec<_> =
