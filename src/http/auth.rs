@@ -32,7 +32,7 @@ pub struct IssuedKey {
 pub(super) const DEFAULT_TENANT: &str = "default";
 
 /// What keys begin with, and no token does.
-const PREFIX: &str = "dp2_";
+pub(super) const PREFIX: &str = "dp2_";
 
 /// Makes a key of the default tenant.
 ///

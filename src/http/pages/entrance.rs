@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 use serde::Deserialize;
 
-use super::super::auth::{check, whereabouts};
+use super::super::auth::{PREFIX, check, whereabouts};
 use super::super::problem::Problem;
 use super::super::request_id::{Dressed, RequestId};
 use super::super::sessions::{Ticket, is_by_tls, is_of_this_origin};
@@ -88,7 +88,9 @@ async fn let_in(app: &App, request: Request, id: &str) -> Result<Response, Probl
     let body = to_bytes(request.into_body(), MOST).await.map_err(too_large)?;
     let form = read(&body);
     let next = if is_ours(&form.next) { &*form.next } else { "/" };
-    let caller = match check(app, &peer, Some(form.key.trim())).await {
+    // A session lives as long as its key; a token of an identity provider ends by itself, and opens the API alone.
+    let sent = Some(form.key.trim()).filter(|key| key.starts_with(PREFIX));
+    let caller = match check(app, &peer, sent).await {
         Ok(caller) => caller,
         Err(problem) => return Ok(not_let_in(problem, next)),
     };

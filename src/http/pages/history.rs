@@ -16,6 +16,7 @@ const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 200.0;
 const LEFT: f64 = 66.0;
 const BELOW: f64 = 26.0;
+const ABOVE: f64 = 14.0;
 
 /// Shares spent, and spent or reserved, after a line.
 type Level = (f64, f64);
@@ -82,7 +83,7 @@ fn levels(mut account: Account, entries: &[Entry]) -> Vec<Level> {
 
 fn drawing(levels: &[Level], label: &str) -> Markup {
     let step = (WIDTH - LEFT) / levels.len().max(1) as f64;
-    let y = |share: f64| (HEIGHT - BELOW) * (1.0 - share.clamp(0.0, 1.0)) + 4.0;
+    let y = |share: f64| (HEIGHT - BELOW - ABOVE) * (1.0 - share.clamp(0.0, 1.0)) + ABOVE;
     let area = |of: fn(&Level) -> f64| {
         let mut path = format!("M{LEFT} {:.1}", y(0.0));
         for (i, level) in levels.iter().enumerate() {

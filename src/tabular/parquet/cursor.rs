@@ -4,7 +4,6 @@ use super::bits::Hybrid;
 use super::footer::{Chunk, Leaf};
 use super::header::{DATA, DATA_SECOND, DICTIONARY, Header, INDEX, Second};
 use super::kind::{Kind, Physical, text};
-use super::limits;
 use super::pages::{PAGE, Pages, Place, Trouble};
 use super::source::Source;
 use super::values::{Read, Values};
@@ -227,7 +226,6 @@ impl Cursor {
             return Err(PAGE.into());
         }
         pages.hold(texts.len() - counted)?;
-        debug_assert!(texts.len() <= limits::HELD);
         self.dictionary = Some(if of_person { Entries::Texts { texts, ends } } else { Entries::Codes(codes) });
         Ok(())
     }

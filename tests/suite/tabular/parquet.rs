@@ -183,7 +183,7 @@ fn numbers_that_lie_are_refused_before_anything_is_made_of_them() {
         assert!(says(&bytes).contains("codec that is not read here"), "{codec}");
     }
     let mut deep = b"PAR1".to_vec();
-    deep.extend([0x9c; 100_000].iter().map(|_| 0x1c));
+    deep.extend(std::iter::repeat_n(0x1c, 100_000));
     deep.extend(100_000u32.to_le_bytes());
     deep.extend(b"PAR1");
     assert!(says(&deep).contains("damaged"));
