@@ -23,7 +23,6 @@ use crate::store::{self, Key, Role};
 pub(super) struct KeyRequest {
     /// What it may do: `analyst` (jobs, released view), `custodian` (uploads, budgets, exact figures) or `admin`.
     #[serde(deserialize_with = "word")]
-    #[schema(inline)]
     role: Role,
     /// On whose behalf it calls: that of the key that makes it, which need not be said. Keys of another tenant are made
     /// with `dp2stage key create --tenant` on the server.
@@ -41,7 +40,6 @@ pub(super) struct KeyView {
     /// The public part, between `dp2_` and the secret.
     id: String,
     /// What it may do.
-    #[schema(inline)]
     role: Role,
     /// On whose behalf it calls.
     tenant: String,
