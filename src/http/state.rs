@@ -22,8 +22,8 @@ use crate::tabular::UploadLimits;
 /// The shared state; cheap to clone.
 #[derive(Clone)]
 pub struct App {
-    /// The database as its operator sees it, for what is nobody's alone. Requests are served from a
-    /// [`Desk`](super::desk::Desk), which sees what is their tenant's.
+    /// The database as its operator sees it, for what is nobody's alone. Requests are served from a `Desk`, which sees what
+    /// is their tenant's.
     pub operator: PgPool,
     /// The storage.
     pub blobs: Blobs,
