@@ -66,7 +66,7 @@ async fn what_is_not_the_table_is_refused_in_any_form() {
                                   clinic()["columns"][2]]});
     let wide = Declaration::from_json(&wide).unwrap().schema;
     let old = written(&wide, &[vec![42, 0, 0], vec![777, 0, 0]], Form::Parquet, 10);
-    let cases: Vec<(&str, Option<&str>, Vec<u8>, u16, &str)> = vec![
+    let cases = [
         ("application/octet-stream", None, good.clone(), 415, "unsupported_media_type"),
         ("application/json", None, b"{}".to_vec(), 415, "unsupported_media_type"),
         ("text/csv", Some("br"), b"age".to_vec(), 415, "unsupported_media_type"),

@@ -124,7 +124,7 @@ const GOOD: &str = r#"{"age": 42, "weight": 71.5, "ward": "A", "admitted": "2024
 #[test]
 fn json_lines_are_read_as_they_are_written() {
     let expected = vec![25, 715, 0, 1520, 121 * 24 + 13, 0];
-    assert_eq!(lines(GOOD).unwrap(), [expected.clone()]);
+    assert_eq!(lines(GOOD).unwrap(), std::slice::from_ref(&expected));
     // Other orders, escapes, blanks, exponents, and a cell that is left out.
     let other = "\u{feff}\r\n{\"outcome\":\"\\u0079es\",\"age\":4.2e1,\"weight\":\"71.50\",\"seen\":\"2024-05-01 13:59\",\
                  \"admitted\":\"2024-02-29\"}\r\n\n";
