@@ -161,7 +161,7 @@ impl Values {
         match self {
             Self::Plain { at } => is_filling(bytes, *at),
             Self::Bits { bit } => is_filling(bytes, bit.div_ceil(8)),
-            Self::Runs(numbers) | Self::Entries(numbers) => numbers.is_spent(bytes),
+            Self::Runs(numbers) | Self::Entries(numbers) => numbers.is_spent(),
             Self::Delta(numbers) => numbers.left() == 0 && numbers.end(bytes) == Some(bytes.len()),
             Self::Lengths { lengths, at } => lengths.left() == 0 && *at == bytes.len(),
             Self::Prefixes { prefixes, at, .. } => prefixes.left() == 0 && *at == bytes.len(),
