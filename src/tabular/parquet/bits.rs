@@ -26,7 +26,7 @@ pub(super) fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     None
 }
 
-/// Most numbers that fill a run up: some writers pack 256 at a time.
+/// So many numbers may not fill a run up: one writer packs 256 at a time, and leaves in the last ones what was there before.
 const FILLING: u64 = 256;
 
 /// Numbers in the hybrid of runs and packed ones, read one by one.
@@ -86,16 +86,11 @@ impl Hybrid {
         (value <= mask(self.width)).then_some(Run::Same { value, left: count })
     }
 
-    /// Whether nothing is left but what fills the last group of eight, or zeros that fill a larger one.
-    pub(super) fn is_spent(&self, bytes: &[u8]) -> bool {
+    /// Whether nothing is left but what fills the last run.
+    pub(super) fn is_spent(&self) -> bool {
         let spent = match self.run {
             Run::Same { left, .. } => left == 0,
-            Run::Packed { left, .. } if left < 8 => true,
-            Run::Packed { left, .. } if left > FILLING => false,
-            Run::Packed { bit, left } => {
-                let width = self.width as usize;
-                (0..left as usize).all(|i| bits(bytes, bit + i * width, self.width) == Some(0))
-            }
+            Run::Packed { left, .. } => left < FILLING,
         };
         spent && self.at == self.end
     }

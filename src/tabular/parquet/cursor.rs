@@ -151,7 +151,7 @@ impl Cursor {
     /// Sees to it that all was read of the page at hand.
     fn end_page(&self) -> Result<(), Trouble> {
         let spent = self.values.as_ref().is_none_or(|values| values.is_spent(&self.bytes))
-            && self.levels.as_ref().is_none_or(|levels| levels.is_spent(&self.bytes))
+            && self.levels.as_ref().is_none_or(Hybrid::is_spent)
             && self.nulls.is_none_or(|nulls| nulls == 0);
         if spent { Ok(()) } else { Err(PAGE.into()) }
     }

@@ -159,15 +159,20 @@ impl Values {
     /// Whether all was read that the page has.
     pub(super) fn is_spent(&self, bytes: &[u8]) -> bool {
         match self {
-            Self::Plain { at } => *at == bytes.len(),
-            Self::Bits { bit } => bit.div_ceil(8) == bytes.len(),
-            Self::Runs(numbers) | Self::Entries(numbers) => numbers.is_spent(bytes),
+            Self::Plain { at } => is_filling(bytes, *at),
+            Self::Bits { bit } => is_filling(bytes, bit.div_ceil(8)),
+            Self::Runs(numbers) | Self::Entries(numbers) => numbers.is_spent(),
             Self::Delta(numbers) => numbers.left() == 0 && numbers.end(bytes) == Some(bytes.len()),
             Self::Lengths { lengths, at } => lengths.left() == 0 && *at == bytes.len(),
             Self::Prefixes { prefixes, at, .. } => prefixes.left() == 0 && *at == bytes.len(),
             Self::Split { next, count, width, .. } => *next + count * (width - 1) == bytes.len(),
         }
     }
+}
+
+/// Whether nothing follows but the few zeros that one writer puts behind plain values.
+fn is_filling(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at..).is_some_and(|rest| rest.len() <= 8 && rest.iter().all(|&byte| byte == 0))
 }
 
 fn plain<'a>(physical: Physical, bytes: &'a [u8], at: &mut usize) -> Option<Raw<'a>> {

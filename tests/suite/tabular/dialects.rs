@@ -104,7 +104,7 @@ fn whole_tables() -> Vec<Case> {
         case("PDF", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n".to_vec(), "first line must be the header"),
         case("SQLite", b"SQLite format 3\0\x10\0\x01\x01\0".to_vec(), "first line must be the header"),
         case("an old spreadsheet", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec(), "not UTF-8"),
-        case("zstd", b"\x28\xb5\x2f\xfd\x04\x58".to_vec(), "not UTF-8"),
+        case("zstd", b"\x28\xb5\x2f\xfd\x04\x58".to_vec(), "Content-Encoding: zstd"),
         case("bzip2", b"BZh91AY&SY\x0f\xee".to_vec(), "not UTF-8"),
         case("only quotes", "\"\"\n\"\"\n".into(), "first line must be the header"),
         case("one NUL", b"\0".to_vec(), "first line must be the header"),
