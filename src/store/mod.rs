@@ -74,7 +74,7 @@ pub use jobs::{ExactJob, Job, JobFilter, JobStatus, cancel, find_job, list_jobs,
 pub use keys::{Key, KnownKey, NewKey, any_key, find_key, insert_key, list_keys, note_use, revoke_key, shown_key};
 pub use leases::{Lease, fail, finish, finish_cancelled, hand_back, progress, renew};
 pub use orphans::{Swept, sweep_orphans};
-pub use pool::{connect, migrate, ping, within};
+pub use pool::{connect, lent_clean, migrate, ping, within};
 pub use populations::{Population, population, populations};
 pub use rescue::{Patience, Rescued, expire, rescue};
 pub use retention::{Keep, Kept, Retention, Term, kept, set_keep};

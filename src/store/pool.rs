@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{Connection, PgPool};
+use sqlx::{PgPool, Row};
 
 use super::error::StoreError;
 
@@ -25,20 +25,28 @@ pub fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
         ("idle_in_transaction_session_timeout", "5s"),
         ("lock_timeout", "10s"),
     ]);
-    PgPoolOptions::new()
+    let pool = PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_millis(1500))
-        .idle_timeout(Duration::from_secs(300))
-        .test_before_acquire(false)
-        .before_acquire(|connection, _| Box::pin(answers(connection, QUICK)))
-        .after_release(|connection, _| Box::pin(answers(connection, SLOW)))
-        .connect_lazy_with(options)
+        .idle_timeout(Duration::from_secs(300));
+    lent_clean(pool).connect_lazy_with(options)
 }
 
-/// Hears from the other end of a connection; what does not answer in time is an error, and closed by the pool.
-async fn answers(connection: &mut PgConnection, patience: Duration) -> Result<bool, sqlx::Error> {
-    tokio::time::timeout(patience, connection.ping()).await.map_err(|_| silence())??;
-    Ok(true)
+/// Has a pool look at each connection when it is lent out and when it comes back; one that does not answer in time, or is
+/// in a transaction of somebody's, is closed.
+#[must_use]
+pub fn lent_clean(pool: PgPoolOptions) -> PgPoolOptions {
+    pool.test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(is_clean(connection, QUICK)))
+        .after_release(|connection, _| Box::pin(is_clean(connection, SLOW)))
+}
+
+/// Hears from the other end of a connection, and whether it is in no transaction. A caller that is gone while one begins
+/// leaves it open, role, tenant and all, and sqlx does not know: it counts from the answer on. In a transaction of its own a
+/// statement begins when the transaction does; said in one message, since a prepared one comes in several.
+async fn is_clean(connection: &mut PgConnection, patience: Duration) -> Result<bool, sqlx::Error> {
+    let asked = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection);
+    tokio::time::timeout(patience, asked).await.map_err(|_| silence())??.try_get(0)
 }
 
 /// What the database answers, or that it is away when nothing came for `patience`. What was asked for may have been

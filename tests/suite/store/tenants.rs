@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dp2stage::store::{self, Scope, StoreError, Tenant};
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::{AssertSqlSafe, PgPool, Row};
 use uuid::Uuid;
 
 use super::budgets::{submit, table, whole};
@@ -211,6 +211,31 @@ async fn connections_remember_nobody() {
         assert_eq!(count(&Tenant::new(&pool, "b"), "jobs").await, 0);
         assert_eq!(count(&Tenant::new(&pool, "a"), "jobs").await, 1);
     }
+}
+
+/// A caller that goes away while its transaction begins, wherever that is, leaves nothing behind for the next one.
+#[tokio::test]
+async fn whoever_goes_away_in_the_middle_leaves_nothing_behind() {
+    let database = fresh_database().await;
+    let pool = store::connect(database.options.clone(), 1);
+    let owner: String = sqlx::query_scalar("select current_user::text").fetch_one(&pool).await.unwrap();
+    let (tenant, mut begun) = (Tenant::new(&pool, "a"), 0);
+    for polls in 0..40 {
+        {
+            let mut begin = Box::pin(tenant.begin());
+            for _ in 0..polls {
+                if futures_util::poll!(begin.as_mut()).is_ready() {
+                    begun += 1;
+                    break;
+                }
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+        }
+        let who =
+            sqlx::raw_sql("select current_user::text, now() = statement_timestamp()").fetch_one(&pool).await.unwrap();
+        assert_eq!((who.get::<String, _>(0), who.get::<bool, _>(1)), (owner.clone(), true), "after {polls} polls");
+    }
+    assert!(begun > 0, "40 polls are enough to begin");
 }
 
 /// Names come from keys; whatever they were, they are names and nothing else.

@@ -64,7 +64,8 @@ impl TestDatabase {
 }
 
 async fn pool_of(options: &PgConnectOptions) -> PgPool {
-    PgPoolOptions::new().max_connections(8).connect_with(options.clone()).await.expect("a connection")
+    let pool = dp2stage::store::lent_clean(PgPoolOptions::new().max_connections(8));
+    pool.connect_with(options.clone()).await.expect("a connection")
 }
 
 async fn clone_of(server: &Server, template: &str) -> TestDatabase {
