@@ -1,12 +1,9 @@
 //! For how long things are kept.
 
-use dp2stage::store::{self, Term};
+use dp2stage::store::{self, MOST_DAYS, Term};
 use serde::{Deserialize, Serialize};
 
 use super::Config;
-
-/// About a hundred years.
-const MOST_DAYS: u32 = 36_500;
 
 /// For how long things are kept, in days; 0 for ever, and for no limit.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

@@ -49,13 +49,21 @@ impl TableFormat {
     }
 }
 
+/// The type of a body without its parameters, and how it is packed, in small letters and as they were sent.
+pub(super) fn said(headers: &HeaderMap) -> (String, String) {
+    let text = |name| headers.get(name).map_or("", |v| v.to_str().unwrap_or("?"));
+    let kind = text(header::CONTENT_TYPE).split(';').next().unwrap_or_default();
+    (kind.trim().to_ascii_lowercase(), text(header::CONTENT_ENCODING).trim().to_ascii_lowercase())
+}
+
+/// 415 for a body of another type, or packed in another way.
+pub(super) fn unsupported(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type", detail)
+}
+
 /// What the headers of an upload say that its body is.
 pub(super) fn uploaded(headers: &HeaderMap) -> Result<(Form, Packing), Problem> {
-    let refuse = |detail: &str| {
-        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type", detail)
-    };
-    let text = |name| headers.get(name).map_or("", |v| v.to_str().unwrap_or("?"));
-    let kind = text(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let (kind, encoding) = said(headers);
     let form = match kind.as_str() {
         "text/csv" => Form::Csv,
         "application/jsonl" | "application/x-ndjson" | "application/ndjson" => Form::JsonLines,
@@ -63,17 +71,17 @@ pub(super) fn uploaded(headers: &HeaderMap) -> Result<(Form, Packing), Problem> 
         _ => {
             let detail =
                 "send the table with Content-Type: text/csv, application/jsonl or application/vnd.apache.parquet";
-            return Err(refuse(detail));
+            return Err(unsupported(detail));
         }
     };
-    let packing = match text(header::CONTENT_ENCODING).trim().to_ascii_lowercase().as_str() {
+    let packing = match encoding.as_str() {
         "" | "identity" => Packing::Plain,
         _ if form == Form::Parquet => {
-            return Err(refuse("a Parquet file is packed within: leave Content-Encoding out"));
+            return Err(unsupported("a Parquet file is packed within: leave Content-Encoding out"));
         }
         "gzip" => Packing::Gzip,
         "zstd" => Packing::Zstd,
-        _ => return Err(refuse("Content-Encoding may be gzip or zstd, or be left out")),
+        _ => return Err(unsupported("Content-Encoding may be gzip or zstd, or be left out")),
     };
     Ok((form, packing))
 }

@@ -36,7 +36,7 @@ pub(super) fn limit(asked: Option<u16>) -> Result<i64, Problem> {
 }
 
 /// Leaves at most `limit` of items of which one more was fetched, and gives the cursor of the last where there are more.
-fn cut<T, C>(items: &mut Vec<T>, limit: i64, cursor: impl Fn(&T) -> C) -> Option<C> {
+pub(super) fn cut<T, C>(items: &mut Vec<T>, limit: i64, cursor: impl Fn(&T) -> C) -> Option<C> {
     let more = items.len() > limit as usize;
     items.truncate(limit as usize);
     items.last().filter(|_| more).map(cursor)

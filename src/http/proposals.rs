@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use futures_util::StreamExt;
 use serde::Serialize;
 use serde_json::Value;
@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 use super::desk::Desk;
+use super::media::{said, unsupported};
 use super::problem::Problem;
-use crate::tabular::{Inflate, Proposal, Proposer, UploadError, UploadLimits};
+use crate::tabular::{Packing, Proposal, Proposer, Unpacked, UploadError, UploadLimits};
 
 /// Bytes of the table that are read at most, unpacked. A part of a large one will do.
 const MOST: u64 = 64 << 20;
@@ -72,57 +73,35 @@ pub(super) async fn create(desk: Desk, request: Request) -> Result<Json<Proposal
     Ok(Json(reading.finish()?.into()))
 }
 
-/// A table under way: perhaps packed, and of a bounded size.
+/// A table under way.
 struct Reading {
-    inflate: Option<Inflate>,
-    table: Bounded,
-}
-
-/// The part behind the unpacker.
-struct Bounded {
+    unpacked: Unpacked,
     proposer: Proposer,
-    bytes: u64,
-    limit: u64,
 }
 
 impl Reading {
     fn new(headers: &HeaderMap, limits: UploadLimits) -> Result<Self, Problem> {
-        let refuse = |detail: &str| {
-            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type", detail)
-        };
-        let text = |name| headers.get(name).map_or("", |v| v.to_str().unwrap_or("?")).trim().to_ascii_lowercase();
-        if text(header::CONTENT_TYPE).split(';').next().map(str::trim) != Some("text/csv") {
-            return Err(refuse("send the table with Content-Type: text/csv"));
-        }
-        let inflate = match &*text(header::CONTENT_ENCODING) {
-            "" | "identity" => None,
-            "gzip" => Some(Inflate::new(&limits)),
-            _ => return Err(refuse("Content-Encoding may be gzip, or be left out")),
-        };
-        Ok(Self { inflate, table: Bounded { proposer: Proposer::new(limits), bytes: 0, limit: limits.table_bytes } })
+        Ok(Self { unpacked: Unpacked::new(packing(headers)?, &limits), proposer: Proposer::new(limits) })
     }
 
     fn push(&mut self, chunk: &[u8]) -> Result<(), UploadError> {
-        match &mut self.inflate {
-            None => self.table.push(chunk),
-            Some(inflate) => inflate.push(chunk, |piece| self.table.push(piece)),
-        }
+        self.unpacked.push(chunk, |piece| self.proposer.push(piece).map_err(UploadError::Csv))
     }
 
     fn finish(mut self) -> Result<Proposal, UploadError> {
-        if let Some(inflate) = self.inflate.take() {
-            inflate.finish(|piece| self.table.push(piece))?;
-        }
-        self.table.proposer.finish().map_err(UploadError::Csv)
+        self.unpacked.finish(|piece| self.proposer.push(piece).map_err(UploadError::Csv))?;
+        self.proposer.finish().map_err(UploadError::Csv)
     }
 }
 
-impl Bounded {
-    fn push(&mut self, piece: &[u8]) -> Result<(), UploadError> {
-        self.bytes += piece.len() as u64;
-        if self.bytes > self.limit {
-            return Err(UploadError::TooLarge { limit: self.limit });
-        }
-        self.proposer.push(piece).map_err(UploadError::Csv)
+/// How the CSV that headers tell of is packed.
+fn packing(headers: &HeaderMap) -> Result<Packing, Problem> {
+    match said(headers) {
+        (kind, _) if kind != "text/csv" => Err(unsupported("send the table with Content-Type: text/csv")),
+        (_, encoding) => match encoding.as_str() {
+            "" | "identity" => Ok(Packing::Plain),
+            "gzip" => Ok(Packing::Gzip),
+            _ => Err(unsupported("Content-Encoding may be gzip, or be left out")),
+        },
     }
 }

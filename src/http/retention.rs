@@ -87,19 +87,15 @@ impl RetentionView {
     /// The view of a dataset with its latest upload, if that may be seen.
     pub fn of(dataset: &Dataset, retention: &Retention, (rows, kept): (Option<&Version>, Kept)) -> Self {
         let keep = dataset.keep();
-        let (rows_days, results_days) = (retention.rows.of(keep.rows_days), retention.results.of(keep.results_days));
-        let until = |since: Option<OffsetDateTime>, days: Option<u32>| {
-            since.zip(days).and_then(|(since, days)| since.checked_add(time::Duration::days(days.into())))
-        };
         let most = |term: Term| (term.most > 0).then_some(term.most);
         Self {
-            rows_days,
-            results_days,
+            rows_days: retention.rows.of(keep.rows_days),
+            results_days: retention.results.of(keep.results_days),
             chosen: Choice { rows_days: keep.rows_days, results_days: keep.results_days },
             most_rows_days: most(retention.rows),
             most_results_days: most(retention.results),
-            rows_until: until(rows.map(|version| version.created_at), rows_days),
-            results_until: until(kept.oldest_results, results_days),
+            rows_until: retention.rows.end(keep.rows_days, rows.map(|version| version.created_at)),
+            results_until: retention.results.end(keep.results_days, kept.oldest_results),
             rows_destroyed_at: kept.rows_destroyed_at,
             results_destroyed_at: kept.results_destroyed_at,
         }

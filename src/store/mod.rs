@@ -77,7 +77,7 @@ pub use orphans::{Swept, sweep_orphans};
 pub use pool::{connect, lent_clean, migrate, ping, within};
 pub use populations::{Population, population, populations};
 pub use rescue::{Patience, Rescued, expire, rescue};
-pub use retention::{Keep, Kept, Retention, Term, kept, set_keep};
+pub use retention::{Keep, Kept, MOST_DAYS, Retention, Term, kept, set_keep};
 pub use scope::{Scope, Tenant};
 pub use sealed::{Blob, KeySource, Keyring, KeyringError, WrappedKey};
 pub use signing::{SigningKeyError, renew_signing_key, signing_key};

@@ -7,8 +7,8 @@ use super::datasets::Dataset;
 use super::error::StoreError;
 use super::scope::Scope;
 
-/// More days than anybody means.
-const MOST_DAYS: u32 = 36_500;
+/// About a hundred years: more days than anybody means.
+pub const MOST_DAYS: u32 = 36_500;
 
 /// For how long the installation keeps one kind of things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +29,12 @@ impl Term {
             (0, one) | (one, 0) => Some(one),
             (days, most) => Some(days.min(most)),
         }
+    }
+
+    /// Until when something is kept that is there since then; `None` for ever, and for what is not there.
+    #[must_use]
+    pub fn end(self, chosen: Option<u32>, since: Option<OffsetDateTime>) -> Option<OffsetDateTime> {
+        since.zip(self.of(chosen)).and_then(|(since, days)| since.checked_add(time::Duration::days(days.into())))
     }
 
     /// The most days that a custodian may choose, and whether for ever is allowed too.

@@ -93,8 +93,7 @@ async fn due(pool: &PgPool, retention: &Retention, ahead: Duration) -> Result<Ve
     let oldest = oldest.fetch_all(pool).await?.into_iter().filter(|of| {
         let keep = Keep::of(of.keep_rows_days, of.keep_results_days);
         let over = |term: Term, chosen, since: Option<OffsetDateTime>| {
-            let until = since.zip(term.of(chosen)).map(|(since, days)| since + time::Duration::days(days.into()));
-            until.is_some_and(|until| until <= of.now)
+            term.end(chosen, since).is_some_and(|end| end <= of.now)
         };
         over(retention.rows, keep.rows_days, of.upload) || over(retention.results, keep.results_days, of.results)
     });

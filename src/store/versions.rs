@@ -85,8 +85,9 @@ pub async fn latest_version(scope: &impl Scope, dataset: Uuid) -> Result<Option<
 /// # Errors
 /// [`StoreError::NotPublic`] for every other dataset; [`StoreError::NoRows`].
 pub async fn public_version(scope: &impl Scope, dataset: Uuid) -> Result<(i32, i64), StoreError> {
+    let mut tx = scope.begin().await?;
     let public = sqlx::query_scalar!("select public from datasets where id = $1 and deleted_at is null", dataset);
-    if !public.fetch_optional(&mut *scope.begin().await?).await?.ok_or(StoreError::NotFound("dataset"))? {
+    if !public.fetch_optional(&mut *tx).await?.ok_or(StoreError::NotFound("dataset"))? {
         return Err(StoreError::NotPublic);
     }
     let newest = sqlx::query!(
@@ -95,7 +96,7 @@ pub async fn public_version(scope: &impl Scope, dataset: Uuid) -> Result<(i32, i
              and version = (select max(n.version) from dataset_versions n where n.dataset_id = $1)",
         dataset,
     );
-    let newest = newest.fetch_optional(&mut *scope.begin().await?).await?.ok_or(StoreError::NoRows)?;
+    let newest = newest.fetch_optional(&mut *tx).await?.ok_or(StoreError::NoRows)?;
     if newest.rows == 0 { Err(StoreError::NoRows) } else { Ok((newest.version, newest.rows)) }
 }
 

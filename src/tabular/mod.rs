@@ -33,6 +33,7 @@ mod spreadsheet;
 mod table;
 mod table_writer;
 mod typed;
+mod unpacked;
 mod unzstd;
 mod upload;
 
@@ -61,5 +62,6 @@ pub use spreadsheet::is_plain;
 pub use table::Table;
 pub use table_writer::{Form, TableWriter};
 pub use typed::Cells;
+pub use unpacked::Unpacked;
 pub use unzstd::Unzstd;
 pub use upload::{Packing, Upload};

@@ -1,13 +1,12 @@
 //! An upload: perhaps compressed text, in pieces, to rows of codes.
 
 use super::column::Code;
-use super::inflate::Inflate;
 use super::json_reader::LinesReader;
 use super::limits::UploadLimits;
-use super::problem::{TableError, UploadError};
+use super::problem::UploadError;
 use super::reader::{Summary, TableReader};
 use super::schema::Schema;
-use super::unzstd::Unzstd;
+use super::unpacked::Unpacked;
 
 /// How the bytes of a table are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,20 +21,8 @@ pub enum Packing {
 
 /// The way in for a table that is text: unpacks, parses and checks under limits.
 pub struct Upload {
-    unpacker: Option<Unpacker>,
-    table: Table,
-}
-
-enum Unpacker {
-    Gzip(Box<Inflate>),
-    Zstd(Unzstd),
-}
-
-/// The part behind the unpacker.
-struct Table {
+    unpacked: Unpacked,
     reader: Reader,
-    bytes: u64,
-    limit: u64,
 }
 
 enum Reader {
@@ -57,18 +44,13 @@ impl Upload {
     }
 
     fn of(reader: Reader, packing: Packing, limits: UploadLimits) -> Self {
-        let unpacker = match packing {
-            Packing::Plain => None,
-            Packing::Gzip => Some(Unpacker::Gzip(Box::new(Inflate::new(&limits)))),
-            Packing::Zstd => Some(Unpacker::Zstd(Unzstd::new(&limits))),
-        };
-        Self { unpacker, table: Table { reader, bytes: 0, limit: limits.table_bytes } }
+        Self { unpacked: Unpacked::new(packing, &limits), reader }
     }
 
     /// Also reads a column that says whose row it is, and is not in the schema.
     #[must_use]
     pub fn of_persons(mut self, column: &str) -> Self {
-        self.table.reader = match self.table.reader {
+        self.reader = match self.reader {
             Reader::Csv(reader) => Reader::Csv(Box::new(reader.of_persons(column))),
             Reader::JsonLines(reader) => Reader::JsonLines(Box::new(reader.of_persons(column))),
         };
@@ -81,11 +63,7 @@ impl Upload {
     /// # Errors
     /// [`UploadError`] as soon as nothing can mend the upload; it is of no use afterwards.
     pub fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), UploadError> {
-        match &mut self.unpacker {
-            None => self.table.push(bytes, sink),
-            Some(Unpacker::Gzip(gzip)) => gzip.push(bytes, |piece| self.table.push(piece, sink)),
-            Some(Unpacker::Zstd(zstd)) => zstd.push(bytes, |piece| self.table.push(piece, sink)),
-        }
+        self.unpacked.push(bytes, |piece| self.reader.push(piece, sink))
     }
 
     /// Ends the upload.
@@ -93,12 +71,8 @@ impl Upload {
     /// # Errors
     /// [`UploadError`]: the compression's before the table's, which a cut stream would also break.
     pub fn finish(mut self, sink: &mut impl FnMut(&[Code], &[u8])) -> Result<Summary, UploadError> {
-        match self.unpacker.take() {
-            None => {}
-            Some(Unpacker::Gzip(gzip)) => gzip.finish(|piece| self.table.push(piece, sink))?,
-            Some(Unpacker::Zstd(zstd)) => zstd.finish()?,
-        }
-        match self.table.reader {
+        self.unpacked.finish(|piece| self.reader.push(piece, sink))?;
+        match self.reader {
             Reader::Csv(reader) => reader.finish(sink).map_err(UploadError::Csv),
             Reader::JsonLines(reader) => reader.finish(sink).map_err(UploadError::JsonLines),
         }
@@ -107,24 +81,15 @@ impl Upload {
     /// Bytes of the table so far, unpacked.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.table.bytes
+        self.unpacked.bytes()
     }
 }
 
-impl Table {
+impl Reader {
     fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), UploadError> {
-        self.bytes += bytes.len() as u64;
-        if self.bytes > self.limit {
-            return Err(UploadError::TooLarge { limit: self.limit });
+        match self {
+            Self::Csv(reader) => reader.push(bytes, sink).map_err(UploadError::Csv),
+            Self::JsonLines(reader) => reader.push(bytes, sink).map_err(UploadError::JsonLines),
         }
-        let of: fn(TableError) -> UploadError = match self.reader {
-            Reader::Csv(_) => UploadError::Csv,
-            Reader::JsonLines(_) => UploadError::JsonLines,
-        };
-        match &mut self.reader {
-            Reader::Csv(reader) => reader.push(bytes, sink),
-            Reader::JsonLines(reader) => reader.push(bytes, sink),
-        }
-        .map_err(of)
     }
 }

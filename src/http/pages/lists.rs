@@ -11,6 +11,7 @@ use super::super::audit::{self, AuditParams};
 use super::super::desk::Desk;
 use super::super::extract::Params;
 use super::super::job_view::shown_status;
+use super::super::page::cut;
 use super::super::problem::Problem;
 use super::super::role::Caller;
 use super::super::workers as api;
@@ -40,8 +41,7 @@ pub(super) async fn jobs(
     let key = caller.key_for(None)?;
     let filter = JobFilter { dataset: None, status: which.status, released: key.is_none(), before: which.cursor };
     let mut jobs = store::list_jobs(&desk.tenant, filter, JOBS + 1).await?;
-    let more = jobs.len() > JOBS as usize;
-    jobs.truncate(JOBS as usize);
+    let next = cut(&mut jobs, JOBS, |job| job.id);
     let all = [JobStatus::Queued, JobStatus::Running, JobStatus::Succeeded, JobStatus::Failed, JobStatus::Cancelled];
     let place = which.status.map_or_else(|| "/jobs".to_owned(), |status| with_query("/jobs", "status", status.word()));
     let content = html! {
@@ -52,8 +52,8 @@ pub(super) async fn jobs(
             }
         }
         @if jobs.is_empty() { p { "No such job. A job is started at the page of its dataset." } } @else { (job_table(&jobs, key.as_ref(), true)) }
-        @if let Some(last) = jobs.last().filter(|_| more) {
-            @let cursor = format!("{}cursor={}", if place.contains('?') { "&" } else { "?" }, last.id);
+        @if let Some(next) = next {
+            @let cursor = format!("{}cursor={next}", if place.contains('?') { "&" } else { "?" });
             p { a rel="next" href=(format!("{place}{cursor}")) { "Older jobs" } }
         }
     };

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::super::desk::Desk;
 use super::super::extract::Params;
-use super::super::page::PageParams;
+use super::super::page::{PageParams, cut};
 use super::super::problem::Problem;
 use super::super::role::Caller;
 use super::frame::{shown, with_query};
@@ -31,8 +31,7 @@ pub(super) async fn page(
         let population = store::population(&desk.tenant, dataset.population_id).await?;
         datasets.push((dataset, population));
     }
-    let more = datasets.len() > DATASETS as usize;
-    datasets.truncate(DATASETS as usize);
+    let next = cut(&mut datasets, DATASETS, |(dataset, _): &(Dataset, Population)| dataset.id);
     let key = caller.key_for(params.view)?;
     let filter = JobFilter { released: key.is_none(), ..JobFilter::default() };
     let jobs = store::list_jobs(&desk.tenant, filter, JOBS).await?;
@@ -40,8 +39,8 @@ pub(super) async fn page(
         @if datasets.is_empty() { (nothing(&viewer)) } @else {
             div.tiles { @for (dataset, population) in &datasets { (tile(dataset, population)) } }
         }
-        @if let Some((last, _)) = datasets.last().filter(|_| more) {
-            p { a rel="next" href=(with_query("/", "cursor", &last.id.to_string())) { "More datasets" } }
+        @if let Some(next) = next {
+            p { a rel="next" href=(with_query("/", "cursor", &next.to_string())) { "More datasets" } }
         }
         @if !jobs.is_empty() {
             section aria-labelledby="newest" { h2 #newest { "Newest jobs" } (job_table(&jobs, key.as_ref(), true)) p { a href="/jobs" { "All jobs" } } }
