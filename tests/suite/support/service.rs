@@ -63,6 +63,12 @@ impl Answer {
     }
 }
 
+/// What the API warns of is in the output of a test that fails.
+fn speak_up() {
+    let quiet = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_test_writer().without_time();
+    let _ = quiet.try_init();
+}
+
 /// A client of servers on this machine. Clients want a provider of cryptography, as `main` installs it.
 pub fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -143,6 +149,7 @@ impl TestApi {
         (memory_bytes, quota_bytes): (u64, u64),
         Extras { webhooks, retention, oidc }: Extras,
     ) -> Self {
+        speak_up();
         let stopping = CancellationToken::new();
         let declared = Declaration { folder: Some(folder.path().join("tiny")), ..Declaration::default() };
         let models = [("tiny".to_owned(), declared)].into();
