@@ -9,7 +9,6 @@ use dp2stage::store::{
 };
 use rand::{Rng, SeedableRng};
 use serde_json::json;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::support::{figure, fresh_database, repeats};
@@ -73,8 +72,8 @@ pub fn measured(epsilon: f64, share: f64) -> Work {
 }
 
 /// A job on a dataset, priced on the account as it is now.
-pub async fn job_on(pool: &PgPool, dataset: &store::Dataset, work: Work) -> NewJob {
-    let account = store::population(pool, dataset.population_id).await.unwrap().account;
+pub async fn job_on(scope: &impl Scope, dataset: &store::Dataset, work: Work) -> NewJob {
+    let account = store::population(scope, dataset.population_id).await.unwrap().account;
     NewJob {
         dataset_id: dataset.id,
         population_id: dataset.population_id,
@@ -92,18 +91,18 @@ pub async fn job_on(pool: &PgPool, dataset: &store::Dataset, work: Work) -> NewJ
 }
 
 /// Submits as the API does: priced again while the budget changes under the price.
-pub async fn submit(pool: &PgPool, dataset: &store::Dataset, work: Work) -> Result<Submission, StoreError> {
+pub async fn submit(scope: &impl Scope, dataset: &store::Dataset, work: Work) -> Result<Submission, StoreError> {
     loop {
-        let job = job_on(pool, dataset, work.clone()).await;
-        match store::submit(pool, &job, None).await {
+        let job = job_on(scope, dataset, work.clone()).await;
+        match store::submit(scope, &job, None).await {
             Err(StoreError::Stale) => {}
             done => return done,
         }
     }
 }
 
-pub async fn account(pool: &PgPool, dataset: &store::Dataset) -> Account {
-    store::population(pool, dataset.population_id).await.unwrap().account
+pub async fn account(scope: &impl Scope, dataset: &store::Dataset) -> Account {
+    store::population(scope, dataset.population_id).await.unwrap().account
 }
 
 /// Submissions at the same moment for the last of a budget: one wins, every time.
