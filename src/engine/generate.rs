@@ -34,13 +34,15 @@ pub struct Order<'a> {
     pub candidates: usize,
     /// How tokens are drawn.
     pub style: Style,
+    /// Which time rows are written with the same streams: each time they are others.
+    pub round: u32,
 }
 
 impl Order<'_> {
     /// Rows of which nothing is given.
     #[must_use]
     pub fn free(rows: usize) -> Self {
-        Order { rows, given: &|_| &[], candidates: 1, style: Style::default() }
+        Order { rows, given: &|_| &[], candidates: 1, style: Style::default(), round: 0 }
     }
 
     /// Candidates for row `i`.
@@ -68,7 +70,8 @@ pub fn generate(
             .par_iter()
             .enumerate()
             .map(|(i, rows)| {
-                let mut rng = streams.stream(Purpose::Generation, (wave * WAVE + i) as u64);
+                let number = u64::from(order.round) << 32 | (wave * WAVE + i) as u64;
+                let mut rng = streams.stream(Purpose::Generation, number);
                 batch(writer, schema, (order, rows.clone()), &mut rng)
             })
             .collect();

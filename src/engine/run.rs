@@ -112,6 +112,9 @@ pub enum EngineError {
     /// The checkpoint is not this job's.
     #[error(transparent)]
     Checkpoint(#[from] BadCheckpoint),
+    /// No row of any generator kept the rules of the schema.
+    #[error("no synthetic row kept the rules of the schema")]
+    Rules,
     /// There is no distribution.
     #[error(transparent)]
     Opening(OpeningError),
@@ -210,6 +213,9 @@ pub fn run_on(
     let key = marked.as_ref().map(|marked| drawing_key(marked, fresh_key));
     let streams: Box<dyn Streams> = key.map_or_else(fresh_key, |key| Box::new(NoiseSource::kept(key)));
     let drawn = drawing.rows(streams.as_ref(), host.stop)?;
+    if drawn.is_empty() {
+        return Err(EngineError::Rules);
+    }
     seconds.generate = begun.elapsed().as_secs_f64();
     let figures = match (marked.as_mut().zip(key), drawn.first()) {
         (Some((marked, key)), Some(used)) => {
@@ -294,7 +300,8 @@ impl Learning<'_> {
 
     fn stage_one(&self, distribution: Option<&Distribution>, key: &dyn Streams) -> Result<Vec<f32>, EngineError> {
         let Self { job, compute, models: (whole, model), codec, host, .. } = *self;
-        let (compact, public) = (Compact::new(&written(job.plan, job.schema)), &job.plan.public);
+        let schema = written(job.plan, job.schema);
+        let (compact, public) = (Compact::new(&schema), &job.plan.public);
         let first = match job.ready {
             Some(ready) if ready.weights.len() == whole.layout().len() => ready.weights.to_vec(),
             Some(_) => return Err(EngineError::Ready),
@@ -304,7 +311,7 @@ impl Learning<'_> {
         let drawn = distribution.map(|distribution| drawn_rows(job.plan, distribution, key));
         let pseudo = pseudo(job, drawn.as_ref(), likeness.as_ref())?;
         let room = job.plan.room(model);
-        let trainer = StageOne { model: whole, room, compute, codec, compact: &compact, pseudo };
+        let trainer = StageOne { model: whole, room, compute, codec, compact: &compact, schema: &schema, pseudo };
         let mut weights = trainer.train(first, public, key, host.stop)?;
         extend(model, &mut weights, &mut key.stream(Purpose::Weights, 1));
         Ok(weights)

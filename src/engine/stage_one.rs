@@ -9,7 +9,7 @@ use rand::Rng;
 
 use crate::model::{Batch, Clipping, Compute, Gpt2, Room};
 use crate::privacy::Purpose;
-use crate::tabular::{Codec, Compact, Likeness, Table, uniform_row};
+use crate::tabular::{Codec, Compact, Likeness, Schema, Table, uniform_row};
 
 use super::dp_step::Work;
 use super::encoded::Encoded;
@@ -41,6 +41,8 @@ pub struct StageOne<'a> {
     pub codec: &'a Codec,
     /// The schema's compact codec, over whose tokens pseudo rows are uniform.
     pub compact: &'a Compact,
+    /// The schema that the model writes, whose rules uniform pseudo rows keep where that is likely enough.
+    pub schema: &'a Schema,
     /// What it trains on.
     pub pseudo: Pseudo<'a>,
 }
@@ -57,7 +59,7 @@ impl StageOne<'_> {
         streams: &dyn Streams,
         stop: &dyn Stop,
     ) -> Result<Vec<f32>, Halt> {
-        let Self { model, room, compute, codec, compact, pseudo } = *self;
+        let Self { model, room, compute, codec, compact, schema, pseudo } = *self;
         let spans = compact.spans();
         let moves = model.layout().moves();
         let mut adam = Adam::new(model.layout().trained_len());
@@ -72,7 +74,7 @@ impl StageOne<'_> {
                 Pseudo::Like(table, likeness) if table.rows() > 0 => {
                     likeness.table(&drawn(table, plan.batch, &mut rng), &mut rng)
                 }
-                _ => uniform_rows(compact, &spans, plan.batch, &mut rng),
+                _ => uniform_rows((schema, compact), &spans, plan.batch, &mut rng),
             };
             let encoded = Encoded { table: &table, rows: &rows, codec };
             let batch = Batch::of_ragged_rows(rows.len(), &encoded);
@@ -84,14 +86,27 @@ impl StageOne<'_> {
     }
 }
 
-/// Rows whose tokens in the compact codec are uniform.
-fn uniform_rows<R: Rng>(compact: &Compact, spans: &[std::ops::Range<u32>], rows: u32, rng: &mut R) -> Table {
+/// How often a pseudo row is drawn until it keeps the rules.
+const TRIES: usize = 16;
+
+/// Rows whose tokens in the compact codec are uniform, among rows that keep the rules of the schema.
+fn uniform_rows<R: Rng>(
+    (schema, compact): (&Schema, &Compact),
+    spans: &[std::ops::Range<u32>],
+    rows: u32,
+    rng: &mut R,
+) -> Table {
     let width = compact.width();
     let (mut tokens, mut row) = (vec![0; width], vec![0; width]);
     let mut table = Table::new(width, Vec::with_capacity(rows as usize * width));
     for _ in 0..rows {
-        uniform_row(spans, rng, &mut tokens);
-        compact.decode(&tokens, rng, &mut row);
+        for _ in 0..TRIES {
+            uniform_row(spans, rng, &mut tokens);
+            compact.decode(&tokens, rng, &mut row);
+            if schema.settle(&mut row) {
+                break;
+            }
+        }
         table.push(&row);
     }
     table

@@ -8,13 +8,14 @@ use super::problem::{Problem, storage};
 use super::ready_made;
 use super::wishes::Wishes;
 use crate::engine::{
-    Order, Plan, Stop, Style, Writer, bin, decoded, generate, impose, released_shape, rows_of, system_key, written,
+    Given, LIMIT, Order, Plan, Stop, Style, Writer, bin, generate, impose, released_shape, rows_of, system_key, valued,
+    written,
 };
 use crate::marginals::Distribution;
 use crate::model::read_weights;
 use crate::privacy::Purpose;
 use crate::store::{self, ArtifactKind, Blob};
-use crate::tabular::{Schema, Table};
+use crate::tabular::{Code, MISSING, Schema, Table};
 
 /// Blobs that a job left of what can write rows.
 pub(super) struct Left {
@@ -60,8 +61,10 @@ impl Left {
         let weights = match (&self.model, &distribution) {
             (Some(blob), _) => read(blob)?,
             (None, Some(distribution)) => {
-                let rows = distribution.draw(wishes.rows(), &mut rng);
-                return Ok(decoded(distribution, &rows, &mut rng));
+                return by_rules(schema, wishes, |rows| {
+                    let rows = distribution.draw(rows.len(), &mut rng);
+                    Ok(valued(distribution, &rows, schema, &mut rng))
+                });
             }
             (None, None) => return Err(damaged(&"there is neither a model nor a distribution")),
         };
@@ -73,26 +76,75 @@ impl Left {
         let asked = binned.map(|distribution| wishes.mapped(|column, code| bin(distribution, column, code)));
         let asked = asked.as_ref().unwrap_or(wishes);
         let (candidates, style) = (wishes.candidates, wishes.style);
-        let order = Order { rows: wishes.rows(), given: &|i| asked.of(i), candidates, style };
         let writer = Writer { model: &model, codec: &codec, weights: &weights };
         let stopped = |_| {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment", "the server stops")
         };
-        let table = generate(writer, &written(plan, schema), &order, (system_key().as_ref(), stop)).map_err(stopped)?;
-        Ok(match binned {
-            None => table,
-            Some(distribution) => imposed(&decoded(distribution, &rows_of(distribution, &table), &mut rng), wishes),
+        let schema_written = written(plan, schema);
+        by_rules(schema, wishes, |rows| {
+            let order = Order { rows: rows.len(), given: &|i| asked.of(rows[i]), candidates, style, round: 0 };
+            let table = generate(writer, &schema_written, &order, (system_key().as_ref(), stop)).map_err(stopped)?;
+            Ok(match binned {
+                None => table,
+                Some(distribution) => {
+                    let values = valued(distribution, &rows_of(distribution, &table), schema, &mut rng);
+                    imposed(&values, |i| wishes.of(rows[i]))
+                }
+            })
         })
     }
 }
 
+/// All rows that are wished for, those that break a rule of the schema written again, up to [`LIMIT`] times. `write` is given
+/// their numbers.
+fn by_rules(
+    schema: &Schema,
+    wishes: &Wishes,
+    mut write: impl FnMut(&[usize]) -> Result<Table, Problem>,
+) -> Result<Table, Problem> {
+    let mut left: Vec<usize> = (0..wishes.rows()).collect();
+    let first = write(&left)?;
+    if schema.rules().is_empty() {
+        return Ok(first);
+    }
+    let mut rows: Vec<Vec<Code>> = first.iter().map(<[Code]>::to_vec).collect();
+    left.retain(|&i| !keeps(schema, wishes.of(i), &mut rows[i]));
+    for _ in 1..LIMIT {
+        if left.is_empty() {
+            break;
+        }
+        left.iter().zip(write(&left)?.iter()).for_each(|(&i, row)| rows[i].copy_from_slice(row));
+        left.retain(|&i| !keeps(schema, wishes.of(i), &mut rows[i]));
+    }
+    if left.is_empty() {
+        return Ok(Table::new(schema.width(), rows.concat()));
+    }
+    let detail = format!(
+        "{} of {} rows broke a rule of the schema {LIMIT} times in a row: what is given may contradict the rules, or the \
+         model hardly ever keeps them",
+        left.len(),
+        wishes.rows(),
+    );
+    Err(Problem::invalid("given", detail))
+}
+
+/// Whether a row keeps the rules once what they determine is set, and has all that was given then.
+fn keeps(schema: &Schema, given: &[Given], row: &mut [Code]) -> bool {
+    schema.settle(row)
+        && given.iter().zip(row.iter()).all(|(given, &code)| match given {
+            Given::Free => true,
+            Given::Present => code != MISSING,
+            Given::Value(value) => code == *value,
+        })
+}
+
 /// Rows with the very cells that were given, of which a model of bins knows the bins alone.
-fn imposed(table: &Table, wishes: &Wishes) -> Table {
+fn imposed<'a>(table: &Table, given: impl Fn(usize) -> &'a [Given]) -> Table {
     let mut rows = Table::new(table.width(), Vec::with_capacity(table.rows() * table.width()));
     let mut codes = vec![0; table.width()];
     for (i, row) in table.iter().enumerate() {
         codes.copy_from_slice(row);
-        impose(wishes.of(i), &mut codes);
+        impose(given(i), &mut codes);
         rows.push(&codes);
     }
     rows

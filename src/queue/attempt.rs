@@ -21,7 +21,7 @@ use crate::engine::{
 };
 use crate::model::Compute;
 use crate::report::released::RealRows;
-use crate::report::{self, GeneratorReport, StageOneReport, Tables, utility};
+use crate::report::{self, GeneratorReport, Section, StageOneReport, Tables, utility};
 use crate::store::models::Models;
 use crate::store::{self, Artifact, ArtifactKind, Blob, Blobs, Claimed, Lease, StoreError, Stored, edge, within};
 use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};
@@ -176,6 +176,9 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
             let alone = outcome.stage_one.as_ref().map(|rows| Tables { synthetic: rows, ..tables });
             let targets = || task.schema.target().into_iter().chain(wished(&plan, &task.schema));
             report.stage_one = alone.map(|alone| StageOneReport::of(alone, targets())).ok_or(resumed.to_owned()).into();
+        }
+        if let Section::Measured(rules) = &mut report.rules {
+            rules.drawn = Some(used.tried);
         }
         let (plan, codec, outcome, planned) = (&plan, &codec, &outcome, task.planned);
         let canaries = canaries.as_ref();

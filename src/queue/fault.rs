@@ -44,6 +44,7 @@ impl Fault {
             Self::Memory(MemoryError::TooLarge { .. }) => Class::Worker("job_too_large"),
             Self::Engine(EngineError::Halt(Halt::ReservationExhausted)) => Class::Job("reservation_exhausted"),
             Self::Engine(EngineError::Halt(_)) | Self::Panicked => Class::Worker("worker_error"),
+            Self::Engine(EngineError::Rules) => Class::Job("rules_not_met"),
             Self::Rows(_) => Class::Job("rows_unfit"),
             Self::Engine(_) | Self::Memory(MemoryError::Plan(_)) | Self::Empty => Class::Job("plan_unfit"),
         }
@@ -60,6 +61,7 @@ mod tests {
             Fault::Rows(RowsError::Format),
             Fault::Engine(EngineError::Unit),
             Fault::Empty,
+            Fault::Engine(EngineError::Rules),
             Fault::Engine(EngineError::Halt(Halt::ReservationExhausted)),
         ];
         assert!(of_job.iter().all(|fault| matches!(fault.class(), Class::Job(_))));

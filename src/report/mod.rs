@@ -12,6 +12,7 @@ pub mod comparison;
 pub mod evidence;
 mod fidelity;
 mod generators;
+mod kept_rules;
 pub mod language;
 mod page;
 pub mod released;
@@ -30,6 +31,7 @@ pub use fidelity::{
     WORST_PAIRS, intersection, one_way, pair_intersection, two_way,
 };
 pub use generators::GeneratorReport;
+pub use kept_rules::{KeptRule, KeptRules};
 pub use language::{LanguageView, Perplexity};
 pub use page::{
     About, STYLE, comparison_page, count, custodian_page, figure, percent, released_comparison_page, released_page,

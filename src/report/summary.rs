@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::evidence::{Evidence, unmeasured};
 use super::fidelity::{self, Fidelity, OneWay, TwoWay};
 use super::generators::GeneratorReport;
+use super::kept_rules::KeptRules;
 use super::language::{LanguageView, Perplexity};
 use super::section::Section;
 use super::stage::StageOneReport;
@@ -42,6 +43,9 @@ pub struct CustodianReport {
     /// How far histograms are apart in ones, twos and threes, associations, ranges, missing cells and repeated rows.
     #[serde(default = "unmeasured")]
     pub fidelity: Section<Fidelity>,
+    /// Whether rows keep the rules of the schema.
+    #[serde(default = "unmeasured")]
+    pub rules: Section<KeptRules>,
     /// Models of the declared target, where it has classes, fitted on synthetic rows and tested on held-out real ones:
     /// the same as in `utility`.
     pub efficacy: Section<Efficacy>,
@@ -92,6 +96,7 @@ pub fn custodian(schema: &Schema, train: &Table, held_out: &Table, synthetic: &T
         one_way: looks.one_way,
         two_way: looks.two_way.ok_or_else(|| "The table has only one column, so there are no pairs.".into()).into(),
         fidelity: Section::Measured(looks.fidelity),
+        rules: KeptRules::of(tables).into(),
         efficacy: of_classes(utility.first()).into(),
         utility,
         perplexity: None,

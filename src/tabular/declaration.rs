@@ -19,6 +19,11 @@
 //!   opposites.
 //! - `missing` of a nullable column, or of the table for all nullable ones: spellings of a missing cell besides the empty one,
 //!   `["NA", "?"]`.
+//! - `rules` bind the cells of a row to each other, and say nothing where one that they compare or add is missing:
+//!   `{"type": "order", "columns": ["admitted", "left"]}` (with `"strict": true` for less than),
+//!   `{"type": "sum", "total": "costs", "parts": ["care", "drugs"]}`,
+//!   `{"type": "implies", "when": {"column": "age", "max": 15}, "then": {"column": "spouse", "in": [null]}}`,
+//!   `{"type": "combinations", "columns": ["city", "state"], "allowed": [["Reno", "NV"]]}` (or `forbidden`).
 //! - `{"type": "numeric", "integer": true}` is an `integer`, `numeric` alone a `number`.
 //! - Keys without a meaning are ignored and listed.
 
@@ -26,7 +31,9 @@ use serde_json::{Map, Value, json};
 
 use super::column::{Code, Column, Domain};
 use super::declared_column;
+use super::declared_rule;
 use super::fields::Fields;
+use super::rules::MAX_RULES;
 use super::schema::{MAX_COLUMNS, Schema, SchemaError};
 
 /// Most entries in the list of ignored keys.
@@ -66,10 +73,18 @@ impl Declaration {
         }
         let target = target(&mut fields, &columns)?;
         let positive = positive(&mut fields, target.map(|t| &columns[t]))?;
+        let (mut rules, mut idle) = (Vec::new(), Vec::new());
+        for (i, value) in fields.list("rules")?.unwrap_or_default().iter().enumerate().take(MAX_RULES + 1) {
+            let declared = declared_rule::read(i, value, &columns)?;
+            rules.push(declared.rule);
+            idle.extend(declared.ignored.iter().map(|key| format!("rules[{i}].{}", shown(key))));
+        }
         let mut ignored: Vec<String> = fields.left().map(shown).collect();
         ignored.extend(ignored_keys(unknown));
+        ignored.append(&mut idle);
         ignored.truncate(MAX_IGNORED);
-        Ok(Self { schema: Schema::new(columns, target, positive)?.with_missing(missing)?, ignored })
+        let schema = Schema::new(columns, target, positive)?.with_missing(missing)?.with_rules(rules)?;
+        Ok(Self { schema, ignored })
     }
 }
 
@@ -91,6 +106,10 @@ impl Schema {
             if let Some(code) = self.positive() {
                 map.insert("positive".into(), json!(target.text(code)));
             }
+        }
+        if !self.rules().is_empty() {
+            let rules = self.rules().list().iter().map(|rule| declared_rule::write(rule, self.columns()));
+            map.insert("rules".into(), rules.collect());
         }
         Value::Object(map)
     }

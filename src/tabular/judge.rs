@@ -13,9 +13,13 @@ pub(super) struct Judge {
     /// The column that says whose row it is; it comes after those of the schema.
     person: Option<String>,
     limits: UploadLimits,
+    /// The schema, if rows have rules to keep.
+    ruled: Option<Schema>,
     row: Vec<Code>,
     rows: u64,
     problems: Vec<TableProblem>,
+    /// Problems of the rows before this one.
+    before: usize,
 }
 
 /// Why a cell is refused.
@@ -39,9 +43,11 @@ impl Judge {
                 .collect(),
             person: None,
             limits,
+            ruled: (!schema.rules().is_empty()).then(|| schema.clone()),
             row: vec![0; schema.width()],
             rows: 0,
             problems: Vec::new(),
+            before: 0,
         }
     }
 
@@ -80,6 +86,7 @@ impl Judge {
     /// Begins the next row.
     pub(super) fn begin_row(&mut self) -> Result<(), TableError> {
         self.rows += 1;
+        self.before = self.problems.len();
         if self.rows > self.limits.rows {
             let reason = format!("more than {} rows", self.limits.rows);
             return Err(self.stop(TableProblem::of_row(self.rows, reason)));
@@ -138,8 +145,18 @@ impl Judge {
         self.problems.push(TableProblem::of_row(self.rows, reason));
     }
 
+    /// What is wrong with the cells of the row together, if each of them is right.
+    fn broken(&self) -> Option<String> {
+        let schema = self.ruled.as_ref().filter(|_| self.before == self.problems.len())?;
+        let rule = schema.broken(&self.row)?;
+        Some(format!("breaks rules[{rule}] of the schema ({})", schema.rules().list()[rule].text(schema.columns())))
+    }
+
     /// Ends the row: hands it on, with the text of its person's cell, if nothing was wrong so far.
     pub(super) fn end_row(&mut self, person: &[u8], sink: &mut impl FnMut(&[Code], &[u8])) -> Result<(), TableError> {
+        if let Some(reason) = self.broken() {
+            self.row_problem(reason);
+        }
         if self.problems.is_empty() {
             sink(&self.row, person.trim_ascii());
         }

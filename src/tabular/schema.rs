@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 
 use super::column::{Code, Column, Domain, MISSING};
+use super::rule::RowRule;
+use super::rules::Rules;
 
 /// Most columns a table may have.
 pub const MAX_COLUMNS: usize = 1024;
@@ -27,6 +29,7 @@ pub struct Schema {
     positive: Option<Code>,
     /// For each column, spellings of a missing cell besides the empty one.
     missing: Vec<Vec<String>>,
+    rules: Rules,
 }
 
 /// What is wrong with a declaration. Messages name columns, which are public.
@@ -74,7 +77,7 @@ impl Schema {
             return Err(SchemaError::new("positive", "it must be a value of the target column"));
         }
         let missing = vec![Vec::new(); columns.len()];
-        Ok(Self { columns, target, positive, missing })
+        Ok(Self { columns, target, positive, missing, rules: Rules::default() })
     }
 
     /// The schema with spellings of a missing cell for each column, besides the empty one; blanks around them and repetitions
@@ -112,6 +115,22 @@ impl Schema {
         Ok(self)
     }
 
+    /// The schema with rules that bind the columns of a row to each other.
+    ///
+    /// # Errors
+    /// [`SchemaError`] for too many rules, and for one that names a column twice or one that is not there, compares or adds
+    /// what cannot be, adds up to what would be rounded, lists too much or nothing, or makes a column the sum of two things or of itself.
+    pub fn with_rules(mut self, rules: Vec<RowRule>) -> Result<Self, SchemaError> {
+        self.rules = Rules::new(rules, &self.columns)?;
+        Ok(self)
+    }
+
+    /// The rules that bind the columns of a row to each other.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// For each column, spellings of a missing cell besides the empty one.
     #[must_use]
     pub fn missing(&self) -> &[Vec<String>] {
@@ -119,12 +138,13 @@ impl Schema {
     }
 
     /// A schema with the same names, target and missing cells, and with these domains instead. What is positive of the
-    /// target is forgotten. Categories must be distinct and not empty.
+    /// target is forgotten, and so are the rules, which are about values. Categories must be distinct and not empty.
     #[must_use]
     pub fn with_domains(&self, domain: impl Fn(usize) -> Domain) -> Self {
         let column = |(at, column): (usize, &Column)| Column { domain: domain(at), ..column.clone() };
         let columns = self.columns.iter().enumerate().map(column).collect();
-        Self { columns, target: self.target, positive: None, missing: vec![Vec::new(); self.width()] }
+        let missing = vec![Vec::new(); self.width()];
+        Self { columns, target: self.target, positive: None, missing, rules: Rules::default() }
     }
 
     /// The columns in the order of the table.

@@ -31,6 +31,7 @@ mod refusal;
 mod released;
 mod restore;
 mod retention;
+mod rules;
 mod samples;
 mod silence;
 mod slow;

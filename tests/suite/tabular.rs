@@ -12,6 +12,7 @@ mod parquet;
 mod persons;
 mod proposal;
 mod round_trip;
+mod rules;
 mod spellings;
 mod spreadsheets;
 mod strategies;

@@ -52,6 +52,8 @@
     if (text) field.setAttribute("aria-invalid", "true");
     else field.removeAttribute("aria-invalid");
   };
+  /** How a file is compressed, by its name. */
+  const packed = ({ name }) => (name.endsWith(".gz") ? "gzip" : name.endsWith(".zst") ? "zstd" : null);
   const clear = (form) => {
     all("[aria-invalid]", form).forEach((field) => fault(field, ""));
     all("p.fault", form).forEach((place) => { place.textContent = ""; });
@@ -93,7 +95,7 @@
     const request = new XMLHttpRequest();
     request.open("PUT", path);
     request.setRequestHeader("Content-Type", "text/csv");
-    if (file.name.endsWith(".gz")) request.setRequestHeader("Content-Encoding", "gzip");
+    if (packed(file)) request.setRequestHeader("Content-Encoding", packed(file));
     if (token) request.setRequestHeader("X-Form-Token", token);
     bar.hidden = false;
     request.upload.onprogress = (event) => { if (event.lengthComputable) bar.value = event.loaded / event.total; };
@@ -290,7 +292,7 @@
 
   /** As much of a file as it takes to guess, in whole lines. */
   const part = async (whole) => {
-    if (whole.size <= PART || whole.name.endsWith(".gz")) return whole;
+    if (whole.size <= PART || packed(whole)) return whole;
     const bytes = new Uint8Array(await whole.slice(0, PART).arrayBuffer());
     return new Blob([bytes.subarray(0, bytes.lastIndexOf(10) + 1)]);
   };
@@ -302,7 +304,7 @@
       const field = made("input", { id: `${id}-${key}`, value: guess[key] ?? "", autocomplete: "off", ...more });
       return { field, box: made("div", {}, made("label", { for: field.id }, label), field) };
     };
-    const kinds = [["categorical", "categories"], ["integer", "whole numbers"], ["number", "numbers"], ["datetime", "dates or moments"]];
+    const kinds = [["categorical", "categories"], ["boolean", "yes or no"], ["integer", "whole numbers"], ["number", "numbers"], ["datetime", "dates or moments"]];
     const type = made("select", { id: `${id}-type` }, ...kinds.map(([value, text]) => made("option", { value, selected: value === guess.type }, text)));
     const least = input("min", "From"), most = input("max", "To"), step = input("step", "In steps of");
     const names = made("textarea", { id: `${id}-names`, value: (guess.categories || []).join("\n"), spellcheck: false });
@@ -316,13 +318,14 @@
         ...notes.map((note) => made("p", { className: "soft whole" }, sentence(note)))));
     const show = () => {
       categories.hidden = type.value !== "categorical";
-      [least, most, step].forEach(({ box }) => { box.hidden = type.value === "categorical"; });
+      [least, most, step].forEach(({ box }) => { box.hidden = ["categorical", "boolean"].includes(type.value); });
     };
     type.addEventListener("change", show);
     show();
     const says = () => {
       const told = { name: guess.name, type: type.value };
       if (missing.checked) told.nullable = true;
+      if (type.value === "boolean") return told;
       if (type.value === "categorical") return { ...told, categories: names.value.split("\n").map((name) => name.trim()).filter(Boolean) };
       for (const [key, { field }] of [["min", least], ["max", most], ["step", step]]) {
         const text = field.value.trim();
@@ -346,7 +349,7 @@
     clear(form);
     file = chosen;
     status.textContent = `Reading ${file.name} ...`;
-    const answer = await ask("POST", "/v1/schema-proposals", await part(file), { "Content-Type": "text/csv", ...(file.name.endsWith(".gz") ? { "Content-Encoding": "gzip" } : {}) });
+    const answer = await ask("POST", "/v1/schema-proposals", await part(file), { "Content-Type": "text/csv", ...(packed(file) ? { "Content-Encoding": packed(file) } : {}) });
     if (file !== chosen) return;
     if (!answer.ok) {
       status.textContent = "";
@@ -361,7 +364,7 @@
     person.replaceChildren(...columns.map(({ name }) => made("option", { value: name }, name)));
     form.elements.rows_public.value = rounded(rows);
     form.elements.delta.value = Math.min(1e-6, Number((0.1 / rounded(rows)).toPrecision(1)));
-    form.elements.name.value ||= file.name.replace(/\.(csv|gz)/g, "").slice(0, 100);
+    form.elements.name.value ||= file.name.replace(/\.(csv|gz|zst)/g, "").slice(0, 100);
     all("[data-step]").forEach((step) => { step.hidden = false; });
     status.textContent = `${file.name}: ${columns.length} columns. Look through what is proposed below.`;
     one("#schema-step").focus();
@@ -389,6 +392,13 @@
     const kept = columns.filter((column) => !byPerson() || column.name !== person.value);
     columns.forEach((column) => column.blame(""));
     const schema = { columns: kept.map((column) => column.says()) };
+    if (field.rules.value.trim()) {
+      try {
+        schema.rules = JSON.parse(field.rules.value);
+      } catch (error) {
+        fault(field.rules, `This is no JSON: ${error.message}.`);
+      }
+    }
     if (target.value && kept.some(({ name }) => name === target.value)) schema.target = target.value;
     const empty = kept.filter((column, i) => schema.columns[i].categories?.length === 0);
     empty.forEach((column) => column.blame("List the values that may occur, one a line; or remove the column from the table."));
@@ -399,7 +409,7 @@
   /** Puts a refused declaration where it is at fault. */
   const refused = (answer, kept, place) => {
     const at = answer.value.at || "", inside = /columns\[(\d+)\]/.exec(at);
-    const name = { name: "name", rows_public: "rows_public", "budget.delta": "delta", "budget.epsilon": "epsilon", epsilon: "epsilon", delta: "delta", target: "target", "privacy_unit.column": "person", "privacy_unit.max_rows": "max_rows" }[at];
+    const name = at.startsWith("rules") ? "rules" : { name: "name", rows_public: "rows_public", "budget.delta": "delta", "budget.epsilon": "epsilon", epsilon: "epsilon", delta: "delta", target: "target", "privacy_unit.column": "person", "privacy_unit.max_rows": "max_rows" }[at];
     if (inside && kept[inside[1]]) kept[inside[1]].blame(sentence((answer.value.detail || "").replace(/^columns\[\d+\][^:]*: */, "")));
     else if (name) fault(form.elements[name], words(answer));
     else if (answer.status === 409) fault(form.elements.name, words(answer));

@@ -79,6 +79,10 @@ fn failure(code: &str) -> String {
         "reservation_exhausted" => {
             "crashes used up the spare blocks that it had paid for (code reservation_exhausted): start it anew".into()
         }
+        "rules_not_met" => {
+            "none of the synthetic rows kept the rules of the schema (code rules_not_met): declare fewer or wider ones"
+                .into()
+        }
         code => format!("it failed with the code {code}; the log of the worker has the rest"),
     }
 }

@@ -21,6 +21,7 @@ pub(super) async fn page(viewer: Viewer) -> Response {
                 select #target name="target" aria-describedby=(described("target")) { option value="" { "none" } }
                 (about("target", &html! { "The column that models built on the table would predict. The report tests it, and it is \
                     drawn with care." }))
+                (rules())
             }
             section data-step="budget" hidden aria-labelledby="budget-step" { h2 #budget-step { "3. Name and budget" } (budget()) }
         }
@@ -32,8 +33,8 @@ fn file() -> Markup {
     html! {
         div.drop data-drop="" {
             label for="file" { "Choose a CSV file, or drop one here" }
-            input #file type="file" accept=".csv,.gz,text/csv" aria-describedby=(described("file"));
-            (about("file", &html! { "A header, and one row a line; packed with gzip or not. It is read once to propose a schema, \
+            input #file type="file" accept=".csv,.gz,.zst,text/csv" aria-describedby=(described("file"));
+            (about("file", &html! { "A header, and one row a line; packed with gzip or zstd, or not. It is read once to propose a schema, \
                 and forgotten again." }))
         }
         p data-status="" role="status" aria-live="polite" {}
@@ -48,6 +49,21 @@ fn declaring() -> Markup {
             p { "What stands below was read from your rows. Change what only your rows could tell: an age ends at 120 and not at \
                 the oldest patient's, a list of diagnoses is the code book's and not those that you happen to have. Somewhat too \
                 wide costs little; a value that is declared and never occurs costs almost nothing." }
+        }
+    }
+}
+
+fn rules() -> Markup {
+    html! {
+        details {
+            summary { "Rules between columns" }
+            label for="rules" { "Rules, a list in JSON; leave it empty if there are none" }
+            textarea #rules name="rules" spellcheck="false" aria-describedby=(described("rules"))
+                placeholder=(r#"[{"type": "order", "columns": ["admitted", "left"]}]"#) {}
+            (about("rules", &html! { "What is true of every row, by its nature: " code { "order" } " (one column is not above the next), "
+                code { "sum" } " (a total and its parts), " code { "implies" } " (if this, then that), " code { "combinations" }
+                " (allowed or forbidden together). Every synthetic row keeps them; an upload with a row that does not is refused. Public, \
+                too." }))
         }
     }
 }

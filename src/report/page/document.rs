@@ -11,7 +11,7 @@ use super::released::released;
 use super::text::{count, figure, percent};
 use super::{fidelity, utility, verdict};
 use crate::report::released::ReleasedFigures;
-use crate::report::{CustodianReport, GeneratorReport, Section};
+use crate::report::{CustodianReport, GeneratorReport, KeptRules, Section};
 
 /// The custodian's report of a job as one HTML file: no script, nothing loaded from anywhere.
 #[must_use]
@@ -21,6 +21,7 @@ pub fn custodian_page(about: &About, report: &CustodianReport) -> String {
         ("promise", "The formal promise", promise(about)),
         ("attacks", "What attacks find", part(&report.evidence, attacks)),
         ("likeness", "Does it look right?", part(&report.fidelity, fidelity::likeness)),
+        ("rules", "Does it keep the rules?", part(&report.rules, |kept| rules(kept, report.rows.synthetic))),
         ("models", "Do models work?", models(report)),
         ("language", "The language model", part(&report.language, language)),
         ("making", "How it was made", making(about, &report.generators)),
@@ -78,6 +79,20 @@ fn models(report: &CustodianReport) -> Markup {
     html! {
         @if report.utility.is_empty() { (part(&report.efficacy, utility::classes)) } @else { (utility::targets(&report.utility)) }
         h3 { "Stage 1 alone" } (part(&report.stage_one, |alone| utility::stage_one(alone, report)))
+    }
+}
+
+fn rules(kept: &KeptRules, rows: usize) -> Markup {
+    html! {
+        @if let Some(drawn) = kept.drawn { p { (count(drawn as usize)) " rows were drawn for the " (count(rows)) " of the table: "
+            "those that broke a rule were drawn again." } }
+        div.wide { table {
+            caption { "Rows that break a rule" }
+            thead { tr { th scope="col" { "Rule" } th scope="col" { "Synthetic" } th scope="col" { "Real" } } }
+            tbody { @for one in &kept.rules { tr {
+                td { (one.rule) } td { (count(one.broken_synthetic as usize)) } td { (count(one.broken_real as usize)) }
+            } } }
+        } }
     }
 }
 

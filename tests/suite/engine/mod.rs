@@ -14,6 +14,7 @@ mod perplexity;
 mod persons;
 mod plans;
 mod release;
+mod rules;
 mod runs;
 mod sources;
 mod stages;

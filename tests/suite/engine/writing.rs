@@ -87,7 +87,7 @@ impl Model {
         let joint: Vec<(Vec<u32>, f64)> = self.joint().into_iter().filter(|(row, _)| meets(row)).collect();
         let all: f64 = joint.iter().map(|(_, p)| p).sum();
         let n = 6000;
-        let order = Order { rows: n, given: &|_| given, candidates, style: Style::default() };
+        let order = Order { rows: n, given: &|_| given, candidates, style: Style::default(), round: 0 };
         let writer = Writer { model: &self.shape, codec: &self.codec, weights: &self.weights };
         let table = generate(writer, &self.schema, &order, (&Constant(3), &Never)).unwrap();
         assert_eq!(table.rows(), n);
@@ -139,7 +139,7 @@ fn rows_are_valid_whatever_the_weights() {
         for scale in [0.0, 100.0, 1e30, f32::NAN] {
             model.weights.iter_mut().for_each(|w| *w *= scale);
             let given = [Given::Free, Given::Present, Given::Value(MISSING)];
-            let order = Order { rows: 200, given: &|_| &given, candidates: 3, style: Style::default() };
+            let order = Order { rows: 200, given: &|_| &given, candidates: 3, style: Style::default(), round: 0 };
             let writer = Writer { model: &model.shape, codec: &model.codec, weights: &model.weights };
             let table = generate(writer, &model.schema, &order, (&Constant(3), &Never)).unwrap();
             for row in table.iter() {
