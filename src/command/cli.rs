@@ -8,7 +8,7 @@ use dp2stage::{http, store};
 
 use super::attested::Against;
 use super::demo::DemoArguments;
-use super::{account, demo, dumps, key, logging, models, recover, serve, service, verify, work};
+use super::{account, demo, doctor, dumps, key, logging, models, recover, serve, service, verify, work};
 use crate::config::Config;
 
 /// Turns private tables into differentially private synthetic tables with language models.
@@ -75,6 +75,12 @@ enum Command {
     },
     /// After the database was restored from a backup: write back what was spent since. No server may run.
     Recover,
+    /// Look at everything that a server and its workers need, and say what to mend. Changes nothing.
+    Doctor {
+        /// What was found as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -132,6 +138,9 @@ impl Cli {
         if let Command::Account = self.command {
             return Ok(account::run(std::io::stdin().lock(), std::io::stdout().lock())?);
         }
+        if let Command::Doctor { json } = self.command {
+            return doctor::run(self.config.as_deref(), self.state_dir.as_deref(), json);
+        }
         if let Command::Verify { file: Some(file), against } = &self.command {
             return verify::file(file, against);
         }
@@ -167,7 +176,7 @@ impl Cli {
                 Command::Models { command: Some(ModelsCommand::Pin { name }) } => models::pin(&config, &name).await,
                 Command::Recover => recover::run(config).await,
                 Command::Verify { .. } => verify::database(config).await,
-                Command::Openapi | Command::Account => Ok(()),
+                Command::Openapi | Command::Account | Command::Doctor { .. } => Ok(()),
             }
         })
     }

@@ -4,6 +4,7 @@ mod account;
 mod attested;
 mod cli;
 mod demo;
+mod doctor;
 mod dumps;
 mod key;
 mod logging;

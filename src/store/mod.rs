@@ -23,6 +23,7 @@ mod edges;
 pub mod embedded;
 mod error;
 mod events;
+mod facts;
 mod housekeeping;
 mod jobs;
 mod keys;
@@ -69,6 +70,7 @@ pub use deliveries::{Delivery, DeliveryState, Sent, delivery_of_job, settle_deli
 pub use edges::edge;
 pub use error::StoreError;
 pub use events::{ExactEvent, Happening, JobEvent, Progress, ReleasedEvent, Standing, events_since, progress_of};
+pub use facts::{DatabaseFacts, database_facts};
 pub use housekeeping::{forget_submissions, forget_workers};
 pub use jobs::{ExactJob, Job, JobFilter, JobStatus, cancel, find_job, list_jobs, queue_position};
 pub use keys::{Key, KnownKey, NewKey, any_key, find_key, insert_key, list_keys, note_use, revoke_key, shown_key};

@@ -57,6 +57,23 @@ impl ClusterConfig {
     }
 }
 
+/// How to connect to the server of a state folder, if one runs. Starts and changes nothing.
+#[must_use]
+pub fn running(state_dir: &Path) -> Option<PgConnectOptions> {
+    let socket = State::existing(state_dir)?.socket();
+    socket.join(format!(".s.PGSQL.{PORT}")).exists().then(|| options(&socket))
+}
+
+fn options(socket: &Path) -> PgConnectOptions {
+    // the port names the socket, and PGPORT or PGSSLMODE of the environment must not change it
+    PgConnectOptions::new_without_pgpass()
+        .socket(socket)
+        .port(PORT)
+        .username(USER)
+        .database(DATABASE)
+        .ssl_mode(PgSslMode::Disable)
+}
+
 /// A running private cluster. Dropping it stops the server (fast shutdown, at most 20 s) and blocks until it has ended.
 #[derive(Debug)]
 pub struct Cluster {
@@ -109,13 +126,7 @@ impl Cluster {
     /// How to connect to the database [`DATABASE`]. The socket's folder belongs to the server's account alone, so this
     /// works for root and for the user that started the cluster.
     pub fn connect_options(&self) -> PgConnectOptions {
-        // the port names the socket, and PGPORT or PGSSLMODE of the environment must not change it
-        PgConnectOptions::new_without_pgpass()
-            .socket(&self.socket)
-            .port(PORT)
-            .username(USER)
-            .database(DATABASE)
-            .ssl_mode(PgSslMode::Disable)
+        options(&self.socket)
     }
 
     /// The same as a URL, for another process of this service: `postgres://app@localhost:5432/dp2stage?host=<folder>`.

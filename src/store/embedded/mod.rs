@@ -28,6 +28,6 @@ mod state;
 mod supervisor;
 
 pub use binaries::{Binaries, OLDEST_MAJOR, Places};
-pub use cluster::{Cluster, ClusterConfig, DATABASE, Durability};
+pub use cluster::{Cluster, ClusterConfig, DATABASE, Durability, running};
 pub use error::EmbeddedError;
 pub use state::default_state_dir;

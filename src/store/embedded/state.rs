@@ -67,6 +67,11 @@ impl State {
         Ok(Self { root })
     }
 
+    /// The state folder, if it is there.
+    pub fn existing(root: &Path) -> Option<Self> {
+        fs::canonicalize(root).ok().map(|root| Self { root })
+    }
+
     /// Takes the lock that keeps two services from sharing the folder; it is held until it is dropped.
     pub fn lock(&self) -> Result<Lock, EmbeddedError> {
         let path = self.root.join("lock");
