@@ -54,7 +54,7 @@ pub(super) struct BudgetView {
 }
 
 /// How the budget of a dataset stands.
-#[utoipa::path(get, path = "/v1/datasets/{dataset}/budget", tag = "budgets",
+#[utoipa::path(get, path = "/v1/datasets/{dataset}/budget", operation_id = "get_budget", tag = "budgets",
     params(("dataset" = String, Path, description = "id or name")), responses(
     (status = 200, body = BudgetView, headers(("ETag", description = "for If-None-Match"))),
     (status = 304, description = "not changed since the given ETag"),
@@ -110,7 +110,7 @@ pub(super) struct Raise {
 ///
 /// Each grant is kept for what is released while it holds: whoever raises it after having seen results
 /// has the guarantee of the larger one.
-#[utoipa::path(post, path = "/v1/datasets/{dataset}/budget", tag = "budgets", request_body = Raise,
+#[utoipa::path(post, path = "/v1/datasets/{dataset}/budget", operation_id = "raise_budget", tag = "budgets", request_body = Raise,
     params(("dataset" = String, Path, description = "id or name")), responses(
     (status = 200, body = BudgetView),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
@@ -126,7 +126,7 @@ pub(super) async fn raise(desk: Desk, Name(name): Name, Body(raise): Body<Raise>
 
 /// The whole ledger of a dataset's population: every line with its mechanisms, price and digest.
 /// `dp2stage verify FILE` recomputes all of it from this document alone.
-#[utoipa::path(get, path = "/v1/datasets/{dataset}/ledger", tag = "budgets",
+#[utoipa::path(get, path = "/v1/datasets/{dataset}/ledger", operation_id = "get_ledger", tag = "budgets",
     params(("dataset" = String, Path, description = "id or name")), responses(
     (status = 200, description = "the lines in order", body = Object, headers(("ETag", description = "for If-None-Match"))),
     (status = 304, description = "not changed since the given ETag"),

@@ -26,7 +26,7 @@ use crate::tabular::is_plain;
 ///
 /// The answer is a DSSE envelope; its payload, decoded from base64, is a `Certificate`. `dp2stage verify FILE` checks the
 /// signature, computes epsilon again from the events, and says in words what is promised and what is not.
-#[utoipa::path(get, path = "/v1/jobs/{job}/certificate", tag = "results",
+#[utoipa::path(get, path = "/v1/jobs/{job}/certificate", operation_id = "get_certificate", tag = "results",
     params(("job" = Uuid, Path, description = "id")), responses(
     (status = 200, body = Envelope, headers(("ETag", description = "for If-None-Match"))),
     (status = 304, description = "not changed since the given ETag"),
@@ -178,7 +178,7 @@ struct CertificateKey {
 
 /// The keys that certificates of this installation are checked with, as a JSON Web Key Set (RFC 7517, RFC 8037). Anyone
 /// who relies on certificates should have them from here, or from the owner, once, and not from a certificate.
-#[utoipa::path(get, path = "/v1/certificate-keys", tag = "results", responses(
+#[utoipa::path(get, path = "/v1/certificate-keys", operation_id = "list_certificate_keys", tag = "results", responses(
     (status = 200, body = inline(CertificateKeys), headers(("ETag", description = "for If-None-Match"))),
     (status = 304, description = "not changed since the given ETag"),
 ))]

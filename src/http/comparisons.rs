@@ -35,7 +35,7 @@ fn usual() -> u8 {
 
 /// Succeeded jobs of a dataset side by side: epsilon against quality, variants, marginals alone as the baseline. For
 /// custodians with exact figures; for analysts, or with `?view=released`, without. With `Accept: text/html` a page.
-#[utoipa::path(get, path = "/v1/datasets/{dataset}/comparison", tag = "results",
+#[utoipa::path(get, path = "/v1/datasets/{dataset}/comparison", operation_id = "compare_jobs", tag = "results",
     params(("dataset" = String, Path, description = "id or name"), ComparisonParams), responses(
     (status = 200, content((inline(AnyComparison) = "application/json"), (String = "text/html")),
         headers(("ETag", description = "for If-None-Match"))),

@@ -17,7 +17,7 @@ use crate::store::{self, Allowance, CustodianKey, Dataset, Keep, Kept, NewBudget
 use crate::tabular::Declaration;
 
 /// Declare a table and grant its budget. Everything in the request is public.
-#[utoipa::path(post, path = "/v1/datasets", tag = "datasets", request_body = DatasetRequest, responses(
+#[utoipa::path(post, path = "/v1/datasets", operation_id = "declare_dataset", tag = "datasets", request_body = DatasetRequest, responses(
     (status = 201, body = DatasetView, headers(("Location", description = "the dataset"))),
     (status = 409, description = "`state_conflict`: the name is taken", content_type = "application/problem+json"),
     (status = 422, description = "`schema_invalid`, `request_invalid`", content_type = "application/problem+json"),
@@ -109,7 +109,7 @@ fn allowance(request: &DatasetRequest, units: (&str, i64)) -> Result<Allowance, 
 }
 
 /// All datasets, in the order of their declaration.
-#[utoipa::path(get, path = "/v1/datasets", tag = "datasets", params(PageParams), responses(
+#[utoipa::path(get, path = "/v1/datasets", operation_id = "list_datasets", tag = "datasets", params(PageParams), responses(
     (status = 200, body = Page<DatasetView>, headers(("ETag", description = "for If-None-Match"))),
     (status = 304, description = "not changed since the given ETag"),
 ))]
@@ -130,7 +130,7 @@ pub(super) async fn list(
 
 /// Delete a dataset: its rows, and the exact reports on them, are destroyed. What jobs released
 /// stays, and so does the budget: the same name, declared anew, goes on spending it.
-#[utoipa::path(delete, path = "/v1/datasets/{dataset}", tag = "datasets",
+#[utoipa::path(delete, path = "/v1/datasets/{dataset}", operation_id = "delete_dataset", tag = "datasets",
     params(("dataset" = String, Path, description = "id or name")), responses(
     (status = 204, description = "deleted"),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),
@@ -146,7 +146,7 @@ pub(super) async fn delete(desk: Desk, Name(name): Name) -> Result<StatusCode, P
 }
 
 /// One dataset, by id or name.
-#[utoipa::path(get, path = "/v1/datasets/{dataset}", tag = "datasets",
+#[utoipa::path(get, path = "/v1/datasets/{dataset}", operation_id = "get_dataset", tag = "datasets",
     params(("dataset" = String, Path, description = "id or name"), ViewParams), responses(
     (status = 200, body = DatasetView, headers(("ETag", description = "for If-None-Match"))),
     (status = 304, description = "not changed since the given ETag"),

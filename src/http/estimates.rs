@@ -64,7 +64,7 @@ pub(super) struct EstimateView {
 }
 
 /// Estimate a job: the same request as for submitting it.
-#[utoipa::path(post, path = "/v1/estimates", tag = "jobs", request_body = JobRequest, responses(
+#[utoipa::path(post, path = "/v1/estimates", operation_id = "estimate_job", tag = "jobs", request_body = JobRequest, responses(
     (status = 200, body = EstimateView),
     (status = 404, description = "`not_found`: no such dataset", content_type = "application/problem+json"),
     (status = 422, description = "`request_invalid`", content_type = "application/problem+json"),

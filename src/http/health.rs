@@ -22,13 +22,13 @@ pub(super) struct Health {
 const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
 
 /// The process lives.
-#[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/healthz", operation_id = "is_alive", tag = "health", security(()), responses((status = 200, body = Health)))]
 pub(super) async fn alive() -> Json<Health> {
     Json(OK)
 }
 
 /// The process can work: the database answers.
-#[utoipa::path(get, path = "/readyz", tag = "health", security(()), responses(
+#[utoipa::path(get, path = "/readyz", operation_id = "is_ready", tag = "health", security(()), responses(
     (status = 200, body = Health),
     (status = 503, description = "`unavailable`: the database cannot be reached", content_type = "application/problem+json"),
 ))]

@@ -42,7 +42,7 @@ pub(super) struct JobParams {
 }
 
 /// Jobs, newest first. Pages are stable: what is submitted meanwhile comes before the first.
-#[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(JobParams), responses(
+#[utoipa::path(get, path = "/v1/jobs", operation_id = "list_jobs", tag = "jobs", params(JobParams), responses(
     (status = 200, body = Page<JobView>, headers(("ETag", description = "for If-None-Match"))),
     (status = 304, description = "not changed since the given ETag"),
     (status = 404, description = "`not_found`: no such dataset", content_type = "application/problem+json"),
@@ -80,7 +80,7 @@ pub(super) struct WaitParams {
 }
 
 /// One job; with `?wait=25`, as soon as its state changes. Carries an `ETag`.
-#[utoipa::path(get, path = "/v1/jobs/{job}", tag = "jobs",
+#[utoipa::path(get, path = "/v1/jobs/{job}", operation_id = "get_job", tag = "jobs",
     params(("job" = Uuid, Path, description = "id"), WaitParams), responses(
     (status = 200, body = JobView, headers(("ETag", description = "for If-None-Match"))),
     (status = 304, description = "not changed since the given ETag"),
@@ -128,7 +128,7 @@ async fn changed(desk: &Desk, (id, key): (Uuid, Option<&CustodianKey>), wait: Du
 }
 
 /// Cancel a job: at once when queued, within two steps when running. What was charged stays charged.
-#[utoipa::path(post, path = "/v1/jobs/{job}/cancel", tag = "jobs",
+#[utoipa::path(post, path = "/v1/jobs/{job}/cancel", operation_id = "cancel_job", tag = "jobs",
     params(("job" = Uuid, Path, description = "id")), responses(
     (status = 202, body = JobView),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),

@@ -76,7 +76,7 @@ struct FreshKey {
 }
 
 /// Make a key. The answer shows it once; only a digest of its secret is kept.
-#[utoipa::path(post, path = "/v1/keys", tag = "keys", request_body = KeyRequest, responses(
+#[utoipa::path(post, path = "/v1/keys", operation_id = "create_key", tag = "keys", request_body = KeyRequest, responses(
     (status = 201, body = inline(FreshKey), headers(("Location", description = "the key"))),
     (status = 403, description = "`forbidden`: a key of another tenant", content_type = "application/problem+json"),
     (status = 422, description = "`request_invalid`", content_type = "application/problem+json"),
@@ -126,7 +126,7 @@ pub(super) struct KeyParams {
 
 /// The keys of your tenant, in the order of their making, those that open nothing any more too. No secret is in the answer, nor its
 /// digest.
-#[utoipa::path(get, path = "/v1/keys", tag = "keys", params(KeyParams), responses(
+#[utoipa::path(get, path = "/v1/keys", operation_id = "list_keys", tag = "keys", params(KeyParams), responses(
     (status = 200, body = Listed<KeyView>),
 ))]
 pub(super) async fn list(desk: Desk, Params(params): Params<KeyParams>) -> Result<Json<Listed<KeyView>>, Problem> {
@@ -141,7 +141,7 @@ pub(super) async fn list(desk: Desk, Params(params): Params<KeyParams>) -> Resul
 
 /// Revoke a key: within a second it opens nothing any more, on any server. The last admin key of a tenant is not revoked by
 /// accident; `dp2stage key revoke --even-the-last` on the server does it.
-#[utoipa::path(delete, path = "/v1/keys/{key}", tag = "keys",
+#[utoipa::path(delete, path = "/v1/keys/{key}", operation_id = "revoke_key", tag = "keys",
     params(("key" = String, Path, description = "id")), responses(
     (status = 204, description = "revoked, now or before"),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),

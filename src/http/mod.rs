@@ -15,6 +15,7 @@ mod datasets;
 mod desk;
 mod estimates;
 mod events;
+mod examples;
 mod extract;
 mod figures;
 mod form;

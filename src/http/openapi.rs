@@ -5,7 +5,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::router::{guarded_routes, open_routes};
-use super::shared_answers;
+use super::{examples, shared_answers};
 use crate::privacy::Certificate;
 
 #[derive(utoipa::OpenApi)]
@@ -53,5 +53,6 @@ pub fn document() -> OpenApi {
     document.merge(guarded_routes().into_openapi());
     shared_answers::add(&mut document);
     document.merge(open_routes().into_openapi());
+    examples::add(&mut document);
     document
 }

@@ -46,7 +46,7 @@ impl From<Proposal> for ProposalView {
 /// Propose a schema: the table as the raw body, CSV with a header, of which at most 64 MiB are taken; a part will do.
 /// Nothing is stored, and nothing is spent, because nothing is released: what the answer says is for the custodian alone,
 /// who decides what of it is public.
-#[utoipa::path(post, path = "/v1/schema-proposals", tag = "datasets",
+#[utoipa::path(post, path = "/v1/schema-proposals", operation_id = "propose_schema", tag = "datasets",
     params(("Content-Encoding" = Option<String>, Header, description = "`gzip` or none")),
     request_body(content = String, content_type = "text/csv"), responses(
     (status = 200, body = ProposalView),

@@ -48,7 +48,7 @@ impl ReleasedReport {
 /// The report on the synthetic table. For custodians: exact figures over private rows, which are not
 /// differentially private. For analysts, or with `?view=released`: what is public. With `Accept: text/html` a page
 /// for people, one file that loads nothing.
-#[utoipa::path(get, path = "/v1/jobs/{job}/report", tag = "results",
+#[utoipa::path(get, path = "/v1/jobs/{job}/report", operation_id = "get_report", tag = "results",
     params(("job" = Uuid, Path, description = "id"), ViewParams), responses(
     (status = 200, content((inline(AnyReport) = "application/json"), (String = "text/html")),
         headers(("ETag", description = "for If-None-Match"))),

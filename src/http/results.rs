@@ -40,7 +40,7 @@ pub(super) struct SyntheticParams {
 
 /// The synthetic table. It is differentially private and may leave the house. In Parquet and JSON Lines types are kept, and texts
 /// are as they were declared.
-#[utoipa::path(get, path = "/v1/jobs/{job}/synthetic", tag = "results",
+#[utoipa::path(get, path = "/v1/jobs/{job}/synthetic", operation_id = "get_synthetic", tag = "results",
     params(("job" = Uuid, Path, description = "id"), SyntheticParams), responses(
     (status = 200, content(
         (String = "text/csv"), (String = "application/jsonl"), (String = "application/vnd.apache.parquet")),

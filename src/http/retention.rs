@@ -105,7 +105,7 @@ impl RetentionView {
 /// Choose for how long the things of a dataset are kept: shorter or longer, but no longer than the installation allows.
 /// What is due by that is destroyed within the hour, with the keys to it, and cannot be brought back. Budgets, the ledger,
 /// certificates and the audit log stay.
-#[utoipa::path(put, path = "/v1/datasets/{dataset}/retention", tag = "datasets", request_body = Choice,
+#[utoipa::path(put, path = "/v1/datasets/{dataset}/retention", operation_id = "set_retention", tag = "datasets", request_body = Choice,
     params(("dataset" = String, Path, description = "id or name")), responses(
     (status = 200, body = DatasetView),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),

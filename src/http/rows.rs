@@ -47,7 +47,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Upload the rows: the table as the raw body, CSV with a header, JSON Lines or Parquet, and with the column that says whose
 /// row it is where persons are the unit of privacy. A second upload is a new version;
 /// it restores no budget.
-#[utoipa::path(put, path = "/v1/datasets/{dataset}/rows", tag = "datasets",
+#[utoipa::path(put, path = "/v1/datasets/{dataset}/rows", operation_id = "upload_rows", tag = "datasets",
     params(("dataset" = String, Path, description = "id or name"),
            ("Content-Encoding" = Option<String>, Header, description = "`gzip`, `zstd` or none; none for Parquet, which is packed within")),
     request_body(content(

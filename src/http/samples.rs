@@ -47,7 +47,7 @@ impl Writers {
 
 /// Rows from the released model of a finished job, as many as are asked for, on conditions or completing
 /// rows that are given. Nothing is charged: what the model says was paid for when it was trained.
-#[utoipa::path(post, path = "/v1/jobs/{job}/samples", tag = "results",
+#[utoipa::path(post, path = "/v1/jobs/{job}/samples", operation_id = "sample_rows", tag = "results",
     params(("job" = Uuid, Path, description = "id")), request_body = SampleRequest, responses(
     (status = 200, content(
         (String = "text/csv"), (String = "application/jsonl"), (String = "application/vnd.apache.parquet"))),

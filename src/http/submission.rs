@@ -23,7 +23,7 @@ const TRIES: usize = 50;
 
 /// Submit a job. Its cost is reserved with it, in one transaction; it is charged when the private
 /// rows are first touched, and from then on nothing is given back.
-#[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = JobRequest,
+#[utoipa::path(post, path = "/v1/jobs", operation_id = "submit_job", tag = "jobs", request_body = JobRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "repeating a request with its key makes no second job; keys are kept for 30 days")),
     responses(
     (status = 202, body = JobView, headers(("Location", description = "the job"))),

@@ -88,7 +88,7 @@ impl From<SeenWorker> for WorkerView {
 }
 
 /// Workers, by name: those that were heard of within a day.
-#[utoipa::path(get, path = "/v1/workers", tag = "workers", responses((status = 200, body = Page<WorkerView>)))]
+#[utoipa::path(get, path = "/v1/workers", operation_id = "list_workers", tag = "workers", responses((status = 200, body = Page<WorkerView>)))]
 pub(super) async fn list(desk: Desk) -> Result<Json<Page<WorkerView>>, Problem> {
     let items = store::list_workers(&desk.tenant).await?.into_iter().map(WorkerView::from).collect();
     Ok(Json(Page { items, next_cursor: None }))
@@ -115,7 +115,7 @@ pub(super) struct AttemptView {
 
 /// The attempts at a job, the first first. For custodians: how often something had to be tried may depend on
 /// private rows.
-#[utoipa::path(get, path = "/v1/jobs/{job}/attempts", tag = "jobs",
+#[utoipa::path(get, path = "/v1/jobs/{job}/attempts", operation_id = "list_attempts", tag = "jobs",
     params(("job" = Uuid, Path, description = "id")), responses(
     (status = 200, body = Page<AttemptView>),
     (status = 404, description = "`not_found`", content_type = "application/problem+json"),

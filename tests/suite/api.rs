@@ -9,6 +9,7 @@ mod contract;
 mod dashboard;
 mod datasets;
 mod events;
+mod examples;
 mod forms;
 mod idempotency;
 mod intake;

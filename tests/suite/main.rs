@@ -7,6 +7,7 @@ mod api;
 mod architecture;
 mod coding;
 mod demo;
+mod doctor;
 mod engine;
 mod fuzz;
 mod marginals;

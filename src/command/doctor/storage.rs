@@ -125,7 +125,7 @@ pub async fn blobs(config: &Config, keys: Option<Keyring>, reached: Option<&Reac
             Ok(rewound) if rewound.is_empty() => Finding::ok("ledgers", "the database knows all that was spent"),
             Ok(rewound) => Finding::bad(
                 "ledgers",
-                format!("{} ledgers are behind what the storage witnesses: the database was restored from a backup, or is another one", rewound.len()),
+                format!("{} ledger(s) are behind what the storage witnesses: the database was restored from a backup, or is another one", rewound.len()),
                 "stop all servers and workers and run `dp2stage recover`; for a new installation name another storage",
             ),
             Err(error) => Finding::bad("ledgers", error, "see above"),

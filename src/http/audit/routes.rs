@@ -97,7 +97,7 @@ impl From<Audited> for AuditView {
 
 /// Who did what: every request that wrote something, or read exact facts about rows, the newest first. What was opened
 /// and has no `completed_at` for long was cut off by a crash.
-#[utoipa::path(get, path = "/v1/audit", tag = "audit", params(AuditParams), responses(
+#[utoipa::path(get, path = "/v1/audit", operation_id = "list_audit", tag = "audit", params(AuditParams), responses(
     (status = 200, body = Listed<AuditView>),
     (status = 404, description = "`not_found`: no such dataset", content_type = "application/problem+json"),
 ))]
@@ -150,7 +150,7 @@ async fn id_of(desk: &Desk, object: &str) -> Result<String, Problem> {
 /// The whole log as it is chained, from the first line to the last one of now. `dp2stage verify FILE` reads it again, and
 /// finds whatever was changed, removed or moved. There is one chain: where other tenants have lines in it, it is for the
 /// operator alone, as `dp2stage verify` on the server.
-#[utoipa::path(get, path = "/v1/audit/chain", tag = "audit", responses(
+#[utoipa::path(get, path = "/v1/audit/chain", operation_id = "export_audit_chain", tag = "audit", responses(
     (status = 200, description = "an object with `format`, `version`, `entries`, `head` and `lines`", body = Object,
         content_type = "application/json"),
     (status = 403, description = "`forbidden`: other tenants have lines in it", content_type = "application/problem+json"),

@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The last event is the final state; then the stream is closed. It is also closed after a quarter of an hour and
 /// when the server stops. With `Last-Event-ID` it goes on behind that event: none is lost, none comes twice. Behind the
 /// last one there is 204, at which an `EventSource` stops asking.
-#[utoipa::path(get, path = "/v1/jobs/{job}/events", tag = "jobs",
+#[utoipa::path(get, path = "/v1/jobs/{job}/events", operation_id = "stream_events", tag = "jobs",
     params(("job" = Uuid, Path, description = "id"), ViewParams,
         ("Last-Event-ID" = Option<String>, Header, description = "the `id` of the last event that arrived")),
     responses(

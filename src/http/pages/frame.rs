@@ -52,7 +52,7 @@ pub(super) fn shown(viewer: &Viewer, (path, title): (&str, &str), content: &Mark
                         scripts of this site, or use the API." } }
                     (content)
                 }
-                footer { "dp2stage " (env!("CARGO_PKG_VERSION")) ". " a href="/openapi.yaml" { "API" } }
+                footer { "dp2stage " (env!("CARGO_PKG_VERSION")) ". " a href="/docs" { "API" } }
             }
         }
     };

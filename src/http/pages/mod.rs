@@ -16,6 +16,7 @@ mod job;
 mod layer;
 mod lists;
 mod overview;
+mod reference;
 mod routes;
 mod upload;
 mod viewer;

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use super::super::state::App;
-use super::{assets, dataset, entrance, job, lists, overview, upload};
+use super::{assets, dataset, entrance, job, lists, overview, reference, upload};
 
 /// Pages for which one has to be signed in.
 pub(in super::super) fn routes() -> Router<App> {
@@ -23,6 +23,7 @@ pub(in super::super) fn routes() -> Router<App> {
 pub(in super::super) fn open_routes() -> Router<App> {
     Router::new()
         .route("/sign-in", get(entrance::page).post(entrance::sign_in))
+        .route("/docs", get(reference::page))
         .route("/assets/style.css", get(assets::style))
         .route("/assets/app.js", get(assets::script))
 }

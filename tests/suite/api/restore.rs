@@ -50,6 +50,9 @@ async fn a_restored_database_does_not_forget_what_was_spent() {
     // From here on the backup is the database. Nothing may be spent on it as it is.
     let refused = Server::attempt(&backup.url, folder.path(), &[]).err().expect("a refusal");
     assert!(refused.contains("2 lines are missing after line 1") && refused.contains("dp2stage recover"), "{refused}");
+    let looked = Server::command(&backup.url, folder.path(), &["doctor"]);
+    let told = String::from_utf8_lossy(&looked.stdout).into_owned();
+    assert!(!looked.status.success() && told.contains("BAD      ledgers      1 ledger(s) are behind"), "{told}");
     let recovered = Server::command(&backup.url, folder.path(), &["recover"]);
     let told = String::from_utf8_lossy(&recovered.stdout).into_owned();
     assert!(recovered.status.success() && told.contains("2 lines written back"), "{told}");
