@@ -1,7 +1,8 @@
 //! The contract as a document, made from the routes themselves.
 
-use utoipa::openapi::OpenApi;
+use axum::http::StatusCode;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{OpenApi, PathItem, RefOr};
 use utoipa::{Modify, OpenApi as _};
 
 use super::router::{guarded_routes, open_routes};
@@ -54,5 +55,22 @@ pub fn document() -> OpenApi {
     shared_answers::add(&mut document);
     document.merge(open_routes().into_openapi());
     examples::add(&mut document);
+    describe(&mut document);
     document
+}
+
+/// Every answer needs a description; those that say it all by their status have the words for that.
+fn describe(document: &mut OpenApi) {
+    let operations = document.paths.paths.values_mut().flat_map(|path| {
+        let PathItem { get, put, post, delete, .. } = path;
+        [get, put, post, delete].into_iter().flatten()
+    });
+    for (status, answer) in operations.flat_map(|operation| operation.responses.responses.iter_mut()) {
+        if let RefOr::T(answer) = answer
+            && answer.description.is_empty()
+        {
+            let status = StatusCode::from_bytes(status.as_bytes()).ok();
+            answer.description = status.and_then(|status| status.canonical_reason()).unwrap_or("An answer").to_owned();
+        }
+    }
 }

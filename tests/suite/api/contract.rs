@@ -38,3 +38,21 @@ async fn composed_schemas_agree() {
     }
     assert!(composed > 0);
 }
+
+/// What generators of clients ask of a document: ids are each operation's own, and every answer is described.
+#[tokio::test]
+async fn clients_can_be_generated() {
+    let document = TestApi::open().await.get("/openapi.json").await.expect(200);
+    let (mut ids, mut answers) = (BTreeSet::new(), 0);
+    for item in document["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values().filter(|operation| operation["responses"].is_object()) {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id.to_owned()), "{id} twice");
+            for (status, answer) in operation["responses"].as_object().unwrap() {
+                assert!(!answer["description"].as_str().unwrap_or_default().is_empty(), "{id}: {status}");
+                answers += 1;
+            }
+        }
+    }
+    assert!(ids.len() == 31 && answers > 150, "{} {answers}", ids.len());
+}

@@ -80,7 +80,7 @@ fn answers(all: &Value) -> Markup {
 fn example(value: &Value) -> Markup {
     html! { @match value {
         Value::Null => {}
-        Value::String(text) => { div.wide { pre { code { (text) } } } }
-        other => { div.wide { pre { code { (serde_json::to_string_pretty(other).unwrap_or_default()) } } } }
+        Value::String(text) => { p.soft { "For example:" } div.wide { pre { code { (text) } } } }
+        other => { p.soft { "For example:" } div.wide { pre { code { (serde_json::to_string_pretty(other).unwrap_or_default()) } } } }
     } }
 }
