@@ -8,6 +8,7 @@ mod architecture;
 mod coding;
 mod demo;
 mod doctor;
+mod documents;
 mod engine;
 mod fuzz;
 mod marginals;
