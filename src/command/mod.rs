@@ -3,6 +3,8 @@
 mod account;
 mod attested;
 mod cli;
+mod client;
+mod completions;
 mod demo;
 mod dumps;
 mod key;
@@ -17,3 +19,4 @@ mod verify;
 mod work;
 
 pub use cli::Cli;
+pub use client::Failure;
