@@ -216,13 +216,11 @@ async fn copy(response: Response, out: impl Write) -> Result<(), Failure> {
 
 async fn pour(mut response: Response, mut out: impl Write) -> Result<(), Failure> {
     loop {
+        let broken =
+            |cause: String| Failure::BrokenOff(format!("the answer broke off ({cause}); nothing of it was kept"));
         let next = tokio::time::timeout(SILENCE, response.chunk()).await;
-        let next = next.map_err(|_| anyhow::anyhow!("the server sends nothing any more; nothing was kept"))?;
-        let Some(chunk) =
-            next.map_err(|error| anyhow::anyhow!("the answer broke off ({}); nothing was kept", error.without_url()))?
-        else {
-            break;
-        };
+        let next = next.map_err(|_| broken("nothing came for a minute".into()))?;
+        let Some(chunk) = next.map_err(|error| broken(error.without_url().to_string()))? else { break };
         match out.write_all(&chunk) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             other => other.context("what came cannot be written")?,

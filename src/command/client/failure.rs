@@ -33,6 +33,9 @@ pub enum Failure {
         /// The root of it.
         cause: String,
     },
+    /// Nobody answers any more.
+    #[error("{0}")]
+    BrokenOff(String),
     /// An estimate that is no good.
     #[error("{reason}")]
     Unfit {
@@ -81,14 +84,9 @@ impl Failure {
                 (400..=499, _) => 3,
                 _ => 1,
             },
-            Self::Unfit { budget, .. } => {
-                if *budget {
-                    4
-                } else {
-                    3
-                }
-            }
-            Self::Unreachable { .. } => 5,
+            Self::Unfit { budget: true, .. } => 4,
+            Self::Unfit { budget: false, .. } => 3,
+            Self::Unreachable { .. } | Self::BrokenOff(_) => 5,
             Self::Ended { .. } => 6,
             Self::Interrupted { .. } => 130,
         }
