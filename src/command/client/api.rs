@@ -113,7 +113,7 @@ impl Api {
                     }
                     if wait > UNTOLD {
                         let code = problem.code();
-                        remark(&format!("dp2stage: not now ({code}); trying again in {} s", wait.as_secs()));
+                        remark(&format!("dp2stage: not now ({status}, {code}); trying again in {} s", wait.as_secs()));
                     }
                     tokio::time::sleep(wait).await;
                 }

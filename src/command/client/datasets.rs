@@ -168,7 +168,7 @@ fn all(page: &Value) -> String {
     let head = ["DATASET", "COLUMNS", "ABOUT ROWS", "ACCESS", "UPLOADED", "ID"].map(str::to_owned).to_vec();
     let row = |dataset: &Value| {
         let columns = dataset["schema"]["columns"].as_array().map_or(0, Vec::len).to_string();
-        let (rows, at) = (dataset["rows_public"].to_string(), moment(&dataset["rows"]["uploaded_at"]));
+        let (rows, at) = (dataset["rows_public"].to_string(), moment(&dataset["rows"]["created_at"]));
         let word = |member| text(dataset, member).to_owned();
         vec![word("name"), columns, rows, word("access"), at, word("id")]
     };
@@ -183,7 +183,7 @@ fn one(dataset: &Value) -> String {
         format!("  about {} rows, as declared; the unit of privacy is a {unit}", dataset["rows_public"]),
     ];
     if dataset["rows"].is_object() {
-        lines.push(format!("  {} rows uploaded, {}", dataset["rows"]["rows"], moment(&dataset["rows"]["uploaded_at"])));
+        lines.push(format!("  {} rows uploaded, {}", dataset["rows"]["rows"], moment(&dataset["rows"]["created_at"])));
     }
     let row = |column: &Value| vec![format!("  {}", text(column, "name")), text(column, "type").to_owned()];
     let schema = dataset["schema"]["columns"].as_array().map(Vec::as_slice).unwrap_or_default();

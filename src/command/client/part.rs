@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use nix::unistd::{AccessFlags, access};
 
 use super::failure::Failure;
 
@@ -18,8 +19,11 @@ pub struct Part {
     done: bool,
 }
 
-/// Whether a file may be written there: not over another one, unless it is forced.
+/// Whether a file may be written there: not over another one, unless it is forced, and in a folder that takes it.
 pub fn free(place: &Path, force: bool) -> Result<(), Failure> {
+    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    access(folder, AccessFlags::W_OK | AccessFlags::X_OK)
+        .with_context(|| format!("cannot write in {}", folder.display()))?;
     if !force && place.symlink_metadata().is_ok() {
         return Err(Failure::Other(anyhow::anyhow!("{} is there already: --force replaces it", place.display())));
     }

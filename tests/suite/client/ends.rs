@@ -49,6 +49,11 @@ async fn refusals_are_told_apart() {
     assert_eq!(exhausted.json(4)["code"], "budget_exhausted");
     let estimate = person.run(&["estimate", "--dataset", "clinic", "--epsilon", "2", "--json"]).await;
     assert_eq!(estimate.json(4)["fits_budget"], false);
+    // What could not be kept in the end is not begun.
+    assert!(person.run(&with(&["--output", "none/x.csv"])).await.complains(1).contains("cannot write in none"));
+    person.write("mine.csv", "mine");
+    assert!(person.run(&with(&["--output", "mine.csv"])).await.complains(1).contains("--force"));
+    assert!(person.run(&with(&["--output", "x.xlsx"])).await.complains(2).contains(".parquet"));
     assert_eq!(api.get("/v1/jobs").await.expect(200)["items"], json!([]));
 }
 

@@ -49,6 +49,8 @@ async fn a_table_goes_in_and_a_synthetic_one_comes_out() {
     person.write("ward.csv.gz", packed.finish().unwrap());
     let uploaded = person.run(&["datasets", "upload", "a ward", "ward.csv.gz"]).await.expect(0);
     assert!(uploaded.contains("uploaded 400 rows"), "{uploaded}");
+    let day = get("/v1/datasets").await["items"][0]["rows"]["created_at"].as_str().unwrap()[..10].to_owned();
+    assert!(person.run(&["datasets"]).await.expect(0).contains(&day));
     assert_eq!(person.run(&["datasets", "--json"]).await.json(0), get("/v1/datasets").await);
     assert_eq!(person.run(&["datasets", "a ward", "--json"]).await.json(0), get("/v1/datasets/a%20ward").await);
 
