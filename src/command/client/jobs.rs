@@ -84,7 +84,7 @@ impl Jobs {
         match (&self.command, self.job) {
             (Some(JobsCommand::Cancel { job, .. }), _) => {
                 let answer = api.post(&format!("/v1/jobs/{job}/cancel"), &json!({}), SEVERAL).await?;
-                self.tell(&answer, one)
+                self.tell(&answer, cancelled)
             }
             (None, Some(job)) if self.wait => {
                 let answer = follow(&api, &job.to_string()).await?;
@@ -126,6 +126,13 @@ fn all(page: &Value) -> String {
     };
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(items.iter().map(row)).collect();
     columns(&rows) + &rest(page)
+}
+
+fn cancelled(job: &Value) -> String {
+    match text(job, "status") {
+        "running" => format!("job {} is asked to end, and does within two steps", text(job, "id")),
+        status => format!("job {} is {status}", text(job, "id")),
+    }
 }
 
 fn one(job: &Value) -> String {

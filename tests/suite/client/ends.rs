@@ -90,6 +90,10 @@ async fn a_job_that_is_cancelled_or_fails_is_six() {
     let job = submitted(&api).await;
     let cancelled = person.run(&["jobs", "cancel", &job, "--json"]).await.json(0);
     assert_eq!(cancelled["status"], "cancelled");
+    assert!(
+        person.run(&["jobs", "cancel", &job]).await.expect(0).contains("is cancelled"),
+        "cancelling twice is no fault"
+    );
     let output = tokio::time::timeout(Duration::from_secs(20), waiting.wait()).await.unwrap().unwrap();
     assert_eq!(output.code(), Some(6));
     assert!(person.run(&["jobs", &job, "--wait"]).await.complains(6).contains("was cancelled"));
