@@ -1,7 +1,7 @@
 # The commands of this repository; `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser long chaos audit mutants bench quality ci cuda-check sqlx fmt lint doc clean-state deny sbom fuzz
+.PHONY: help demo test browser quickstart long chaos audit mutants bench quality ci cuda-check sqlx fmt lint doc clean-state deny sbom fuzz
 
 # cargo may be where rustup put it and nowhere on PATH, and HOME may be unset (cron, some CI)
 HOME ?= $(shell getent passwd "$$(id -u)" | cut -d: -f6)
@@ -31,6 +31,14 @@ browser: ## the dashboard in a real Chromium, from the first upload to the downl
 		&& { target/browser/bin/python -c "import playwright" 2>/dev/null || target/browser/bin/pip install --quiet playwright; } \
 		&& CHROMIUM="$(CHROMIUM)" target/browser/bin/python -B tests/browser/dashboard.py "$(or $(PROGRAM),target/debug/dp2stage)" \
 			$(if $(SHOTS),--shots "$(SHOTS)")
+
+# a server of its own, on a free port and a state folder that goes
+quickstart: ## the Python quick start of the README against a real server; PROGRAM names a binary that is not built here
+	@$(WITH_POSTGRES) && $(if $(PROGRAM),true,cargo build --locked) \
+		&& { [ -x target/quickstart/bin/python ] || python3 -m venv target/quickstart; } \
+		&& { target/quickstart/bin/python -c "import pandas, requests" 2>/dev/null \
+			|| target/quickstart/bin/pip install --quiet pandas requests; } \
+		&& tests/quickstart/run "$(or $(PROGRAM),target/debug/dp2stage)" target/quickstart/bin/python
 
 long: ## the ledger and the accountant with many more draws (10,000 races, histories and cases), the API's keys and streams, malformed uploads and exports: an hour or so
 	@$(WITH_POSTGRES) && DP2STAGE_LONG=1 cargo test --locked --test suite -- --nocapture store::budgets privacy::accounting \

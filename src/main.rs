@@ -18,7 +18,7 @@ fn main() -> std::process::ExitCode {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("dp2stage: {error:#}");
-            std::process::ExitCode::FAILURE
+            error.downcast_ref::<command::Failure>().map_or(1, command::Failure::code).into()
         }
     }
 }

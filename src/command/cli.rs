@@ -4,18 +4,20 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 use dp2stage::{http, store};
 
 use super::attested::Against;
+use super::client::{ClientCommand, ENDINGS};
 use super::demo::DemoArguments;
-use super::{account, demo, doctor, dumps, key, logging, models, recover, serve, service, verify, work};
+use super::{account, completions, demo, doctor, dumps, key, logging, models, recover, serve, service, verify, work};
 use crate::config::Config;
 
 /// Turns private tables into differentially private synthetic tables with language models.
 ///
 /// Try `dp2stage demo` first: a whole job on this machine in a few minutes.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(version, arg_required_else_help = true, after_long_help = ENDINGS)]
 pub struct Cli {
     /// The settings; config.toml in the working directory unless given.
     #[arg(long, global = true, value_name = "FILE")]
@@ -49,6 +51,8 @@ enum Command {
     },
     /// Run a whole job on this machine: upload, training, download, report.
     Demo(DemoArguments),
+    #[command(flatten)]
+    Client(Box<ClientCommand>),
     /// Bring the database up to date, then end.
     Migrate,
     /// Keys of the API, the key of certificates, and those of the storage.
@@ -83,6 +87,11 @@ enum Command {
     },
     /// Print the OpenAPI document.
     Openapi,
+    /// Print what a shell needs to complete command lines: `source <(dp2stage completions bash)`.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -144,8 +153,15 @@ impl Cli {
         if let Command::Verify { file: Some(file), against } = &self.command {
             return verify::file(file, against);
         }
+        if let Command::Completions { shell } = self.command {
+            return completions::print(shell);
+        }
         // Whatever has keys or rows in its memory leaves none of them on a disk.
         dumps::forbid()?;
+        // Clients have neither settings nor a state of their own.
+        if let Command::Client(command) = &self.command {
+            return Ok(command.run()?);
+        }
         let mut config = Config::load(self.config.as_deref())?;
         if self.state_dir.is_some() {
             config.server.state_dir = self.state_dir;
@@ -176,7 +192,11 @@ impl Cli {
                 Command::Models { command: Some(ModelsCommand::Pin { name }) } => models::pin(&config, &name).await,
                 Command::Recover => recover::run(config).await,
                 Command::Verify { .. } => verify::database(config).await,
-                Command::Openapi | Command::Account | Command::Doctor { .. } => Ok(()),
+                Command::Openapi
+                | Command::Account
+                | Command::Completions { .. }
+                | Command::Client(_)
+                | Command::Doctor { .. } => Ok(()),
             }
         })
     }

@@ -3,6 +3,8 @@
 mod account;
 mod attested;
 mod cli;
+mod client;
+mod completions;
 mod demo;
 mod doctor;
 mod dumps;
@@ -18,3 +20,4 @@ mod verify;
 mod work;
 
 pub use cli::Cli;
+pub use client::Failure;

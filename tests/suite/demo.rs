@@ -146,11 +146,43 @@ fn refusals_say_what_to_do() {
     assert!(refused(&[]).contains("demo"), "bare help names the first command to try");
 }
 
+/// The lines of the README after this mark.
+fn lines_of_readme(mark: &str) -> &'static str {
+    let readme = include_str!("../../README.md");
+    readme.split(mark).nth(1).unwrap().split("```sh\n").nth(1).unwrap().split("```").next().unwrap()
+}
+
+/// The README's path by the shell alone, from a bare server to a synthetic table.
+#[test]
+fn the_shell_of_the_readme() {
+    let (state, folder) = (scratch(), scratch());
+    let server = Server::start(state.path(), &[]);
+    let rest = lines_of_readme("<!-- shell").split_once("DP2STAGE_KEY=").unwrap().1.split_once('\n').unwrap().1;
+    let programs = Path::new(PROGRAM).parent().unwrap().display();
+    let output = Command::new("bash")
+        .args(["-c", &format!("set -eo pipefail\n{rest}")])
+        .env("PATH", format!("{programs}:{}", std::env::var("PATH").unwrap_or_default()))
+        .env("DP2STAGE_SERVER", &server.base)
+        .env("DP2STAGE_KEY", server.key.as_deref().unwrap())
+        .env("HOME", folder.path())
+        .env_remove("XDG_CONFIG_HOME")
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    for word in
+        ["uploaded 3000 rows", "wrote synthetic.csv", "succeeded", "charge", "budget_exhausted", "synthetic.csv is the"]
+    {
+        assert!(said.contains(word), "{word} is not in {said}");
+    }
+    assert_eq!(std::fs::read_to_string(folder.path().join("synthetic.csv")).unwrap().lines().count(), 3001);
+}
+
 /// The README's tour, pasted into a shell.
 #[test]
 fn the_tour_of_the_readme() {
-    let readme = include_str!("../../README.md");
-    let tour = readme.split("<!-- tour").nth(1).unwrap().split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let tour = lines_of_readme("<!-- tour");
     let (state, folder) = (scratch(), scratch());
     let server = Server::start(state.path(), &[]);
     let key = server.key.as_deref().unwrap();

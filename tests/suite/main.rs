@@ -5,6 +5,7 @@
 mod account;
 mod api;
 mod architecture;
+mod client;
 mod coding;
 mod demo;
 mod doctor;

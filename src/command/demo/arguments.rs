@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::clinic;
+use crate::command::client::below_one_over;
 
 /// Flags of `dp2stage demo`.
 #[derive(Debug, Args)]
@@ -79,9 +80,4 @@ impl Example {
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| path.display().to_string())
-}
-
-/// The largest power of ten below 1/rows, from 1e-15 to 0.01.
-fn below_one_over(rows: u64) -> f64 {
-    (2..15).map(|digits| 10f64.powi(-digits)).find(|&delta| delta * (rows as f64) < 1.0).unwrap_or(1e-15)
 }

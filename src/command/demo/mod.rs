@@ -1,7 +1,6 @@
 //! `dp2stage demo`: a whole job on this machine, and the curl lines it stands for.
 
 mod arguments;
-mod client;
 mod clinic;
 mod lines;
 mod run;

@@ -3,22 +3,20 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use reqwest::Method;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use super::arguments::{DemoArguments, Example};
-use super::client::Api;
 use super::lines::curl_lines;
 use super::summary;
+use crate::command::client::{Api, ONCE, text, watch};
 use crate::command::serve::stop_signal;
 use crate::command::service::Service;
 use crate::config::Config;
-
-/// How often the job is looked at.
-const LOOK: Duration = Duration::from_millis(400);
 
 /// Runs a whole job on this machine, with a state folder of its own that is removed at the end.
 pub async fn run(mut config: Config, arguments: DemoArguments) -> anyhow::Result<()> {
@@ -37,7 +35,7 @@ pub async fn run(mut config: Config, arguments: DemoArguments) -> anyhow::Result
     println!("starting a private PostgreSQL, the API and a worker ...");
     let service = Service::start(config, true).await?;
     let base = format!("http://{}", service.address);
-    let api = Api::new(base.clone())?;
+    let api = Api::new(&base, None, true)?;
     let result = tokio::select! {
         result = job(&api, &arguments, &example) => result,
         () = stop_signal() => Err(anyhow::anyhow!("interrupted")),
@@ -57,27 +55,33 @@ pub async fn run(mut config: Config, arguments: DemoArguments) -> anyhow::Result
 async fn job(api: &Api, arguments: &DemoArguments, example: &Example) -> anyhow::Result<()> {
     let began = Instant::now();
     let name = &example.name;
-    let dataset = api.post("/v1/datasets", &example.dataset(name, arguments.epsilon)).await?;
+    let dataset = api.post("/v1/datasets", &example.dataset(name, arguments.epsilon), ONCE).await?.document;
     let id = dataset["id"].as_str().context("an id")?;
     println!(
         "declared '{name}': {} rows, budget epsilon {}, delta {}",
         example.rows_public, arguments.epsilon, example.delta
     );
-    let rows = api.upload(&format!("/v1/datasets/{id}/rows"), example.csv.clone()).await?;
+    let rows = api.request(Method::PUT, &format!("/v1/datasets/{id}/rows")).header(CONTENT_TYPE, "text/csv");
+    let rows = api.read(rows.body(example.csv.clone()), ONCE).await?.document;
     println!("uploaded {} rows, {} bytes; all cells fit the declared schema", rows["rows"], rows["bytes"]);
-    let job = api.post("/v1/jobs", &json!({"dataset": id, "epsilon": arguments.epsilon})).await?;
-    let path = format!("/v1/jobs/{}", job["id"].as_str().context("an id")?);
+    let job = api.post("/v1/jobs", &json!({"dataset": id, "epsilon": arguments.epsilon}), ONCE).await?.document;
+    let job_id = job["id"].as_str().context("an id")?;
+    let path = format!("/v1/jobs/{job_id}");
     let plan = &job["plan"];
     println!(
         "submitted: noisy counts in {} rounds, then {} steps on rows drawn from them",
         plan["measure"]["rounds"].as_array().map_or(0, Vec::len),
         plan["public"]["steps"],
     );
-    watch(api, &path).await?;
-    let synthetic = api.download(&format!("{path}/synthetic")).await?;
-    let report = api.get(&format!("{path}/report")).await?;
-    let page = api.page(&format!("{path}/report")).await?;
-    let budget = api.get(&format!("/v1/datasets/{id}/budget")).await?;
+    let ended = watch(api, job_id).await?.document;
+    if ended["status"] != "succeeded" {
+        bail!("the job {}: {}", text(&ended, "status"), text(&ended, "error"));
+    }
+    let synthetic = api.download(api.request(Method::GET, &format!("{path}/synthetic"))).await?;
+    let report = api.get(&format!("{path}/report")).await?.document;
+    let page = api.request(Method::GET, &format!("{path}/report")).header(ACCEPT, "text/html");
+    let page = api.download(page).await?;
+    let budget = api.get(&format!("/v1/datasets/{id}/budget")).await?.document;
     save(&arguments.out, "synthetic.csv", &synthetic)?;
     save(&arguments.out, "report.json", &serde_json::to_vec_pretty(&report)?)?;
     save(&arguments.out, "report.html", &page)?;
@@ -94,35 +98,6 @@ async fn job(api: &Api, arguments: &DemoArguments, example: &Example) -> anyhow:
         "\nwrote {out}/synthetic.csv (differentially private), {out}/report.html (open it in a browser) and {out}/report.json"
     );
     Ok(())
-}
-
-/// Shows a bar until the job is over.
-async fn watch(api: &Api, path: &str) -> anyhow::Result<()> {
-    let style = ProgressStyle::with_template("  {msg:<9} [{bar:40}] {percent:>3} %  {elapsed_precise}")?;
-    let bar = ProgressBar::new(1000).with_style(style.progress_chars("=> "));
-    let mut stage = String::new();
-    loop {
-        let job = api.get(path).await?;
-        let progress = &job["progress"];
-        bar.set_position((1000.0 * progress["fraction"].as_f64().unwrap_or_default()) as u64);
-        let now = progress["stage"].as_str().unwrap_or("queued").to_owned();
-        if now != stage {
-            // A log file gets a line for each stage in place of a bar.
-            if bar.is_hidden() {
-                println!("  {now}");
-            }
-            bar.set_message(now.clone());
-            stage = now;
-        }
-        match job["status"].as_str() {
-            Some("succeeded") => {
-                bar.finish_with_message("succeeded");
-                return Ok(());
-            }
-            Some("failed" | "cancelled") => bail!("the job ended: {}", job["error"]),
-            _ => tokio::time::sleep(LOOK).await,
-        }
-    }
 }
 
 fn save(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
