@@ -15,8 +15,8 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
 		|| sed -n 's/^\([a-z-]*\):.*## /  make \1  /p' $(MAKEFILE_LIST)
 
-demo: ## build the service and run a whole job with it: upload, training, download, report
-	@$(WITH_POSTGRES) && cargo build --release --locked && exec target/release/dp2stage demo
+demo: ## build the service and run a whole job with it: upload, training, download, report; ARGS=--keep leaves it and its dashboard up
+	@$(WITH_POSTGRES) && cargo build --release --locked && exec target/release/dp2stage demo $(ARGS)
 
 test: ## every test
 	@$(WITH_POSTGRES) && cargo test --locked

@@ -43,7 +43,7 @@ pub async fn run(mut config: Config, arguments: DemoArguments) -> anyhow::Result
     if result.is_ok() {
         epilogue(&arguments, &example, &base)?;
         if arguments.keep {
-            println!("\nthe server stays up at {base} until Ctrl-C");
+            println!("\nthe server and its dashboard stay up at {base} until Ctrl-C");
             stop_signal().await;
         }
     }
