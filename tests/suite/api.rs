@@ -16,6 +16,7 @@ mod journey;
 mod keys;
 mod limits;
 mod malformed;
+mod metrics;
 mod neighbours;
 mod oidc;
 mod pages;
