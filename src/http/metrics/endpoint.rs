@@ -27,7 +27,7 @@ use crate::store::{self, AuditRecorder, Blobs, Observed, StoreError, StoredBytes
 /// A database that does not answer for so long is away.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// What is stored is counted file by file, so less often.
-const COUNT_EVERY: Duration = Duration::from_secs(300);
+const COUNT_EVERY: Duration = Duration::from_secs(60);
 /// The form in which it is told.
 const FORM: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// What all names begin with.
@@ -151,7 +151,7 @@ impl Board {
 }
 
 fn storage(registry: &mut Registry, stored: StoredBytes) {
-    let about = ("storage_used_bytes", "Bytes that are stored, counted every 5 minutes");
+    let about = ("storage_used_bytes", "Bytes that are stored, counted every minute");
     gauge(registry, about, stored.used as f64);
     let about = ("storage_quota_bytes", "Bytes that may be stored; 0 for no limit");
     gauge(registry, about, stored.quota as f64);

@@ -259,7 +259,7 @@ async fn metrics_have_an_address_of_their_own() {
         let second = Server::attempt(&url, &root, &settings).err().expect("a port that is taken");
         assert!(second.contains("metrics.bind"), "{second}");
         server.stop();
-        let odd = Server::attempt(&url, &root, &[("DP2STAGE__METRICS__BIND", "9464")]).err().expect("no address");
+        let odd = Server::attempt(&url, &root, &[("DP2STAGE__METRICS__BIND", "localhost")]).err().expect("no address");
         assert!(odd.contains("such as 127.0.0.1:9464"), "{odd}");
     })
     .await

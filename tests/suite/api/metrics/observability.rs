@@ -20,7 +20,7 @@ fn names(text: &str) -> BTreeSet<&str> {
 #[tokio::test]
 async fn what_is_asked_for_is_told() {
     let api = TestApi::open().await;
-    api.get("/healthz").await;
+    api.get("/v1/datasets").await;
     let told = Told::of(api.sources()).await.read().await;
     let known: BTreeSet<&str> = told.samples().map(|(name, _, _)| name.as_str()).collect();
     let (dashboard, alerts) = (file("dashboard.json"), file("alerts.yaml"));
