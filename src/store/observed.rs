@@ -13,9 +13,9 @@ use super::error::StoreError;
 use super::pool::lent_clean;
 
 /// A budget is low from this share on, with what is held for admitted jobs.
-pub const LOW: f64 = 0.9;
+const LOW: f64 = 0.9;
 /// And used up from this one: less is left than any job is planned for.
-pub const USED_UP: f64 = 0.999;
+const USED_UP: f64 = 0.999;
 
 /// Jobs that wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -59,7 +59,7 @@ pub struct Workforce {
 pub struct Budgets {
     /// How many.
     pub all: i64,
-    /// Those of which at least [`LOW`] is spent or held, but less than [`USED_UP`].
+    /// Those of which at least `LOW` is spent or held, but less than `USED_UP`.
     pub low: i64,
     /// Those of which more is.
     pub used_up: i64,
