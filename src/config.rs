@@ -1,6 +1,8 @@
 //! Settings: `config.toml`, then `DP2STAGE__SECTION__KEY`, then flags. Unknown keys are errors.
 
 mod defaults;
+mod log;
+mod metrics;
 mod oidc;
 mod retention;
 
@@ -20,6 +22,8 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
+pub use log::{Log, LogFormat};
+pub use metrics::Metrics;
 pub use oidc::Oidc;
 pub use retention::Retention;
 
@@ -49,6 +53,8 @@ pub struct Config {
     pub certificates: Certificates,
     /// What is logged.
     pub log: Log,
+    /// Where metrics are told.
+    pub metrics: Metrics,
     /// Ready-made models by name.
     pub models: BTreeMap<String, Declaration>,
     /// The file that was named, for workers to read it too.
@@ -183,27 +189,6 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// What is logged.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Log {
-    /// The form of lines.
-    pub format: LogFormat,
-    /// Which lines, in the syntax of `tracing-subscriber`.
-    pub filter: String,
-}
-
-/// The form of log lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// For machines.
-    Json,
-}
-
 impl Workers {
     /// Where workers are to run: `local` times the processors, or each card once.
     ///
@@ -246,6 +231,7 @@ impl Config {
         anyhow::ensure!(config.queue.max_attempts >= 1, "queue.max_attempts is at least 1");
         anyhow::ensure!(config.database.connections >= 2, "database.connections is at least 2");
         config.retention.check()?;
+        config.metrics()?;
         config.file = file.map(std::path::absolute).transpose()?;
         Ok(config)
     }

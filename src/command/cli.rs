@@ -166,8 +166,9 @@ impl Cli {
         if self.state_dir.is_some() {
             config.server.state_dir = self.state_dir;
         }
-        logging::start(&config.log, matches!(self.command, Command::Demo(_)))?;
         let runtime = tokio::runtime::Runtime::new()?;
+        let _entered = runtime.enter();
+        let _logging = logging::start(&config.log, matches!(self.command, Command::Demo(_)))?;
         runtime.block_on(async {
             match self.command {
                 Command::Serve { bind, dev } => {

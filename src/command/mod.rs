@@ -15,6 +15,8 @@ mod models;
 mod recover;
 mod serve;
 mod service;
+#[cfg(feature = "otlp")]
+mod spans;
 mod upkeep;
 mod verify;
 mod work;

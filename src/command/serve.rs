@@ -16,6 +16,9 @@ pub async fn run(config: Config, dev: bool) -> anyhow::Result<()> {
     }
     let scheme = if service.tls.is_some() { "https" } else { "http" };
     println!("dp2stage listens on {scheme}://{}", service.address);
+    if let Some(address) = service.metrics_address {
+        tracing::info!(%address, "metrics are told");
+    }
     if let Some(key) = &service.first_key {
         println!("admin key, shown only now: {key}");
     }

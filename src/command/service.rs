@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use dp2stage::http::{self, App, Courier, SystemNames, Webhooks};
+use dp2stage::http::{self, App, Courier, Sources, SystemNames, Webhooks};
 use dp2stage::model::Place;
 use dp2stage::queue::{Crew, supervise, watch};
 use dp2stage::store::embedded::{Cluster, ClusterConfig, Places};
@@ -24,6 +24,8 @@ use crate::config::Config;
 const MARGIN: u64 = 256 << 20;
 /// Requests under way may take this long to end.
 const GRACE: Duration = Duration::from_secs(10);
+/// However often metrics are asked for, the database is looked at once in so long.
+const OBSERVE: Duration = Duration::from_secs(5);
 /// A database that was named is waited for this long at the start.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -80,6 +82,8 @@ impl Database {
 pub struct Service {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it tells its metrics, if it does.
+    pub metrics_address: Option<SocketAddr>,
     /// What it speaks TLS with, if it does.
     pub tls: Option<http::Tls>,
     /// The key that was made because there was none.
@@ -108,6 +112,7 @@ impl Service {
         let listener =
             TcpListener::bind(config.server.bind).await.with_context(|| format!("{}", config.server.bind))?;
         let address = listener.local_addr()?;
+        let (metrics, told_at) = (http::Metrics::default(), metrics_listener(&config).await?);
         if tls.is_none() && !address.ip().is_loopback() {
             tracing::warn!(%address, "KEYS AND TABLES COME IN THE CLEAR: set server.tls_cert and server.tls_key, or let a proxy on this machine speak TLS and bind to loopback");
         }
@@ -124,6 +129,12 @@ impl Service {
         let (webhooks, oidc) = (config.webhooks()?, if open { None } else { config.oidc()? });
         let bell = Bell::start(database.pool.clone(), stopping.clone());
         let audit = AuditRecorder::start(&database.pool);
+        let metrics_address = told_at.as_ref().map(TcpListener::local_addr).transpose()?;
+        if let Some(listener) = told_at {
+            let (pool, blobs) = (database.pool.clone(), blobs.clone());
+            let sources = Sources { metrics: metrics.clone(), pool, blobs, audit: audit.clone(), every: OBSERVE };
+            tokio::spawn(http::tell(listener, sources, stopping.clone()));
+        }
         let app = App {
             blobs: blobs.clone(),
             feed: http::Feed::start(database.pool.clone(), &bell, config.limits.event_streams, stopping.clone()),
@@ -144,6 +155,7 @@ impl Service {
             writers: http::Writers::default(),
             webhooks: webhooks.clone(),
             signer: Arc::new(signer),
+            metrics: metrics.clone(),
             stopping: stopping.clone(),
         };
         let crew = tokio::spawn(supervise(crew(&config, &places, &database)?, database.pool.clone(), stopping.clone()));
@@ -151,7 +163,7 @@ impl Service {
         let messages = messages(webhooks, database.pool.clone(), stopping.clone())?;
         let manner = (tls.clone(), http::Patience::default());
         let api = tokio::spawn(http::serve(listener, http::router(app), manner, stopping.clone()));
-        Ok(Self { address, tls, first_key, database, audit, stopping, api, crew, messages })
+        Ok(Self { address, metrics_address, tls, first_key, database, audit, stopping, api, crew, messages })
     }
 
     /// Ends when the service has to stop by itself.
@@ -172,6 +184,16 @@ impl Service {
         }
         self.database.close().await
     }
+}
+
+/// Where metrics are told, if they are.
+async fn metrics_listener(config: &Config) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = config.metrics()? else { return Ok(None) };
+    let listener = TcpListener::bind(address).await.with_context(|| format!("metrics.bind: {address}"))?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "whoever reaches this address reads the metrics without a key");
+    }
+    Ok(Some(listener))
 }
 
 /// Sends messages about ends of jobs, where the settings have any sent.

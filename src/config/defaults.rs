@@ -7,7 +7,8 @@ use dp2stage::queue::LeaseTerms;
 use dp2stage::store::models::known_models;
 
 use super::{
-    Certificates, Config, Database, Limits, Log, LogFormat, Oidc, Queue, Retention, Server, Storage, Webhooks, Workers,
+    Certificates, Config, Database, Limits, Log, LogFormat, Metrics, Oidc, Queue, Retention, Server, Storage, Webhooks,
+    Workers,
 };
 
 impl Default for Config {
@@ -24,6 +25,7 @@ impl Default for Config {
             oidc: Oidc::default(),
             certificates: Certificates::default(),
             log: Log::default(),
+            metrics: Metrics::default(),
             models: known_models(),
             file: None,
         }

@@ -1,11 +1,14 @@
 //! The outermost layer: gives each request an id, and every error its body.
 
+use std::time::Instant;
+
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
+use tracing::field::Empty;
 use uuid::Uuid;
 
 use super::problem::Problem;
@@ -28,13 +31,18 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
         .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
     // The route and not the path: names, and whatever else a client writes there, are not for the log.
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
-    let span = tracing::info_span!("request", id, method = known(request.method()), route);
+    let method = known(request.method());
+    let span = tracing::info_span!("request", id, method, route, status = Empty, milliseconds = Empty);
+    let began = Instant::now();
     request.extensions_mut().insert(RequestId(id.clone()));
-    let mut response = next.run(request).instrument(span).await;
+    let mut response = next.run(request).instrument(span.clone()).await;
     let is_error = response.status().is_client_error() || response.status().is_server_error();
     if is_error && response.extensions().get::<Dressed>().is_none() {
         response = dress(response, &id);
     }
+    span.record("status", response.status().as_u16());
+    span.record("milliseconds", began.elapsed().as_secs_f64() * 1e3);
+    span.in_scope(|| tracing::debug!("answered"));
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HEADER.clone(), value);
     }
@@ -42,9 +50,13 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
 }
 
 /// The word of a method that routes have; a client may send any other word.
-fn known(method: &Method) -> &str {
+pub(super) fn known(method: &Method) -> &'static str {
     match *method {
-        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::DELETE => method.as_str(),
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
         _ => "other",
     }
 }

@@ -13,8 +13,8 @@ use super::problem::Problem;
 use super::state::App;
 use super::{
     audit, auth, budgets, certificates, comparisons, datasets, estimates, events, headers, health, jobs, keys, limits,
-    openapi, pages, patience, proposals, reports, request_id, results, retention, role, rows, samples, submission,
-    workers,
+    metrics, openapi, pages, patience, proposals, reports, request_id, results, retention, role, rows, samples,
+    submission, workers,
 };
 
 /// The service, ready to be served.
@@ -28,6 +28,7 @@ pub fn router(app: App) -> Router {
     let pages = told_of(pages.route_layer(from_fn_with_state(app.clone(), pages::seen)), &app);
     let pages = pages.route_layer(from_fn_with_state(app.clone(), pages::layer));
     let (open, _) = open_routes().split_for_parts();
+    let counted = app.metrics.clone();
     guarded
         .merge(pages)
         .merge(pages::open_routes())
@@ -42,6 +43,7 @@ pub fn router(app: App) -> Router {
         }))
         .layer(from_fn(request_id::layer))
         .layer(from_fn(headers::layer))
+        .layer(from_fn_with_state(counted, metrics::layer))
         .with_state(app)
 }
 

@@ -24,6 +24,7 @@ use super::dataset_view::VersionView;
 use super::desk::Desk;
 use super::extract::Name;
 use super::media::uploaded;
+use super::metrics::Metrics;
 use super::problem::{Problem, storage};
 use crate::privacy::{NoiseSource, Pseudonyms, Purpose};
 use crate::store::{self, Blob, BlobWriter, Blobs, Spool, Version};
@@ -72,7 +73,7 @@ pub(super) async fn put(desk: Desk, Name(name): Name, request: Request) -> Resul
     let blobs = desk.blobs.of(dataset.id);
     let intake =
         Intake { blobs, limits: desk.limits, schema, persons, form: (form, packing), holdout: dataset.holdout };
-    let version = receive(request, intake).await?;
+    let version = receive(request, intake, desk.metrics.clone()).await?;
     let version = store::add_version(&desk.tenant, dataset.id, &version).await?;
     Ok((StatusCode::CREATED, Json(VersionView::from(version).beside(dataset.rows_public))))
 }
@@ -99,7 +100,7 @@ struct Intake {
 }
 
 /// Feeds the body to a parser on a blocking thread and waits for its verdict.
-async fn receive(request: Request, intake: Intake) -> Result<Version, Problem> {
+async fn receive(request: Request, intake: Intake, metrics: Metrics) -> Result<Version, Problem> {
     let turn = tokio::time::timeout(LONGEST_WAIT, UPLOADS.acquire()).await;
     let turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
     let (chunks, inbox) = mpsc::channel::<Bytes>(IN_FLIGHT);
@@ -109,7 +110,8 @@ async fn receive(request: Request, intake: Intake) -> Result<Version, Problem> {
         let _turn = turn;
         parse(inbox, &intake)
     });
-    let mut body = Sent { body: request.into_body().into_data_stream(), limits, waited: Duration::ZERO, bytes: 0 };
+    let body = request.into_body().into_data_stream();
+    let mut body = Sent { body, limits, waited: Duration::ZERO, bytes: 0, metrics };
     let refused = loop {
         tokio::select! {
             biased;
@@ -144,6 +146,7 @@ struct Sent {
     /// How long its client was waited for, all in all: a parser that takes its time is not the client's fault.
     waited: Duration,
     bytes: u64,
+    metrics: Metrics,
 }
 
 impl Sent {
@@ -157,7 +160,9 @@ impl Sent {
         self.waited += began.elapsed();
         // The client went away, or broke the framing: there is nobody to answer to.
         let chunk = chunk.transpose().map_err(|_| Problem::of_status(StatusCode::BAD_REQUEST))?;
-        self.bytes += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        let came = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        self.metrics.uploaded(came);
+        self.bytes += came;
         Ok(chunk)
     }
 

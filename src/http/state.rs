@@ -9,6 +9,7 @@ use super::events::Feed;
 use super::figures::Figures;
 use super::known_keys::KnownKeys;
 use super::limits::Rates;
+use super::metrics::Metrics;
 use super::oidc::Oidc;
 use super::samples::Writers;
 use super::sessions::Sessions;
@@ -61,6 +62,8 @@ pub struct App {
     pub webhooks: Webhooks,
     /// What certificates are signed with; its public part is known to the database.
     pub signer: Arc<SigningKey>,
+    /// Counts requests and uploads.
+    pub metrics: Metrics,
     /// Cancelled when the server stops, so that waiting requests end.
     pub stopping: CancellationToken,
 }

@@ -14,7 +14,7 @@ use super::role::{Caller, View, forbidden};
 use crate::store::{self, Attempt, Role, SeenWorker};
 
 /// A worker that was not heard of for so many seconds is silent: three signs of life were missed.
-const SILENT: f64 = 35.0;
+pub(super) const SILENT: f64 = 35.0;
 
 /// What a worker is at.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]

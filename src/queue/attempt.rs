@@ -7,9 +7,11 @@ use std::time::Instant;
 
 use rand::Rng;
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::appraisal::Appraisal;
-use super::energy::Gauge;
+use super::energy::{Gauge, work_done};
 use super::fault::{Class, Fault};
 use super::heartbeat;
 use super::tether::{PATIENCE, Tether};
@@ -28,6 +30,13 @@ use crate::tabular::{Mark, Rows, RowsWriter, Schema, Table, decode};
 
 /// Works on a claimed job and leaves it finished, handed back, or to whoever took the lease.
 pub(super) async fn run(worker: &Worker, (claimed, sent): (Claimed, Instant), drain: CancellationToken) {
+    let (job, attempt) = (claimed.lease.job_id, claimed.attempts);
+    let worked_by = worker.presence.name.as_str();
+    let span = tracing::info_span!("attempt", job = %job, attempt, worker = worked_by, stage = Empty);
+    attend(worker, (claimed, sent), drain).instrument(span).await;
+}
+
+async fn attend(worker: &Worker, (claimed, sent): (Claimed, Instant), drain: CancellationToken) {
     let (lease, attempts) = (claimed.lease, claimed.attempts);
     tracing::info!(job = %lease.job_id, attempt = attempts, "claimed");
     let result = if claimed.cancel_requested {
@@ -87,9 +96,9 @@ async fn work(
     let tether =
         Tether::new(worker.pool.clone(), blobs.clone(), (lease, worker.terms, sent), claimed.checkpoint.clone(), drain);
     let tether = Arc::new(tether.before(WitnessFile::of_environment(lease)?));
-    let heartbeat = tokio::spawn(heartbeat::beat(tether.clone(), worker.bell.clone()));
-    let hold = tether.clone();
-    let outcome = tokio::task::spawn_blocking(move || produce(&task, &hold, &blobs)).await;
+    let heartbeat = tokio::spawn(heartbeat::beat(tether.clone(), worker.bell.clone()).in_current_span());
+    let (hold, span) = (tether.clone(), Span::current());
+    let outcome = tokio::task::spawn_blocking(move || span.in_scope(|| produce(&task, &hold, &blobs))).await;
     let result = conclude(worker, &tether, claimed.attempts, outcome.unwrap_or(Err(Fault::Panicked))).await;
     heartbeat.abort();
     result
@@ -154,6 +163,7 @@ fn produce(task: &Task, tether: &Tether, blobs: &Blobs) -> Result<Vec<Artifact>,
     let halted = |halt: Halt| Fault::Engine(EngineError::from(halt));
     tether.pulse(Progress { stage: Stage::Report, step: 0, steps: 1 }).map_err(halted)?;
     let (used, others) = outcome.drawn.split_first().ok_or(Fault::Empty)?;
+    tether.worked(work_done(&energy, used.rows.rows(), outcome.seconds.generate));
     edge("artifact", "before").map_err(io::Error::other)?;
     let mut artifacts = vec![artifact(ArtifactKind::Synthetic, kept(tether, || store_rows(blobs, &used.rows))?)];
     edge("artifact", "after").map_err(io::Error::other)?;

@@ -12,6 +12,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::model::Compute;
 use crate::report::language::{Energy, EnergySource};
+use crate::store::WorkDone;
 
 /// Between two looks: counters of packages wrap around after minutes, and a card says its power of the moment alone.
 const EVERY: Duration = Duration::from_secs(1);
@@ -38,6 +39,24 @@ impl Gauge {
         let (seconds, cpu) = (self.begun.elapsed().as_secs_f64(), cpu_seconds() - self.cpu);
         let measured = self.sampler.and_then(Sampler::end).filter(|(_, joules)| *joules > 0.0);
         Energy::of(measured, seconds, cpu.max(0.0))
+    }
+}
+
+/// What an attempt adds to all that was done, by its energy and by the rows that it wrote in so many seconds.
+pub(super) fn work_done(energy: &Energy, rows: usize, row_seconds: f64) -> WorkDone {
+    let source = match energy.source {
+        EnergySource::Rapl => "rapl",
+        EnergySource::NvidiaSmi => "nvidia-smi",
+        EnergySource::Estimate => "estimate",
+    };
+    WorkDone {
+        source: source.into(),
+        attempts: 1,
+        seconds: energy.seconds,
+        cpu_seconds: energy.cpu_seconds,
+        joules: energy.joules,
+        rows: rows as i64,
+        row_seconds,
     }
 }
 

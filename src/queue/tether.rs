@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::terms::LeaseTerms;
 use super::witness::WitnessFile;
 use crate::engine::{Halt, Meter, Progress, Stage, Stop, Vault, Witness};
-use crate::store::{self, Blob, Blobs, Lease, StoreError, edge, is_full, within};
+use crate::store::{self, Blob, Blobs, Lease, StoreError, WorkDone, edge, is_full, within};
 
 /// Progress is written at most this often.
 const REPORT_EVERY: Duration = Duration::from_millis(300);
@@ -92,6 +92,12 @@ impl Tether {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// Tells what the work took, without waiting for the database: it is for the eye only.
+    pub(super) fn worked(&self, work: WorkDone) {
+        let pool = self.pool.clone();
+        self.runtime.spawn(async move { within(PATIENCE, store::add_work(&pool, &work)).await });
+    }
+
     fn check(&self) -> Result<(), Halt> {
         let state = self.state();
         if state.lost || Instant::now() >= state.trusted_until {
@@ -133,6 +139,11 @@ impl Tether {
             let mut state = self.state();
             if state.reported.is_some_and(|(at, stage)| stage == progress.stage && at.elapsed() < REPORT_EVERY) {
                 return;
+            }
+            if state.reported.is_none_or(|(_, stage)| stage != progress.stage) {
+                // Whatever the log says from here on, it says with the stage.
+                tracing::Span::current().record("stage", progress.stage.word());
+                tracing::debug!("a stage began");
             }
             state.reported = Some((Instant::now(), progress.stage));
         }

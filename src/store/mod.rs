@@ -29,6 +29,7 @@ mod jobs;
 mod keys;
 mod leases;
 pub mod models;
+mod observed;
 mod orphans;
 mod pool;
 mod populations;
@@ -53,7 +54,7 @@ pub use audit::{
 };
 pub use bell::{Bell, Ring};
 pub use blob_keys::{add_storage_key, drop_storage_keys, keyring, rewrap};
-pub use blobs::{BlobReader, BlobWriter, Blobs, Spool, Storage, StorageError, Stored, is_full};
+pub use blobs::{BlobReader, BlobWriter, Blobs, Spool, Storage, StorageError, Stored, StoredBytes, is_full};
 pub use budgets::{Budget, NewBudget, budget, newest_lines, raise};
 pub use certificates::{
     KnownSigner, add_signer, certificate, finishing_program, keep_certificate, program, retire_signer, signers,
@@ -75,6 +76,10 @@ pub use housekeeping::{forget_submissions, forget_workers};
 pub use jobs::{ExactJob, Job, JobFilter, JobStatus, cancel, find_job, list_jobs, queue_position};
 pub use keys::{Key, KnownKey, NewKey, any_key, find_key, insert_key, list_keys, note_use, revoke_key, shown_key};
 pub use leases::{Lease, fail, finish, finish_cancelled, hand_back, progress, renew};
+pub use observed::{
+    AtStage, AttemptsSince, Budgets, Observed, Undelivered, Waiting, WorkDone, Workforce, add_work, attempts_since,
+    database_time, observe, observing,
+};
 pub use orphans::{Swept, sweep_orphans};
 pub use pool::{connect, lent_clean, migrate, ping, within};
 pub use populations::{Population, population, populations};

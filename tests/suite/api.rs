@@ -17,6 +17,7 @@ mod journey;
 mod keys;
 mod limits;
 mod malformed;
+mod metrics;
 mod neighbours;
 mod oidc;
 mod pages;

@@ -1,5 +1,7 @@
 //! The task that writes a server's lines: what comes while a transaction is under way goes into the next one.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -34,7 +36,24 @@ enum Message {
 /// Writes the lines of this process; cheap to clone. The channel needs no bound: nobody has more than one opening in it,
 /// and only what was opened is completed.
 #[derive(Clone, Debug)]
-pub struct AuditRecorder(UnboundedSender<Message>);
+pub struct AuditRecorder {
+    messages: UnboundedSender<Message>,
+    backlog: Backlog,
+}
+
+/// Lines that were said and are not written yet.
+#[derive(Clone, Debug, Default)]
+struct Backlog(Arc<AtomicUsize>);
+
+impl Backlog {
+    fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn done(&self, lines: usize) {
+        self.0.fetch_sub(lines, Ordering::Relaxed);
+    }
+}
 
 impl AuditRecorder {
     /// Starts the task, with a connection of its own to the database of `pool`. It ends with the last clone.
@@ -42,23 +61,31 @@ impl AuditRecorder {
     pub fn start(pool: &PgPool) -> Self {
         let (messages, inbox) = unbounded_channel();
         let pen = Pen { options: (*pool.connect_options()).clone(), connection: None };
-        tokio::spawn(run(pen, inbox));
-        Self(messages)
+        let backlog = Backlog::default();
+        tokio::spawn(run(pen, inbox, backlog.clone()));
+        Self { messages, backlog }
+    }
+
+    /// How many lines were said and are not written yet.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.backlog.0.load(Ordering::Relaxed)
     }
 
     /// Writes the first line about something. It may be done only when this gives the line: `None` says that nothing
     /// could be written in time.
     pub async fn open(&self, opening: AuditOpening) -> Option<OpenedLine> {
         let (written, number) = oneshot::channel();
-        self.0.send(Message::Open(opening, written)).ok()?;
+        self.backlog.add();
+        self.messages.send(Message::Open(opening, written)).ok()?;
         let seq = timeout(PATIENCE, number).await.ok()?.ok()?;
-        Some(OpenedLine { seq, messages: self.0.clone(), completed: false })
+        Some(OpenedLine { seq, recorder: self.clone(), completed: false })
     }
 
     /// Waits until what was said before is written, but for no longer than a moment.
     pub async fn settle(&self) {
         let (settled, done) = oneshot::channel();
-        if self.0.send(Message::Settle(settled)).is_ok() {
+        if self.messages.send(Message::Settle(settled)).is_ok() {
             let _ = timeout(2 * PATIENCE, done).await;
         }
     }
@@ -68,7 +95,7 @@ impl AuditRecorder {
 #[derive(Debug)]
 pub struct OpenedLine {
     seq: i64,
-    messages: UnboundedSender<Message>,
+    recorder: AuditRecorder,
     completed: bool,
 }
 
@@ -81,7 +108,8 @@ impl OpenedLine {
     fn end(&mut self, status: Option<u16>, objects: Vec<String>) {
         self.completed = true;
         // Without a task the process is at its end, and the line stays open.
-        let _ = self.messages.send(Message::Complete(AuditCompletion { opened: self.seq, status, objects }));
+        self.recorder.backlog.add();
+        let _ = self.recorder.messages.send(Message::Complete(AuditCompletion { opened: self.seq, status, objects }));
     }
 }
 
@@ -129,17 +157,19 @@ impl Pen {
     }
 }
 
-async fn run(mut pen: Pen, mut inbox: UnboundedReceiver<Message>) {
+async fn run(mut pen: Pen, mut inbox: UnboundedReceiver<Message>, backlog: Backlog) {
     let (mut kept, mut doubtful) = (Vec::new(), false);
     loop {
         let mut messages = Vec::new();
         let more = inbox.recv_many(&mut messages, MOST);
         let closed = if kept.is_empty() { more.await == 0 } else { timeout(AGAIN, more).await == Ok(0) };
+        let lines = kept.len() + messages.iter().filter(|message| !matches!(message, Message::Settle(_))).count();
         if doubtful && pen.forget_written(&mut kept).await.is_ok() {
             doubtful = false;
         }
         let batch = Batch::sorted(messages, &mut kept);
         let settled = if doubtful { batch.settled } else { write(&mut pen, batch, (&mut kept, &mut doubtful)).await };
+        backlog.done(lines.saturating_sub(kept.len()));
         for waiting in settled {
             let _ = waiting.send(());
         }

@@ -41,6 +41,17 @@ pub struct Seen {
     pub modified: SystemTime,
 }
 
+/// How full the storage is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredBytes {
+    /// Bytes that blobs take.
+    pub used: u64,
+    /// Bytes that they may take; 0 for no limit.
+    pub quota: u64,
+    /// Bytes that are left on the disk; none for a bucket.
+    pub free: Option<u64>,
+}
+
 impl Blobs {
     pub(super) fn new(place: Place, room: Room, keys: Keyring) -> Self {
         Self { place, room, keys, owner: Uuid::nil(), witnessed: Arc::default() }
@@ -135,6 +146,14 @@ impl Blobs {
     /// `StorageFull` and `QuotaExceeded` when there is none; I/O faults.
     pub fn check_room(&self) -> io::Result<()> {
         self.room.check_again(&self.place)
+    }
+
+    /// What is stored, and what there is room for. Looks at every blob.
+    ///
+    /// # Errors
+    /// I/O faults.
+    pub fn stored_bytes(&self) -> io::Result<StoredBytes> {
+        Ok(StoredBytes { used: self.place.used()?, quota: self.room.quota(), free: self.place.free()? })
     }
 
     /// The blobs that have been there for so long. What is in the folder and is no blob is not among them.

@@ -26,7 +26,7 @@ mod spool;
 mod storage;
 mod writer;
 
-pub use handle::{Blobs, Seen};
+pub use handle::{Blobs, Seen, StoredBytes};
 pub use reader::BlobReader;
 pub use room::is_full;
 pub use spool::Spool;

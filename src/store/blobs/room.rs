@@ -46,6 +46,11 @@ impl Room {
         Self { quota, min_free, counted: Arc::default() }
     }
 
+    /// Bytes that all blobs may take; 0 for no limit.
+    pub fn quota(&self) -> u64 {
+        self.quota
+    }
+
     /// Refuses `coming` bytes that do not fit; remembers how many they were.
     pub fn check(&self, place: &Place, coming: u64) -> io::Result<()> {
         let asked = self.ask(place, coming.max(1));

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::rust_files;
 
 /// Names of fields. A new one is a decision: can it ever hold a cell, a name of a column, or a secret?
-const FIELDS: [&str; 27] = [
+const FIELDS: [&str; 29] = [
     "address",
     "answer",
     "attempt",
@@ -25,11 +25,13 @@ const FIELDS: [&str; 27] = [
     "late",
     "limit",
     "method",
+    "milliseconds",
     "model",
     "place",
     "reason",
     "refused",
     "route",
+    "stage",
     "status",
     "unfinished",
     "uploads",
@@ -53,6 +55,13 @@ fn faults(path: &str, source: &str) -> Vec<String> {
             if let Some(fault) = judge(argument.trim()) {
                 found.push(format!("{path}: {name}!: {fault}"));
             }
+        }
+    }
+    // What a span is told later.
+    for (at, call) in source.match_indices(".record(\"") {
+        let name = source[at + call.len()..].split('"').next().unwrap_or_default();
+        if !FIELDS.contains(&name) {
+            found.push(format!("{path}: record: a field that is not on the list: {name}"));
         }
     }
     let printed = ["println!", "eprintln!", "print!", "dbg!"]
@@ -134,6 +143,8 @@ fn the_list_refuses() {
         "tracing::error!(%error, \"a row {}\", cell)",
         "tracing::debug!(\"a row\", row)",
         "tracing::info_span!(\"x\", column = name)",
+        "span.record(\"column\", name)",
+        "tracing::Span::current().record(\"column\", name)",
         "println!(\"{}\", cell)",
         "dbg!(row)",
     ] {
@@ -143,6 +154,7 @@ fn the_list_refuses() {
         "tracing::info!(job = %lease.job_id, attempt = f(1, 2), \"a row, and (more)\")",
         "tracing::warn!(%error, \"x\"); tracing::warn!(worker = name, ?status, \"x\")",
         "let x = tracing::Level::INFO;",
+        "tracing::info_span!(\"x\", status = Empty).record(\"status\", 200)",
         "\n// println!(x)\n",
     ] {
         assert!(of(good).is_empty(), "{good}: {:?}", of(good));

@@ -25,6 +25,7 @@ pub struct TestApi {
     pub database: TestDatabase,
     folder: TempDir,
     router: axum::Router,
+    sources: http::Sources,
     stop: DropGuard,
 }
 
@@ -160,9 +161,16 @@ impl TestApi {
         let source = KeySource::File(folder.path().join("keys/storage"));
         let keys = store::keyring(&database.pool, &source, true).await.expect("a storage key");
         let storage = Storage { quota_bytes, ..Storage::folder(&folder.path().join("blobs")) };
+        let sources = http::Sources {
+            metrics: http::Metrics::default(),
+            pool: database.pool.clone(),
+            blobs: storage.open(keys).expect("a folder"),
+            audit: AuditRecorder::start(&database.pool),
+            every: Duration::ZERO,
+        };
         let app = App {
             operator: database.pool.clone(),
-            blobs: storage.open(keys).expect("a folder"),
+            blobs: sources.blobs.clone(),
             feed: http::Feed::start(database.pool.clone(), &bell, 16, stopping.clone()),
             bell,
             limits,
@@ -175,11 +183,12 @@ impl TestApi {
             oidc,
             sessions: http::Sessions::default(),
             rates,
-            audit: AuditRecorder::start(&database.pool),
+            audit: sources.audit.clone(),
             figures: http::Figures::default(),
             writers: http::Writers::default(),
             webhooks,
             signer: Arc::new(signer),
+            metrics: sources.metrics.clone(),
             stopping: stopping.clone(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -187,7 +196,7 @@ impl TestApi {
         let (manner, router) = ((None, http::Patience::default()), http::router(app));
         tokio::spawn(http::serve(listener, router.clone(), manner, stopping.clone()));
         let client = client();
-        Self { base, client, database, folder, router, stop: stopping.drop_guard() }
+        Self { base, client, database, folder, router, sources, stop: stopping.drop_guard() }
     }
 
     /// The same service at another port, spoken to in this manner.
@@ -196,6 +205,11 @@ impl TestApi {
         let address = listener.local_addr().expect("an address");
         tokio::spawn(http::serve(listener, self.router.clone(), manner, CancellationToken::new()));
         address
+    }
+
+    /// What its metrics tell of.
+    pub fn sources(&self) -> http::Sources {
+        self.sources.clone()
     }
 
     /// A new key with this role.
