@@ -26,7 +26,6 @@ impl Server {
             .arg(state)
             .args(flags)
             .env("DP2STAGE__LOG__FILTER", "error")
-            .env("DP2STAGE__QUEUE__LEASE_SECONDS", "3")
             .env_remove("DATABASE_URL")
             .current_dir("/")
             .stdout(Stdio::piped())

@@ -109,6 +109,20 @@ fn unlike(example: &Value, answer: &Value, at: &str) -> Option<String> {
     }
 }
 
+/// A job when it is over.
+async fn ended(api: &TestApi, key: &str, job: &str) -> Value {
+    let waiting = async {
+        loop {
+            let call = api.request(reqwest::Method::GET, &format!("/v1/jobs/{job}?wait=5")).bearer_auth(key);
+            let seen = api.send(call).await.expect(200);
+            if seen["finished_at"].is_string() {
+                break seen;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), waiting).await.expect("an end")
+}
+
 /// What an answer looks like in the contract: JSON, or the first lines of a text.
 fn shown(answer: &Answer) -> Value {
     serde_json::from_str(&answer.text)
@@ -145,8 +159,8 @@ async fn examples_are_what_the_service_takes_and_gives() {
     for id in JOURNEY {
         let example = examples.get_mut(id).unwrap();
         if id == "cancel_job" {
-            // One that nobody takes up meanwhile.
-            let later = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 10, "method": {"stage1": "uniform"}});
+            // One that takes longer than this.
+            let later = json!({"dataset": "clinic", "epsilon": 0.5, "rows": 100_000, "method": {"stage1": "uniform"}});
             let call = api.request(reqwest::Method::POST, "/v1/jobs").bearer_auth(&key).json(&later);
             ids.retain(|(name, _)| *name != "job");
             ids.push(("job", api.send(call).await.expect(202)["id"].as_str().unwrap().to_owned()));
@@ -160,19 +174,10 @@ async fn examples_are_what_the_service_takes_and_gives() {
         match id {
             "submit_job" => {
                 let job = body["id"].as_str().unwrap().to_owned();
-                let done = tokio::time::timeout(Duration::from_secs(120), async {
-                    loop {
-                        let call =
-                            api.request(reqwest::Method::GET, &format!("/v1/jobs/{job}?wait=5")).bearer_auth(&key);
-                        let seen = api.send(call).await.expect(200);
-                        if seen["finished_at"].is_string() {
-                            break seen;
-                        }
-                    }
-                });
-                assert_eq!(done.await.unwrap()["status"], "succeeded");
+                assert_eq!(ended(&api, &key, &job).await["status"], "succeeded");
                 ids.push(("job", job));
             }
+            "cancel_job" => assert_eq!(ended(&api, &key, body["id"].as_str().unwrap()).await["status"], "cancelled"),
             "create_key" => ids.push(("key", body["id"].as_str().unwrap().to_owned())),
             _ => {}
         }
