@@ -83,7 +83,9 @@ async fn what_is_not_the_table_is_refused_in_any_form() {
         ("text/csv", Some("zstd"), Vec::new(), 422, "zstd_truncated"),
     ];
     for (kind, encoding, body, status, code) in cases {
-        let refused = problem(&put(&api, kind, encoding, body).await, status, code);
+        let mut refused = problem(&put(&api, kind, encoding, body).await, status, code);
+        // An id may hold any digits.
+        refused.as_object_mut().unwrap().remove("request_id");
         assert!(!refused.to_string().contains("777"), "{refused}");
         if code.ends_with("parquet_invalid") || code == "jsonl_invalid" {
             assert!(!refused["problems"].as_array().unwrap().is_empty(), "{refused}");
