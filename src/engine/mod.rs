@@ -63,7 +63,7 @@ pub use perplexity::{log_likelihoods, perplexity};
 pub use plan::{Descent, Facts, Overrides, Plan, PlanError};
 pub use ports::{FreshKey, Halt, Host, Meter, Progress, Stage, Stop, Streams, Vault, Witness, system_key};
 pub use releasing::{ReleaseWish, Releasing};
-pub use ruled::{LIMIT, Ruled, ruled, valued};
+pub use ruled::{LIMIT, Ruled, redrawn, ruled, valued};
 pub use run::{EngineError, Job, Learnt, Outcome, Seconds, run, run_on};
 pub use shape::{Ready, codec, released_shape, shape, written};
 pub use split::SplitOverrides;

@@ -3,10 +3,12 @@
 //! What the rules determine is set (sums, what is implied), and rows that break a rule are drawn again: what is left is the
 //! generator's own distribution, given the rules. Rules are public and generators are released, so this costs no privacy.
 
+use std::convert::Infallible;
+
 use rand::Rng;
 
 use crate::marginals::{BinRows, Distribution};
-use crate::tabular::{Schema, Table};
+use crate::tabular::{Code, Schema, Table};
 
 use super::binned::decoded;
 use super::ports::Halt;
@@ -67,17 +69,34 @@ pub fn valued<R: Rng + ?Sized>(distribution: &Distribution, rows: &BinRows, sche
     if schema.rules().is_empty() {
         return first;
     }
-    let mut table: Vec<Vec<_>> = first.iter().map(<[_]>::to_vec).collect();
-    let mut left: Vec<usize> = (0..table.len()).filter(|&i| !schema.settle(&mut table[i])).collect();
-    for _ in 1..TRIES {
+    let some = |left: &[usize]| {
+        let of = |bins: &Vec<u16>| left.iter().map(|&i| bins[i]).collect();
+        Ok(decoded(distribution, &BinRows { columns: rows.columns.iter().map(of).collect() }, rng))
+    };
+    let done: Result<_, Infallible> = redrawn(first, TRIES, |_, row| schema.settle(row), some);
+    let Ok((table, _)) = done;
+    table
+}
+
+/// A table in which rows that are not good were drawn again, up to so many `tries` in all, the first included; and how many
+/// are not good even then. `is_good` may set cells; `draw` is given the numbers of the rows that it is to draw.
+///
+/// # Errors
+/// Those of `draw`.
+pub fn redrawn<E>(
+    first: Table,
+    tries: usize,
+    is_good: impl Fn(usize, &mut [Code]) -> bool,
+    mut draw: impl FnMut(&[usize]) -> Result<Table, E>,
+) -> Result<(Table, usize), E> {
+    let mut rows: Vec<Vec<Code>> = first.iter().map(<[Code]>::to_vec).collect();
+    let mut left: Vec<usize> = (0..rows.len()).filter(|&i| !is_good(i, &mut rows[i])).collect();
+    for _ in 1..tries {
         if left.is_empty() {
             break;
         }
-        let of = |bins: &Vec<u16>| left.iter().map(|&i| bins[i]).collect();
-        let some = BinRows { columns: rows.columns.iter().map(of).collect() };
-        let again = decoded(distribution, &some, rng);
-        left.iter().zip(again.iter()).for_each(|(&i, row)| table[i].copy_from_slice(row));
-        left.retain(|&i| !schema.settle(&mut table[i]));
+        left.iter().zip(draw(&left)?.iter()).for_each(|(&i, row)| rows[i].copy_from_slice(row));
+        left.retain(|&i| !is_good(i, &mut rows[i]));
     }
-    Table::new(first.width(), table.concat())
+    Ok((Table::new(first.width(), rows.concat()), left.len()))
 }

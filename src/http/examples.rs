@@ -4,7 +4,9 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::{Content, OpenApi, PathItem, RefOr};
+use utoipa::openapi::{Content, OpenApi, RefOr};
+
+use super::shared_answers::operations;
 
 const EXAMPLES: &str = include_str!("../../openapi/examples.json");
 
@@ -19,12 +21,9 @@ struct Example {
 /// Adds to every operation its example, by its id.
 pub(super) fn add(document: &mut OpenApi) {
     let mut examples: Map<String, Value> = serde_json::from_str(EXAMPLES).unwrap_or_default();
-    for path in document.paths.paths.values_mut() {
-        let PathItem { get, put, post, delete, .. } = path;
-        for operation in [get, put, post, delete].into_iter().flatten() {
-            let example = operation.operation_id.as_ref().and_then(|id| examples.remove(id));
-            of_operation(operation, example.and_then(|known| serde_json::from_value(known).ok()).unwrap_or_default());
-        }
+    for operation in operations(document) {
+        let example = operation.operation_id.as_ref().and_then(|id| examples.remove(id));
+        of_operation(operation, example.and_then(|known| serde_json::from_value(known).ok()).unwrap_or_default());
     }
 }
 

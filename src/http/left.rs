@@ -8,8 +8,8 @@ use super::problem::{Problem, storage};
 use super::ready_made;
 use super::wishes::Wishes;
 use crate::engine::{
-    Given, LIMIT, Order, Plan, Stop, Style, Writer, bin, generate, impose, released_shape, rows_of, system_key, valued,
-    written,
+    Given, LIMIT, Order, Plan, Stop, Style, Writer, bin, generate, impose, redrawn, released_shape, rows_of,
+    system_key, valued, written,
 };
 use crate::marginals::Distribution;
 use crate::model::read_weights;
@@ -102,27 +102,19 @@ fn by_rules(
     wishes: &Wishes,
     mut write: impl FnMut(&[usize]) -> Result<Table, Problem>,
 ) -> Result<Table, Problem> {
-    let mut left: Vec<usize> = (0..wishes.rows()).collect();
-    let first = write(&left)?;
+    let all: Vec<usize> = (0..wishes.rows()).collect();
+    let first = write(&all)?;
     if schema.rules().is_empty() {
         return Ok(first);
     }
-    let mut rows: Vec<Vec<Code>> = first.iter().map(<[Code]>::to_vec).collect();
-    left.retain(|&i| !keeps(schema, wishes.of(i), &mut rows[i]));
-    for _ in 1..LIMIT {
-        if left.is_empty() {
-            break;
-        }
-        left.iter().zip(write(&left)?.iter()).for_each(|(&i, row)| rows[i].copy_from_slice(row));
-        left.retain(|&i| !keeps(schema, wishes.of(i), &mut rows[i]));
-    }
-    if left.is_empty() {
-        return Ok(Table::new(schema.width(), rows.concat()));
+    let (table, left) = redrawn(first, LIMIT, |i, row| keeps(schema, wishes.of(i), row), write)?;
+    if left == 0 {
+        return Ok(table);
     }
     let detail = format!(
         "{} of {} rows broke a rule of the schema {LIMIT} times in a row: what is given may contradict the rules, or the \
          model hardly ever keeps them",
-        left.len(),
+        left,
         wishes.rows(),
     );
     Err(Problem::invalid("given", detail))

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi, PathItem, RefOr};
+use utoipa::openapi::{OpenApi, RefOr};
 use utoipa::{Modify, OpenApi as _};
 
 use super::router::{guarded_routes, open_routes};
@@ -61,11 +61,8 @@ pub fn document() -> OpenApi {
 
 /// Every answer needs a description; those that say it all by their status have the words for that.
 fn describe(document: &mut OpenApi) {
-    let operations = document.paths.paths.values_mut().flat_map(|path| {
-        let PathItem { get, put, post, delete, .. } = path;
-        [get, put, post, delete].into_iter().flatten()
-    });
-    for (status, answer) in operations.flat_map(|operation| operation.responses.responses.iter_mut()) {
+    let answers = shared_answers::operations(document).flat_map(|operation| operation.responses.responses.iter_mut());
+    for (status, answer) in answers {
         if let RefOr::T(answer) = answer
             && answer.description.is_empty()
         {

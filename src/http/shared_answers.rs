@@ -3,12 +3,17 @@
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{Content, OpenApi, PathItem, ResponseBuilder};
 
+/// All operations of a document.
+pub(super) fn operations(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
+    document.paths.paths.values_mut().flat_map(|path| {
+        let PathItem { get, put, post, delete, patch, .. } = path;
+        [get, put, post, delete, patch].into_iter().flatten()
+    })
+}
+
 /// Adds to every operation that asks for a key what it may be answered before, or beside, its own work.
 pub(super) fn add(document: &mut OpenApi) {
-    for path in document.paths.paths.values_mut() {
-        let PathItem { get, put, post, delete, patch, .. } = path;
-        [get, put, post, delete, patch].into_iter().flatten().for_each(of_operation);
-    }
+    operations(document).for_each(of_operation);
 }
 
 fn of_operation(operation: &mut Operation) {

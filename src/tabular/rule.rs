@@ -96,7 +96,7 @@ impl RowRule {
         }
     }
 
-    /// Sets the cell of a row that the others determine, if one is. Says whether the row could be made to keep the rule.
+    /// Sets the cell of a row that the others determine, if one is. Says whether there is such a value.
     pub(super) fn settle(&self, columns: &[Column], row: &mut [Code]) -> bool {
         match self {
             Self::Sum { total, parts } if row[*total] != MISSING => {
@@ -108,9 +108,9 @@ impl RowRule {
                 if let Some(only) = then.only() {
                     row[then.column] = only;
                 }
-                then.holds(row[then.column])
+                true
             }
-            _ => self.holds(columns, row),
+            _ => true,
         }
     }
 

@@ -15,7 +15,8 @@ pub const MAX_COMBINATIONS: usize = 10_000;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rules {
     list: Vec<RowRule>,
-    /// The order in which they are settled: implications as declared, then sums of what they are made of, then the others.
+    /// Those that determine a cell, in the order in which they are settled: implications as declared, then sums, those first
+    /// that others are made of.
     order: Vec<usize>,
 }
 
@@ -43,10 +44,8 @@ impl Rules {
             }
         }
         let sums = sums(&list)?;
-        let of = |wanted: fn(&RowRule) -> bool| (0..list.len()).filter(|&i| wanted(&list[i])).collect::<Vec<_>>();
-        let implied = of(|rule| matches!(rule, RowRule::Implies { .. }));
-        let checked = of(|rule| matches!(rule, RowRule::Order { .. } | RowRule::Combinations { .. }));
-        let order = [implied, sums, checked].concat();
+        let implied = (0..list.len()).filter(|&i| matches!(list[i], RowRule::Implies { .. }));
+        let order = implied.chain(sums).collect();
         Ok(Self { list, order })
     }
 }
